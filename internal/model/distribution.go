@@ -1,0 +1,97 @@
+package model
+
+// Lane is the priority of outgoing mail; lower goes first.
+type Lane uint8
+
+// The lanes.
+const (
+	LaneReply   Lane = iota // confirmations and command replies
+	LaneNotice              // moderation notices
+	LanePost                // posts
+	LaneDigest              // digests
+	LaneLetters             // newsletters
+)
+
+// DistributionKind is what is being sent.
+type DistributionKind uint8
+
+// The kinds.
+const (
+	DistributePost   DistributionKind = iota + 1 // a post to a list's audience
+	DistributeLetter                             // one house letter to one recipient
+)
+
+// DistributionState is where a distribution stands.
+type DistributionState uint8
+
+// The states.
+const (
+	DistributionActive DistributionState = iota
+	DistributionPaused
+	DistributionDone // the cursor is through; retries may remain
+	DistributionCancelled
+)
+
+// Distribution is the fan-out of one post, digest or issue, or the sending of
+// one house letter. Its audience is every subscriber of the list with
+// BeganSeq <= Seq and (EndedSeq = 0 or EndedSeq > Seq); Cursor is the highest
+// subscriber id that has been leased.
+type Distribution struct {
+	ID          int64 `gorm:"primaryKey"`
+	ListID      int64
+	Kind        DistributionKind
+	Lane        Lane
+	State       DistributionState
+	PostID      PostID // what is sent, for posts
+	BytesID     int64  // the whole letter, for letters
+	ReversePath string // for letters; empty is the null reverse-path
+	Recipient   string // for letters
+	Options     string // JSON snapshot of what compose needs (list settings at the time)
+	Seq         int64  // the list's subscription sequence when it was made
+	Cursor      int64
+	CreatedAt   Instant `gorm:"autoCreateTime:false"`
+	DoneAt      Instant
+}
+
+// DeliveryState is the fate of one recipient.
+type DeliveryState uint8
+
+// The states. A recipient without a row has not been tried.
+const (
+	DeliverySent DeliveryState = iota + 1
+	DeliveryRetry
+	DeliveryFailed
+	DeliverySkipped // left, paused, or the author's own copy
+)
+
+// Delivery is one recipient of a distribution. RecipientID is the subscriber,
+// or 0 for a letter.
+type Delivery struct {
+	DistributionID int64 `gorm:"primaryKey"`
+	RecipientID    int64 `gorm:"primaryKey"`
+	State          DeliveryState
+	Attempts       int
+	Code           int    // the last SMTP reply code, 0 when there was none
+	Reply          string // its text
+	At             Instant
+	NextAt         Instant // when to try again, for DeliveryRetry
+}
+
+// Chunk is a leased range of subscribers of a distribution.
+type Chunk struct {
+	DistributionID int64 `gorm:"primaryKey"`
+	FirstID        int64 `gorm:"primaryKey"` // exclusive lower bound is FirstID-1
+	LastID         int64
+	Owner          string // the node that holds it
+	LeaseUntil     Instant
+}
+
+// Bounce is mail that came to a bounce address, with the delivery it names.
+type Bounce struct {
+	ID             int64 `gorm:"primaryKey"`
+	ListID         int64
+	DistributionID int64
+	RecipientID    int64
+	BytesID        int64
+	ReceivedAt     Instant
+}
