@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	"gorm.io/gorm"
+
+	"plenary/internal/fault"
+)
+
+// The codecs of message_bytes.
+const (
+	codecRaw  = 0 // the bytes as they are
+	codecZstd = 1 // one zstd frame, of one message or of consecutive ones
+)
+
+// maxFrame bounds what a frame may decode to.
+const maxFrame = 256 << 20
+
+// frameCache holds the coder and the frame decoded last: clients that fetch
+// one message at a time walk through a frame in order.
+type frameCache struct {
+	once sync.Once
+	enc  *zstd.Encoder
+	dec  *zstd.Decoder
+	err  error
+
+	mu   sync.Mutex
+	id   int64
+	data []byte
+}
+
+func (c *frameCache) coder() (*zstd.Encoder, *zstd.Decoder, error) {
+	c.once.Do(func() {
+		if c.enc, c.err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)); c.err != nil {
+			return
+		}
+		c.dec, c.err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxFrame))
+	})
+	return c.enc, c.dec, c.err
+}
+
+// putBytes stores one message in the transaction, compressed when that pays.
+func (t *tx) putBytes(data []byte) (id int64, err error) {
+	enc, _, err := t.s.cache.coder()
+	if err != nil {
+		return 0, err
+	}
+	codec, stored := codecRaw, data
+	if len(data) > 512 {
+		if z := enc.EncodeAll(data, make([]byte, 0, len(data)/2)); len(z) < len(data)*9/10 {
+			codec, stored = codecZstd, z
+		}
+	}
+	return t.insertBytes(codec, len(data), stored)
+}
+
+func (t *tx) insertBytes(codec, size int, stored []byte) (id int64, err error) {
+	if stored == nil {
+		stored = []byte{}
+	}
+	err = t.Raw("INSERT INTO message_bytes (codec, size, data) VALUES (?, ?, ?) RETURNING id",
+		codec, size, stored).Row().Scan(&id)
+	return id, err
+}
+
+// Bytes gives the decoded bytes of a message_bytes row. The caller must not
+// change them.
+func (s *Store) Bytes(ctx context.Context, id int64) ([]byte, error) {
+	c := &s.cache
+	c.mu.Lock()
+	if c.id == id && c.data != nil {
+		defer c.mu.Unlock()
+		return c.data, nil
+	}
+	c.mu.Unlock()
+	data, err := s.loadBytes(s.read(ctx), id)
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	c.mu.Lock()
+	c.id, c.data = id, data
+	c.mu.Unlock()
+	return data, nil
+}
+
+func (s *Store) loadBytes(db *gorm.DB, id int64) ([]byte, error) {
+	var codec, size int
+	var data []byte
+	err := db.Raw("SELECT codec, size, data FROM message_bytes WHERE id = ?", id).Row().Scan(&codec, &size, &data)
+	if err != nil {
+		return nil, err
+	}
+	if codec == codecRaw {
+		return data, nil
+	}
+	_, dec, err := s.cache.coder()
+	if err != nil {
+		return nil, err
+	}
+	if size < 0 || size > maxFrame {
+		return nil, fault.New(fault.Internal, "a stored message is damaged")
+	}
+	out, err := dec.DecodeAll(data, make([]byte, 0, size))
+	return out, fault.Wrap(fault.Internal, err, "a stored message is damaged")
+}
