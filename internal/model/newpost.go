@@ -1,0 +1,39 @@
+package model
+
+// Reference names another message: the 63-bit key of its Message-ID, and the
+// id itself without angle brackets.
+type Reference struct {
+	Key       int64
+	MessageID string
+}
+
+// NewPost is everything the archive keeps of a message, made ready by
+// list/archive before the transaction: storing it parses nothing.
+type NewPost struct {
+	Post       Post   // ID, ThreadID, BytesID and BytesOff are set by the store
+	ListID     int64
+	Bytes      []byte // the archived form: own header fields, then the message
+	Envelope   []byte
+	Header     []byte
+	Text       SearchText
+	Self       Reference   // the post's place in the reference graph
+	References []Reference // oldest first; the last is the parent
+
+	MessageKey []byte // identity of the Message-ID; a second post with it is not stored
+	BodyKey    []byte // author and normalised body, for the duplicate rule; may be nil
+	RawKey     []byte // identity of the exact bytes, for imports; may be nil
+
+	Distribution *Distribution // fan-out made in the same transaction; nil when imported
+	Event        *Event        // trace line of the same transaction; may be nil
+	HeldID       int64         // the held post this releases; 0 none
+	DecidedBy    string        // who released it
+}
+
+// Actor is who is asking right now.
+type Actor struct {
+	AccountID int64    // 0: nobody in particular
+	Email     string   // the account's main address
+	Keys      []string // identities of all addresses the account owns
+	Anonymous bool     // an anonymous login
+	Site      bool     // the postmaster: the command line, the site admin
+}
