@@ -10,7 +10,7 @@ type Reference struct {
 // NewPost is everything the archive keeps of a message, made ready by
 // list/archive before the transaction: storing it parses nothing.
 type NewPost struct {
-	Post       Post   // ID, ThreadID, BytesID and BytesOff are set by the store
+	Post       Post // ID, ThreadID, BytesID and BytesOff are set by the store
 	ListID     int64
 	Bytes      []byte // the archived form: own header fields, then the message
 	Envelope   []byte

@@ -1,0 +1,301 @@
+// Package config reads the configuration: built-in defaults, then one TOML
+// file, then environment variables PLENARY_<SECTION>_<KEY>.
+//
+// One struct is the truth: its tags give each key its default and its
+// documentation, `plenary config` prints them and docs/config.md is generated
+// from them. An unknown key in the file, an unknown PLENARY_ variable or a value
+// that makes no sense is an error that names it: a misspelt key must not be a
+// silent default.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"plenary/internal/fault"
+)
+
+// Config is everything that can be configured outside the database.
+type Config struct {
+	DataDir  string   `toml:"data_dir" default:"/var/lib/plenary" doc:"Folder of the SQLite database and other local state."`
+	Hostname string   `toml:"hostname" default:"" doc:"Name in greetings, EHLO and Message-IDs; the machine's name when empty."`
+	Database Database `toml:"database"`
+	SMTP     SMTP     `toml:"smtp"`
+	LMTP     LMTP     `toml:"lmtp"`
+	IMAP     IMAP     `toml:"imap"`
+	HTTP     HTTP     `toml:"http"`
+	TLS      TLS      `toml:"tls"`
+	Outbound Outbound `toml:"outbound"`
+	Log      Log      `toml:"log"`
+}
+
+// Database says where everything is kept.
+type Database struct {
+	DSN string `toml:"dsn" default:"" doc:"sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME; plenary.db in data_dir when empty."`
+}
+
+// SMTP is the door for incoming mail.
+type SMTP struct {
+	Listen           string        `toml:"listen" default:":25" doc:"Address of the SMTP door; off when empty."`
+	SubmissionListen string        `toml:"submission_listen" default:"" doc:"Address of the submission door (587, AUTH required); off when empty."`
+	MaxMessageBytes  int64         `toml:"max_message_bytes" default:"26214400" doc:"Largest message in octets, announced as SIZE."`
+	MaxRecipients    int           `toml:"max_recipients" default:"200" doc:"Recipients a transaction, at least 100 (RFC 5321 4.5.3.1.8)."`
+	MaxConnections   int           `toml:"max_connections" default:"500" doc:"Connections at once."`
+	MaxPerIP         int           `toml:"max_per_ip" default:"50" doc:"Connections at once from one network address."`
+	Timeout          time.Duration `toml:"timeout" default:"5m" doc:"Longest silence of a peer (RFC 5321 4.5.3.2)."`
+	Postmaster       string        `toml:"postmaster" default:"" doc:"Where mail to postmaster@ and abuse@ of the list domains goes; the owners of the domain's lists when empty."`
+}
+
+// LMTP is the door for mail handed over by another mail server.
+type LMTP struct {
+	Listen string `toml:"listen" default:"" doc:"Address of the LMTP door, host:port or unix:PATH; off when empty."`
+}
+
+// IMAP is the door of the archive.
+type IMAP struct {
+	Listen         string `toml:"listen" default:":143" doc:"Address of the IMAP door (STARTTLS); off when empty."`
+	TLSListen      string `toml:"tls_listen" default:"" doc:"Address of the IMAP door with TLS from the first octet (993); off when empty."`
+	MaxConnections int    `toml:"max_connections" default:"5000" doc:"Connections at once."`
+	MaxPerIP       int    `toml:"max_per_ip" default:"100" doc:"Connections at once from one network address."`
+}
+
+// HTTP is the door of the pages, one-click unsubscribing, health and metrics.
+type HTTP struct {
+	Listen        string `toml:"listen" default:":8080" doc:"Address of the HTTP door; off when empty."`
+	BaseURL       string `toml:"base_url" default:"" doc:"How readers reach the HTTP door, e.g. https://lists.example.org; stands in List-Unsubscribe and Archived-At."`
+	MetricsListen string `toml:"metrics_listen" default:"" doc:"Own address for /metrics and /healthz; when empty they are on the HTTP door, /metrics for loopback peers only."`
+}
+
+// TLS is the certificate of the SMTP, LMTP and IMAP doors.
+type TLS struct {
+	CertFile string `toml:"cert_file" default:"" doc:"PEM certificate chain; STARTTLS is offered when set."`
+	KeyFile  string `toml:"key_file" default:"" doc:"PEM private key."`
+}
+
+// Outbound is the way out.
+type Outbound struct {
+	Mode          string        `toml:"mode" default:"relay" doc:"relay: hand everything to a smarthost. catch: keep it in the built-in catcher and send nothing."`
+	Relay         string        `toml:"relay" default:"127.0.0.1:25" doc:"host:port of the smarthost."`
+	RelayTLS      string        `toml:"relay_tls" default:"opportunistic" doc:"none, opportunistic (STARTTLS when offered), required (STARTTLS or nothing), implicit (TLS from the first octet)."`
+	RelayUsername string        `toml:"relay_username" default:"" doc:"User for AUTH at the smarthost; no AUTH when empty."`
+	RelayPassword string        `toml:"relay_password" default:"" doc:"Its password." secret:"yes"`
+	Connections   int           `toml:"connections" default:"10" doc:"Connections to the smarthost at once."`
+	HoldOlder     time.Duration `toml:"hold_older" default:"48h" doc:"After a start, unsent mail older than this waits for plenary queue resume: a restored backup sends nothing by itself."`
+}
+
+// Log is what the program says.
+type Log struct {
+	Level  string `toml:"level" default:"info" doc:"debug, info, warn or error."`
+	Format string `toml:"format" default:"text" doc:"text or json."`
+}
+
+// Key is one configuration key for the reference.
+type Key struct {
+	Name, Env, Default, Doc, Type string
+	Secret                        bool
+}
+
+// Keys lists every key in the order of the struct.
+func Keys() []Key {
+	var keys []Key
+	c := Default()
+	walk(reflect.ValueOf(c).Elem(), "", func(name string, f reflect.StructField, v reflect.Value) {
+		keys = append(keys, Key{Name: name, Env: envName(name), Default: f.Tag.Get("default"), Doc: f.Tag.Get("doc"),
+			Type: typeName(v), Secret: f.Tag.Get("secret") != ""})
+	})
+	return keys
+}
+
+func typeName(v reflect.Value) string {
+	switch v.Interface().(type) {
+	case time.Duration:
+		return "duration"
+	case string:
+		return "string"
+	}
+	return "number"
+}
+
+func envName(key string) string {
+	return "PLENARY_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// walk visits every leaf of a configuration struct; sections are one level deep.
+func walk(v reflect.Value, prefix string, visit func(name string, f reflect.StructField, v reflect.Value)) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name := f.Tag.Get("toml")
+		if prefix != "" {
+			name = prefix + "." + name
+		}
+		if f.Type.Kind() == reflect.Struct {
+			walk(v.Field(i), name, visit)
+			continue
+		}
+		visit(name, f, v.Field(i))
+	}
+}
+
+// Default gives the built-in configuration.
+func Default() *Config {
+	c := &Config{}
+	walk(reflect.ValueOf(c).Elem(), "", func(name string, f reflect.StructField, v reflect.Value) {
+		if err := set(v, f.Tag.Get("default")); err != nil {
+			panic("config: default of " + name + ": " + err.Error()) // a defect in this file, found by its test
+		}
+	})
+	return c
+}
+
+func set(v reflect.Value, text string) error {
+	if _, ok := v.Interface().(time.Duration); ok {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 {
+			return fmt.Errorf("%q is no duration such as 5m or 48h", text)
+		}
+		v.SetInt(int64(d))
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text)
+	case reflect.Int, reflect.Int64:
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%q is no whole number", text)
+		}
+		v.SetInt(n)
+	default:
+		return errors.New("unsupported type")
+	}
+	return nil
+}
+
+// Load reads the file (none when empty) and the environment over the defaults,
+// and checks the result.
+func Load(file string, environ []string) (*Config, error) {
+	c := Default()
+	if file != "" {
+		if err := c.readFile(file); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.readEnv(environ); err != nil {
+		return nil, err
+	}
+	return c, c.finish()
+}
+
+func (c *Config) readFile(file string) error {
+	md, err := toml.DecodeFile(file, c)
+	if err != nil {
+		return fault.New(fault.Invalid, "cannot read the configuration file %s: %v", file, err)
+	}
+	var unknown []string
+	for _, k := range md.Undecoded() {
+		unknown = append(unknown, k.String())
+	}
+	if len(unknown) > 0 {
+		return fault.New(fault.Invalid, "%s: unknown key %s; plenary config lists all keys", file, strings.Join(unknown, ", "))
+	}
+	return nil
+}
+
+// Variables with our prefix that are not configuration.
+var otherEnv = map[string]bool{"PLENARY_CONFIG": true, "PLENARY_URL": true} //nolint:gochecknoglobals // a constant set
+
+func (c *Config) readEnv(environ []string) error {
+	given := map[string]string{}
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		if strings.HasPrefix(name, "PLENARY_") && !strings.HasPrefix(name, "PLENARY_TEST_") && !otherEnv[name] {
+			given[name] = value
+		}
+	}
+	var bad error
+	walk(reflect.ValueOf(c).Elem(), "", func(name string, _ reflect.StructField, v reflect.Value) {
+		value, ok := given[envName(name)]
+		if !ok {
+			return
+		}
+		delete(given, envName(name))
+		if err := set(v, value); err != nil && bad == nil {
+			bad = fault.New(fault.Invalid, "%s: %v", envName(name), err)
+		}
+	})
+	if bad != nil {
+		return bad
+	}
+	if len(given) > 0 {
+		var names []string
+		for n := range given {
+			names = append(names, n)
+		}
+		sort.Strings(names)
+		return fault.New(fault.Invalid, "unknown variable %s; plenary config lists all keys", strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// finish fills in what depends on other keys and checks what can be checked
+// without touching the world.
+func (c *Config) finish() error {
+	if c.Hostname == "" {
+		c.Hostname, _ = os.Hostname()
+	}
+	if c.Hostname == "" {
+		c.Hostname = "localhost"
+	}
+	if c.Database.DSN == "" {
+		c.Database.DSN = "sqlite:" + filepath.Join(c.DataDir, "plenary.db")
+	}
+	c.HTTP.BaseURL = strings.TrimRight(c.HTTP.BaseURL, "/")
+	if c.HTTP.BaseURL == "" {
+		c.HTTP.BaseURL = "https://" + c.Hostname
+	}
+	for _, check := range []struct {
+		bad  bool
+		text string
+	}{
+		{c.Outbound.Mode != "relay" && c.Outbound.Mode != "catch", "outbound.mode must be relay or catch"},
+		{c.SMTP.MaxRecipients < 100, "smtp.max_recipients must be at least 100"},
+		{c.SMTP.MaxMessageBytes < 64<<10, "smtp.max_message_bytes must be at least 65536"},
+		{c.Outbound.Connections < 1, "outbound.connections must be at least 1"},
+		{(c.TLS.CertFile == "") != (c.TLS.KeyFile == ""), "tls.cert_file and tls.key_file go together"},
+		{c.IMAP.TLSListen != "" && c.TLS.CertFile == "", "imap.tls_listen needs tls.cert_file"},
+		{!oneOf(c.Outbound.RelayTLS, "none", "opportunistic", "required", "implicit"), "outbound.relay_tls must be none, opportunistic, required or implicit"},
+		{!oneOf(c.Log.Level, "debug", "info", "warn", "error"), "log.level must be debug, info, warn or error"},
+		{!oneOf(c.Log.Format, "text", "json"), "log.format must be text or json"},
+		{!strings.HasPrefix(c.HTTP.BaseURL, "http://") && !strings.HasPrefix(c.HTTP.BaseURL, "https://"), "http.base_url must begin with http:// or https://"},
+		{c.Outbound.Mode == "relay" && !hostPort(c.Outbound.Relay), "outbound.relay must be host:port"},
+	} {
+		if check.bad {
+			return fault.New(fault.Invalid, "%s", check.text)
+		}
+	}
+	return nil
+}
+
+func oneOf(s string, words ...string) bool {
+	for _, w := range words {
+		if s == w {
+			return true
+		}
+	}
+	return false
+}
+
+func hostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	return err == nil && host != "" && port != ""
+}

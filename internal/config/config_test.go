@@ -1,0 +1,88 @@
+package config
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+)
+
+var update = flag.Bool("update", false, "write the generated reference")
+
+func TestLoad(t *testing.T) {
+	file := func(text string) string {
+		path := filepath.Join(t.TempDir(), "plenary.toml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct {
+		name, file string
+		env        []string
+		wrong      string
+		check      func(*Config) bool
+	}{
+		{name: "defaults", check: func(c *Config) bool { return c.Database.DSN == "sqlite:/var/lib/plenary/plenary.db" }},
+		{name: "file", file: "data_dir = '/x'\n[smtp]\nlisten = ':2525'", check: func(c *Config) bool { return c.SMTP.Listen == ":2525" && c.DataDir == "/x" }},
+		{name: "env wins", file: "[smtp]\nlisten = ':1'", env: []string{"PLENARY_SMTP_LISTEN=:2"}, check: func(c *Config) bool { return c.SMTP.Listen == ":2" }},
+		{name: "test variables are ignored", env: []string{"PLENARY_TEST_REAL=required"}, check: func(*Config) bool { return true }},
+		{name: "unknown key", file: "[smtp]\nlistne = ':1'", wrong: "smtp.listne"},
+		{name: "unknown variable", env: []string{"PLENARY_SMTP_LISTNE=:1"}, wrong: "PLENARY_SMTP_LISTNE"},
+		{name: "bad number", env: []string{"PLENARY_SMTP_MAX_RECIPIENTS=many"}, wrong: "whole number"},
+		{name: "bad duration", env: []string{"PLENARY_SMTP_TIMEOUT=5"}, wrong: "duration"},
+		{name: "bad mode", env: []string{"PLENARY_OUTBOUND_MODE=pigeon"}, wrong: "outbound.mode"},
+		{name: "half a certificate", env: []string{"PLENARY_TLS_CERT_FILE=a"}, wrong: "go together"},
+		{name: "bad relay", env: []string{"PLENARY_OUTBOUND_RELAY=host"}, wrong: "outbound.relay"},
+		{name: "broken file", file: "[smtp", wrong: "cannot read"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := ""
+			if c.file != "" {
+				path = file(c.file)
+			}
+			got, err := Load(path, c.env)
+			if c.wrong != "" {
+				if err == nil || !strings.Contains(err.Error(), c.wrong) {
+					t.Fatalf("error %v does not name %q", err, c.wrong)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !c.check(got) {
+				t.Errorf("wrong: %+v", got)
+			}
+		})
+	}
+}
+
+func TestSampleIsAFileThatLoads(t *testing.T) {
+	c := &Config{}
+	md, err := toml.Decode(Sample(), c)
+	if err != nil || len(md.Undecoded()) > 0 {
+		t.Fatal(err, md.Undecoded())
+	}
+	for _, k := range Keys() {
+		if k.Doc == "" || !strings.HasSuffix(k.Doc, ".") {
+			t.Errorf("%s: the doc is missing or no sentence: %q", k.Name, k.Doc)
+		}
+	}
+}
+
+func TestHandbookIsGenerated(t *testing.T) {
+	const path = "../../docs/config.md"
+	if *update {
+		if err := os.WriteFile(path, []byte(Handbook()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != Handbook() {
+		t.Errorf("docs/config.md is not what the program says; run go test ./internal/config -update (%v)", err)
+	}
+}
