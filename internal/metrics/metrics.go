@@ -1,0 +1,92 @@
+// Package metrics counts what the program does, for Prometheus.
+//
+// It is the only package that knows the client library. Callers see plain
+// methods; a nil *Metrics counts nothing, so services need no stub. Names begin
+// with plenary_, carry their unit and keep few labels: no list names, no
+// addresses, no remote texts.
+package metrics
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics is one registry with the program's counters.
+type Metrics struct {
+	registry    *prometheus.Registry
+	received    *prometheus.CounterVec
+	deliveries  *prometheus.CounterVec
+	commands    *prometheus.CounterVec
+	logins      *prometheus.CounterVec
+	connections *prometheus.GaugeVec
+}
+
+// New makes an empty registry with Go's and the process's own figures.
+func New() *Metrics {
+	counter := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	}
+	m := &Metrics{
+		registry:   prometheus.NewRegistry(),
+		received:   counter("plenary_received_total", "Messages received, by what became of them.", "outcome"),
+		deliveries: counter("plenary_deliveries_total", "Recipients tried, by result.", "result"),
+		commands:   counter("plenary_commands_total", "E-mail commands run, by command.", "command"),
+		logins:     counter("plenary_logins_total", "Logins, by result.", "result"),
+		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "plenary_connections", Help: "Open connections, by door."}, []string{"door"}),
+	}
+	m.registry.MustRegister(m.received, m.deliveries, m.commands, m.logins, m.connections,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Received counts one message for one recipient address.
+func (m *Metrics) Received(outcome string) {
+	if m != nil {
+		m.received.WithLabelValues(outcome).Inc()
+	}
+}
+
+// Delivered counts n recipients tried with the same result.
+func (m *Metrics) Delivered(result string, n int) {
+	if m != nil {
+		m.deliveries.WithLabelValues(result).Add(float64(n))
+	}
+}
+
+// Command counts one e-mail command.
+func (m *Metrics) Command(name string) {
+	if m != nil {
+		m.commands.WithLabelValues(name).Inc()
+	}
+}
+
+// Login counts one attempt to log in.
+func (m *Metrics) Login(result string) {
+	if m != nil {
+		m.logins.WithLabelValues(result).Inc()
+	}
+}
+
+// Connection counts a connection of a door while it lasts: call it with +1 and
+// then -1.
+func (m *Metrics) Connection(door string, change float64) {
+	if m != nil {
+		m.connections.WithLabelValues(door).Add(change)
+	}
+}
+
+// Gauge registers a figure that is asked for at each scrape.
+func (m *Metrics) Gauge(name, help string, value func() float64) {
+	if m != nil {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+}
+
+// Handler serves the registry in the text format of Prometheus.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
