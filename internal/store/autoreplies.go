@@ -1,0 +1,36 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// CountAutoReply counts one automatic reply to the address on that day (days
+// since 1970-01-01 UTC) and tells whether it may still be sent: at most limit a
+// day. A refused one is not counted.
+func (s *Store) CountAutoReply(ctx context.Context, emailKey string, day int64, limit int) (allowed bool, err error) {
+	if limit <= 0 {
+		return false, nil
+	}
+	err = s.write(ctx, func(t *tx) error {
+		var n int
+		err := t.Raw(`INSERT INTO auto_replies (email_key, day, n) VALUES (?, ?, 1)
+			ON CONFLICT (email_key, day) DO UPDATE SET n = auto_replies.n + 1 WHERE auto_replies.n < ? RETURNING n`,
+			emailKey, day, limit).Row().Scan(&n)
+		if errors.Is(err, sql.ErrNoRows) {
+			allowed = false
+			return nil
+		}
+		allowed = err == nil
+		return err
+	})
+	return allowed && err == nil, err
+}
+
+// PurgeAutoReplies forgets the counts of days before this one.
+func (s *Store) PurgeAutoReplies(ctx context.Context, day int64) error {
+	return s.write(ctx, func(t *tx) error {
+		return t.Exec("DELETE FROM auto_replies WHERE day < ?", day).Error
+	})
+}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"gorm.io/gorm"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// errDuplicate rolls a transaction back that found its work done already.
+var errDuplicate = errors.New("store: done already")
+
+// SaveHeld keeps a post for a human, with its bytes and the trace line, in one
+// transaction; h.ID and h.BytesID are set. When a post with the same message
+// key waits on that list already, nothing is written: dup is true and h.ID
+// names the one that waits. A nil event writes no trace.
+func (s *Store) SaveHeld(ctx context.Context, h *model.Held, raw []byte, event *model.Event) (dup bool, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		bytesID, err := t.putBytes(raw)
+		if err != nil {
+			return err
+		}
+		row := *h
+		row.BytesID, row.State = bytesID, model.HeldPending
+		if row.CreatedAt.IsZero() {
+			row.CreatedAt = model.Instant(s.now())
+		}
+		if row.ID, err = t.insertHeld(&row); err != nil {
+			return err
+		}
+		*h = row
+		return t.saveEvent(event)
+	})
+	if !errors.Is(err, errDuplicate) {
+		return false, err
+	}
+	waiting, err := first[model.Held](s.read(ctx).
+		Where("list_id = ? AND message_key = ? AND state = ?", h.ListID, h.MessageKey, model.HeldPending))
+	if err == nil && waiting != nil {
+		*h = *waiting
+	}
+	return true, s.fault(err)
+}
+
+// insertHeld gives errDuplicate when the post waits already.
+func (t *tx) insertHeld(h *model.Held) (id int64, err error) {
+	err = t.Raw(`INSERT INTO helds (list_id, message_key, reverse_path, author, author_key, subject, size, bytes_id,
+		reasons, trace, token_hash, state, created_at, expires_at, decided_at, decided_by, comment)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', '')
+		ON CONFLICT (list_id, message_key) WHERE state = 0 DO NOTHING RETURNING id`,
+		h.ListID, h.MessageKey, h.ReversePath, h.Author, h.AuthorKey, h.Subject, h.Size, h.BytesID,
+		h.Reasons, h.Trace, h.TokenHash, h.State, h.CreatedAt, h.ExpiresAt).Row().Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, errDuplicate
+	}
+	return id, err
+}
+
+// GetHeld finds a held post by its number; NotFound when there is none.
+func (s *Store) GetHeld(ctx context.Context, id int64) (*model.Held, error) {
+	h, err := first[model.Held](s.read(ctx).Where("id = ?", id))
+	if err == nil && h == nil {
+		return nil, fault.New(fault.NotFound, "there is no held post %d", id)
+	}
+	return h, s.fault(err)
+}
+
+// FindHeldByToken finds the held post a moderators' token belongs to, decided
+// or not; nil when there is none.
+func (s *Store) FindHeldByToken(ctx context.Context, hash []byte) (*model.Held, error) {
+	if len(hash) == 0 {
+		return nil, nil
+	}
+	h, err := first[model.Held](s.read(ctx).Where("token_hash = ?", hash))
+	return h, s.fault(err)
+}
+
+// HeldOf lists held posts in this state, oldest first: of one list, or of all
+// when listID is 0.
+func (s *Store) HeldOf(ctx context.Context, listID int64, state model.HeldState) ([]model.Held, error) {
+	q := s.read(ctx).Where("state = ?", state)
+	if listID != 0 {
+		q = q.Where("list_id = ?", listID)
+	}
+	var out []model.Held
+	return out, s.fault(q.Order("id").Find(&out).Error)
+}
+
+// RenewHeldToken replaces the moderators' token of a post that still waits; the
+// former token is worth nothing from then on.
+func (s *Store) RenewHeldToken(ctx context.Context, id int64, hash []byte) error {
+	return s.write(ctx, func(t *tx) error {
+		return t.Exec("UPDATE helds SET token_hash = ? WHERE id = ? AND state = ?", hash, id, model.HeldPending).Error
+	})
+}
+
+// DecideHeld settles a waiting post. Only the first decision wins; for the
+// others won is false and nothing changes.
+func (s *Store) DecideHeld(ctx context.Context, id int64, state model.HeldState, by, comment string) (won bool, err error) {
+	if state == model.HeldPending {
+		return false, fault.New(fault.Internal, "a decision cannot be to wait")
+	}
+	err = s.write(ctx, func(t *tx) error {
+		r := t.Exec("UPDATE helds SET state = ?, decided_at = ?, decided_by = ?, comment = ? WHERE id = ? AND state = ?",
+			state, s.now(), by, comment, id, model.HeldPending)
+		won = r.RowsAffected == 1
+		return r.Error
+	})
+	return won && err == nil, err
+}
+
+// ExpireHeld ends the waiting of every post whose time is over and gives those
+// it ended.
+func (s *Store) ExpireHeld(ctx context.Context, now model.Instant) ([]model.Held, error) {
+	var out []model.Held
+	err := s.write(ctx, func(t *tx) error {
+		out = nil
+		return t.Raw(`UPDATE helds SET state = ?, decided_at = ?, decided_by = 'rule' 
+			WHERE state = ? AND expires_at > 0 AND expires_at <= ? RETURNING *`,
+			model.HeldExpired, now, model.HeldPending, now).Scan(&out).Error
+	})
+	return out, err
+}
+
+// PurgeHeld forgets posts that were decided before the instant, bytes included,
+// at most a thousand at a time; it tells how many went.
+func (s *Store) PurgeHeld(ctx context.Context, before model.Instant) (n int64, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		var ids, bytesIDs []int64
+		rows, err := t.Raw("SELECT id, bytes_id FROM helds WHERE state <> ? AND decided_at < ? ORDER BY id LIMIT 1000",
+			model.HeldPending, before).Rows()
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id, b int64
+			if err := rows.Scan(&id, &b); err != nil {
+				return err
+			}
+			ids, bytesIDs = append(ids, id), append(bytesIDs, b)
+		}
+		if err := rows.Close(); err != nil || len(ids) == 0 {
+			n = 0
+			return err
+		}
+		n = int64(len(ids))
+		return forget(t.DB, ids, bytesIDs)
+	})
+	return n, err
+}
+
+func forget(db *gorm.DB, helds, bytes []int64) error {
+	if err := db.Exec("DELETE FROM helds WHERE id IN ?", helds).Error; err != nil {
+		return err
+	}
+	return db.Exec("DELETE FROM message_bytes WHERE id IN ?", bytes).Error
+}
