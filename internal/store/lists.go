@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// CreateList stores a new list with its counters and sets its ID, CreatedAt,
+// Version and, unless given, UIDValidity: the creation time in seconds, so that
+// a list made again under the same address never repeats the value (RFC 9051
+// 2.3.1.1). An address that is taken is a Conflict.
+func (s *Store) CreateList(ctx context.Context, l *model.List) error {
+	made := *l
+	err := s.write(ctx, func(t *tx) error {
+		made = *l
+		now := t.s.Now()
+		made.ID, made.CreatedAt, made.Version = 0, model.At(now), 1
+		if made.UIDValidity == 0 {
+			made.UIDValidity = uint32(now.Unix())
+		}
+		if err := t.Create(&made).Error; err != nil {
+			return err
+		}
+		return t.Exec("INSERT INTO list_counters (list_id, uid_next, seq) VALUES (?, 1, 0)", made.ID).Error
+	})
+	if fault.Is(err, fault.Conflict) {
+		return fault.Wrap(fault.Conflict, err, "the list %s exists already", l.Address())
+	}
+	if err == nil {
+		*l = made
+	}
+	return err
+}
+
+// FindList finds a list by its address; nil when there is none. local must be
+// lower case, domain in A-labels.
+func (s *Store) FindList(ctx context.Context, local, domain string) (*model.List, error) {
+	l, err := first[model.List](s.read(ctx).Where("domain = ? AND local = ?", domain, local))
+	return l, s.fault(err)
+}
+
+// GetList gives the list with this id, or NotFound.
+func (s *Store) GetList(ctx context.Context, id int64) (*model.List, error) {
+	l, err := first[model.List](s.read(ctx).Where("id = ?", id))
+	if err == nil && l == nil {
+		return nil, fault.New(fault.NotFound, "there is no such list")
+	}
+	return l, s.fault(err)
+}
+
+// Lists gives all lists, by domain and local part.
+func (s *Store) Lists(ctx context.Context) ([]model.List, error) {
+	var all []model.List
+	err := s.read(ctx).Order("domain, local").Find(&all).Error
+	return all, s.fault(err)
+}
+
+// Domains gives the domains that have lists, sorted.
+func (s *Store) Domains(ctx context.Context) ([]string, error) {
+	var all []string
+	err := s.read(ctx).Raw("SELECT DISTINCT domain FROM lists ORDER BY domain").Scan(&all).Error
+	return all, s.fault(err)
+}
+
+// SaveList stores changed settings. The list's Version must be the one that is
+// stored, otherwise somebody else was quicker and the answer is Conflict; it
+// grows by one. UIDValidity and CreatedAt never change.
+func (s *Store) SaveList(ctx context.Context, l *model.List) error {
+	next := *l
+	next.Version++
+	err := s.write(ctx, func(t *tx) error {
+		res := t.Model(&model.List{}).Where("id = ? AND version = ?", l.ID, l.Version).
+			Select("*").Omit("id", "uid_validity", "created_at").Updates(&next)
+		if res.Error != nil || res.RowsAffected == 1 {
+			return res.Error
+		}
+		var n int64
+		if err := t.Model(&model.List{}).Where("id = ?", l.ID).Count(&n).Error; err != nil {
+			return err
+		}
+		if n == 0 {
+			return fault.New(fault.NotFound, "there is no such list")
+		}
+		return fault.New(fault.Conflict, "the settings of %s were changed by someone else meanwhile, look at them again", l.Address())
+	})
+	if err == nil {
+		l.Version = next.Version
+	}
+	return err
+}
+
+// RemoveList removes a list with everything that is only its own: people,
+// requests, posts with their bytes, threads, index and flags, held posts,
+// deliveries, bounces. The trace of events stays. NotFound when there is no such
+// list.
+func (s *Store) RemoveList(ctx context.Context, id int64) error {
+	return s.write(ctx, func(t *tx) error {
+		if err := s.forUpdate(t.DB).Take(&model.List{}, id).Error; err != nil {
+			return err
+		}
+		for _, q := range s.removals(id) {
+			if err := t.Exec(q.sql, q.args...).Error; err != nil {
+				return err
+			}
+		}
+		t.signal(TopicList(id))
+		return nil
+	})
+}
+
+type statement struct {
+	sql  string
+	args []any
+}
+
+// removals gives the statements that empty a list, what refers before what is
+// referred to. Tables with a foreign key on lists follow by its cascade.
+func (s *Store) removals(id int64) []statement {
+	from, to := model.MakePostID(id, 0), model.MakePostID(id+1, 0)
+	fts := "DELETE FROM post_fts WHERE rowid >= ? AND rowid < ?"
+	if s.dialect == Postgres {
+		fts = "DELETE FROM post_fts WHERE id >= ? AND id < ?"
+	}
+	ofList, ofPosts := []any{id}, []any{from, to}
+	const inDistributions = " WHERE distribution_id IN (SELECT id FROM distributions WHERE list_id = ?)"
+	return []statement{
+		{"DELETE FROM message_bytes WHERE id IN (SELECT bytes_id FROM posts WHERE id >= ? AND id < ?)", ofPosts},
+		{"DELETE FROM message_bytes WHERE id IN (SELECT bytes_id FROM helds WHERE list_id = ?)", ofList},
+		{"DELETE FROM message_bytes WHERE id IN (SELECT bytes_id FROM bounces WHERE list_id = ?)", ofList},
+		{"DELETE FROM message_bytes WHERE id IN (SELECT bytes_id FROM distributions WHERE list_id = ? AND bytes_id <> 0)", ofList},
+		{fts, ofPosts},
+		{"DELETE FROM post_envelopes WHERE id >= ? AND id < ?", ofPosts},
+		{"DELETE FROM post_headers WHERE id >= ? AND id < ?", ofPosts},
+		{"DELETE FROM posts WHERE id >= ? AND id < ?", ofPosts},
+		{"DELETE FROM post_keys WHERE list_id = ?", ofList},
+		{"DELETE FROM post_flags WHERE list_id = ?", ofList},
+		{"DELETE FROM thread_nodes WHERE list_id = ?", ofList},
+		{"DELETE FROM imports WHERE list_id = ?", ofList},
+		{"DELETE FROM bounces WHERE list_id = ?", ofList},
+		{"DELETE FROM chunks" + inDistributions, ofList},
+		{"DELETE FROM deliveries" + inDistributions, ofList},
+		{"DELETE FROM distributions WHERE list_id = ?", ofList},
+		{"DELETE FROM bans WHERE list_id = ?", ofList},
+		{"DELETE FROM lists WHERE id = ?", ofList},
+	}
+}

@@ -1,0 +1,148 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+	"plenary/internal/store"
+	"plenary/internal/testkit/stores"
+)
+
+func makeList(t *testing.T, s *store.Store, local string) *model.List {
+	t.Helper()
+	l := &model.List{Local: local, Domain: "lists.example.org", Name: "Talk", Advertised: true, HoldSize: 2 << 20,
+		SubscriberAction: model.Accept, NonsubscriberAction: model.Hold}
+	if err := s.CreateList(context.Background(), l); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func wantKind(t *testing.T, err error, kind fault.Kind) {
+	t.Helper()
+	if !fault.Is(err, kind) {
+		t.Fatalf("got error %v, want the kind %v", err, kind)
+	}
+}
+
+func TestListLife(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		s.Now = func() time.Time { return time.Unix(1_700_000_000, 0) }
+		l := makeList(t, s, "talk")
+		if l.ID == 0 || l.Version != 1 || l.UIDValidity != 1_700_000_000 {
+			t.Fatalf("%+v", l)
+		}
+		wantKind(t, s.CreateList(ctx, &model.List{Local: "talk", Domain: "lists.example.org"}), fault.Conflict)
+		got, err := s.FindList(ctx, "talk", "lists.example.org")
+		if err != nil || cmp.Diff(l, got) != "" {
+			t.Fatal(err, cmp.Diff(l, got))
+		}
+		if none, err := s.FindList(ctx, "none", "lists.example.org"); none != nil || err != nil {
+			t.Fatal(none, err)
+		}
+		_, err = s.GetList(ctx, 99)
+		wantKind(t, err, fault.NotFound)
+
+		got.Closed, got.Advertised, got.Footer, got.UIDValidity = true, false, "-- \ntalk", 5
+		if err := s.SaveList(ctx, got); err != nil || got.Version != 2 {
+			t.Fatal(err, got.Version)
+		}
+		wantKind(t, s.SaveList(ctx, l), fault.Conflict) // still version 1
+		again, err := s.GetList(ctx, l.ID)
+		if err != nil || again.UIDValidity != 1_700_000_000 || !again.Closed || again.Advertised || again.Footer != got.Footer {
+			t.Fatalf("%v %+v", err, again)
+		}
+		wantKind(t, s.SaveList(ctx, &model.List{ID: 99}), fault.NotFound)
+
+		makeList(t, s, "news")
+		all, err := s.Lists(ctx)
+		if err != nil || len(all) != 2 || all[0].Local != "news" {
+			t.Fatal(all, err)
+		}
+		domains, err := s.Domains(ctx)
+		if err != nil || len(domains) != 1 || domains[0] != "lists.example.org" {
+			t.Fatal(domains, err)
+		}
+	})
+}
+
+// everything puts a row of each kind on a list, the index included.
+func everything(t *testing.T, s *store.Store, l *model.List) {
+	t.Helper()
+	ctx := context.Background()
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if err := s.TestExec(ctx, sql, args...); err != nil {
+			t.Fatal(sql, err)
+		}
+	}
+	var ids [4]int64
+	for i := range ids {
+		id, err := s.TestBytes(ctx, fmt.Appendf(nil, "message %d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[i] = id
+	}
+	post := model.MakePostID(l.ID, 1)
+	exec("INSERT INTO posts VALUES (?,1,1,0,1,1,0,?,?,0,'','','',?)", post, post, ids[0], []byte{})
+	exec("INSERT INTO post_envelopes VALUES (?,?)", post, []byte{1})
+	exec("INSERT INTO post_headers VALUES (?,?)", post, []byte{1})
+	exec("INSERT INTO post_keys VALUES (?,1,?,?,1)", l.ID, []byte{1}, post)
+	exec("INSERT INTO post_flags VALUES (1,?,'seen',0,?)", l.ID, []byte{1})
+	exec("INSERT INTO thread_nodes VALUES (?,7,?,0,?,'a@b')", l.ID, post, post)
+	if s.Dialect() == store.SQLite {
+		exec("INSERT INTO post_fts (rowid, subject) VALUES (?, 'word')", post)
+	} else {
+		exec("INSERT INTO post_fts VALUES (?,'word','','','','','')", post)
+	}
+	exec("INSERT INTO helds (list_id,message_key,reverse_path,author,author_key,subject,size,bytes_id,reasons,trace,token_hash,state,created_at,expires_at,decided_at,decided_by,comment) VALUES (?,'m','','','','',1,?,'','',?,0,1,1,0,'','')",
+		l.ID, ids[1], fmt.Appendf(nil, "%d", l.ID))
+	exec("INSERT INTO bounces (list_id,distribution_id,recipient_id,bytes_id,received_at) VALUES (?,1,1,?,1)", l.ID, ids[2])
+	exec("INSERT INTO distributions (id,list_id,kind,lane,state,post_id,bytes_id,reverse_path,recipient,options,seq,cursor,created_at,done_at) VALUES (?,?,2,0,0,0,?,'','','',0,0,1,0)",
+		l.ID*10, l.ID, ids[3])
+	exec("INSERT INTO chunks VALUES (?,1,2,'n',1)", l.ID*10)
+	exec("INSERT INTO deliveries VALUES (?,1,1,1,250,'',1,0)", l.ID*10)
+	exec("INSERT INTO imports VALUES (?,'f',1,1,1)", l.ID)
+	for _, err := range []error{
+		func() error { _, err := s.Subscribe(ctx, person(l, "ann@example.net")); return err }(),
+		s.SavePending(ctx, &model.Pending{Kind: model.PendingJoin, ListID: l.ID, EmailKey: "b@example.net", TokenHash: fmt.Appendf(nil, "t%d", l.ID)}),
+		s.SaveBan(ctx, &model.Ban{ListID: l.ID, Pattern: "@spam.example"}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRemoveListLeavesTheOther(t *testing.T) {
+	tables := []string{"lists", "list_counters", "subscribers", "bans", "pendings", "message_bytes", "posts", "post_envelopes",
+		"post_headers", "post_keys", "thread_nodes", "post_fts", "post_flags", "helds", "distributions", "chunks", "deliveries",
+		"bounces", "imports"}
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		keep, gone := makeList(t, s, "keep"), makeList(t, s, "gone")
+		everything(t, s, keep)
+		everything(t, s, gone)
+		if err := s.RemoveList(ctx, gone.ID); err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range tables {
+			want := int64(1)
+			if table == "message_bytes" {
+				want = 4
+			}
+			if n, err := s.TestCount(ctx, "SELECT count(*) FROM "+table); err != nil || n != want {
+				t.Errorf("%s holds %d rows, want %d (%v)", table, n, want, err)
+			}
+		}
+		wantKind(t, s.RemoveList(ctx, gone.ID), fault.NotFound)
+	})
+}
