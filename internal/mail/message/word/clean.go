@@ -1,0 +1,68 @@
+package word
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Clean makes s fit for any database and page: invalid UTF-8 becomes U+FFFD,
+// CRLF becomes LF, a lone CR becomes LF, and NUL and all other control
+// characters but LF and TAB go.
+func Clean(s string) string {
+	if isClean(s) {
+		return s
+	}
+	var out strings.Builder
+	out.Grow(len(s))
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == '\r':
+			if i+1 >= len(s) || s[i+1] != '\n' {
+				out.WriteByte('\n')
+			}
+		case r == '\n', r == '\t', !isControl(r):
+			out.WriteRune(r)
+		}
+		i += n
+	}
+	return out.String()
+}
+
+// Line is Clean for one line: runs of white space, line and paragraph
+// separators included, become one space, and the ends are trimmed.
+func Line(s string) string {
+	var out strings.Builder
+	out.Grow(len(s))
+	space := false
+	for _, r := range s { // invalid UTF-8 gives U+FFFD
+		switch {
+		case r == ' ', r == '\t', r == '\r', r == '\n', r == '\f', r == '\v', r == 0x2028, r == 0x2029, r == 0x85:
+			space = out.Len() > 0
+		case isControl(r):
+		default:
+			if space {
+				out.WriteByte(' ')
+				space = false
+			}
+			out.WriteRune(r)
+		}
+	}
+	return out.String()
+}
+
+// isClean tells whether Clean has nothing to do.
+func isClean(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c >= ' ' && c < 0x7F, c == '\n', c == '\t':
+		case c < 0x80, c == 0xC2 && i+1 < len(s) && s[i+1] < 0xA0, c == 0xEF && strings.HasPrefix(s[i:], "\uFEFF"):
+			return false
+		}
+	}
+	return utf8.ValidString(s)
+}
+
+// isControl tells the characters of class Cc and the byte order mark, which
+// means nothing inside a text.
+func isControl(r rune) bool { return r < ' ' || r >= 0x7F && r < 0xA0 || r == 0xFEFF }
