@@ -11,6 +11,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -33,11 +34,12 @@ const startTimeout = 60 * time.Second
 
 // cluster is the one server of this test process.
 type cluster struct {
-	once sync.Once
-	dsn  string // of the maintenance database
-	err  error
-	mu   sync.Mutex
-	n    int
+	once  sync.Once
+	dsn   string // of the maintenance database
+	err   error
+	stdin io.Closer // held so that it stays open until this process ends
+	mu    sync.Mutex
+	n     int
 }
 
 var shared = &cluster{} //nolint:gochecknoglobals // one server a process
@@ -139,7 +141,7 @@ rm -rf "$3"`
 	cmd := exec.Command("/bin/sh", "-c", script, "sh", initdb, server, dir, strconv.Itoa(port))
 	cmd.SysProcAttr, cmd.Dir = attr, dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + dir}
-	if _, err := cmd.StdinPipe(); err != nil { // stays open until this process ends
+	if shared.stdin, err = cmd.StdinPipe(); err != nil {
 		return "", err
 	}
 	if err := cmd.Start(); err != nil {

@@ -1,0 +1,52 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"plenary/internal/model"
+	"plenary/internal/store"
+	"plenary/internal/testkit/stores"
+)
+
+func TestPruneForgetsOnlyWhatIsOver(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		start := time.Now()
+		for _, day := range []int{0, 200, 400} {
+			s.Now = func() time.Time { return start.AddDate(0, 0, day) }
+			if err := s.SaveEvent(ctx, &model.Event{At: model.At(s.Now()), Kind: "test", MessageKey: "m"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Prune(ctx); err != nil {
+			t.Fatal(err)
+		}
+		left, err := s.EventsOf(ctx, "m", "")
+		if err != nil || len(left) != 2 {
+			t.Fatalf("%d events are left, want 2 (%v)", len(left), err)
+		}
+	})
+}
+
+func TestLeaseHasOneOwner(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		start := time.Now()
+		s.Now = func() time.Time { return start }
+		take := func(owner string, want bool) {
+			t.Helper()
+			got, err := s.Lease(ctx, "job", owner, time.Minute)
+			if err != nil || got != want {
+				t.Fatalf("%s: %v, %v; want %v", owner, got, err, want)
+			}
+		}
+		take("a", true)
+		take("b", false)
+		take("a", true)
+		s.Now = func() time.Time { return start.Add(2 * time.Minute) }
+		take("b", true)
+		take("a", false)
+	})
+}
