@@ -1,0 +1,318 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"net/textproto"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"plenary/internal/mail/address"
+	"plenary/internal/model"
+	"plenary/templates"
+)
+
+var update = flag.Bool("update", false, "write the golden letters anew")
+
+// kept is a store that remembers.
+type kept struct {
+	letters []*model.Distribution
+	data    [][]byte
+	count   map[string]int
+}
+
+func (k *kept) SaveLetter(_ context.Context, d *model.Distribution, data []byte) error {
+	k.letters, k.data = append(k.letters, d), append(k.data, data)
+	return nil
+}
+
+func (k *kept) CountAutoReply(_ context.Context, key string, day int64, limit int) (bool, error) {
+	if k.count == nil {
+		k.count = map[string]int{}
+	}
+	key = fmt.Sprint(key, day)
+	k.count[key]++
+	return k.count[key] <= limit, nil
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func service(t *testing.T) (*Service, *kept) {
+	t.Helper()
+	k := &kept{}
+	s, err := New(Deps{Store: k, Rand: zeros{}, Now: func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) },
+		ArchiveURL: func(l *model.List) string { return "https://lists.example.org/" + l.Local + "/" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, k
+}
+
+func sampleList() *model.List {
+	return &model.List{ID: 3, Local: "talk", Domain: "lists.example.org", Name: "School Library Talk",
+		Description: "Talk among people who work in school libraries.", Welcome: "We meet online on the first Monday of each month."}
+}
+
+func sample(f form) Letter {
+	l := Letter{Kind: f.Kind, List: sampleList(), To: address.Address{Local: "ann", Domain: "example.net"}, InReplyTo: "q1@example.net",
+		Data: Data{Email: "ann@example.net", Name: "Ann Müller", Until: time.Date(2026, 3, 5, 9, 0, 0, 0, time.UTC),
+			Author: "Zoë Čapek <zoe@example.com>", Subject: "Reading week: what do you do?", Size: 48_213,
+			Reasons:  []string{"The author is not a subscriber of the list.", "The message has 25 addresses in To and Cc; more than 20 are looked at by a person."},
+			Decision: "released", By: "olga@example.net", Comment: "Please send the poster as a link,\nnot as a file. Thank you!",
+			Text: "> SUBSCRIBE talk Ann Müller\n    A letter is on its way to ann@example.net. Reply to it to join."}}
+	if f.Token {
+		l.Token = "0123456789abcdefghjkmnpqrs"
+	}
+	if f.Kind == HeldModerator {
+		l.Thread = HeldThread(l.List, &model.Held{TokenHash: []byte("0123456789abcdef")})
+		l.Attach = []byte("From: zoe@example.com\r\nSubject: Reading week: what do you do?\r\n\r\nHello all,\r\nwe have posters.\r\n")
+	}
+	return l
+}
+
+// TestEveryLetter renders each kind, checks what every letter must have, and
+// compares it with the copy in testdata that people can read.
+func TestEveryLetter(t *testing.T) {
+	for _, f := range kinds {
+		t.Run(string(f.Kind), func(t *testing.T) {
+			s, k := service(t)
+			if f.Doc == "" {
+				t.Error("no doc")
+			}
+			if err := s.Send(context.Background(), sample(f)); err != nil {
+				t.Fatal(err)
+			}
+			raw := k.data[len(k.data)-1]
+			d := k.letters[len(k.letters)-1]
+			if d.ReversePath != "" || d.Recipient != "ann@example.net" || d.Kind != model.DistributeLetter || d.ListID != 3 {
+				t.Errorf("distribution %+v", d)
+			}
+			checkLetter(t, f, raw)
+			golden(t, string(f.Kind), raw)
+		})
+	}
+}
+
+func checkLetter(t *testing.T, f form, raw []byte) {
+	t.Helper()
+	m, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "List-Id", "MIME-Version", "Content-Type"} {
+		if len(m.Header[textproto.CanonicalMIMEHeaderKey(name)]) != 1 {
+			t.Errorf("%s stands %d times", name, len(m.Header[textproto.CanonicalMIMEHeaderKey(name)]))
+		}
+	}
+	if f.Token != (m.Header.Get("Reply-To") == "talk-confirm+0123456789abcdefghjkmnpqrs@lists.example.org") {
+		t.Errorf("Reply-To is %q", m.Header.Get("Reply-To"))
+	}
+	if f.Token && (TokenOf(m.Header.Get("Message-ID")) == "" || !strings.Contains(m.Header.Get("Subject"), "(0123")) {
+		t.Error("the token is not in Message-ID and subject")
+	}
+	for i, line := range bytes.Split(raw, []byte("\r\n")) {
+		if len(line) > maxLine || bytes.ContainsAny(line, "\r\n") {
+			t.Errorf("line %d does not fit: %q", i+1, line)
+		}
+	}
+	text := letterText(t, m)
+	for _, bad := range []string{"<no value>", "{{", "}}", "%!", "<nil>", "01-01-01", "\n\n\n"} {
+		if strings.Contains(text, bad) {
+			t.Errorf("%q is left in the text:\n%s", bad, text)
+		}
+	}
+	if len(strings.Fields(text)) < 10 {
+		t.Errorf("too short: %q", text)
+	}
+}
+
+// letterText is the decoded text part.
+func letterText(t *testing.T, m *mail.Message) string {
+	t.Helper()
+	var body io.Reader = m.Body
+	encoding := m.Header.Get("Content-Transfer-Encoding")
+	typ, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if typ == "multipart/mixed" {
+		p, err := multipart.NewReader(m.Body, params["boundary"]).NextRawPart()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, encoding = p, p.Header.Get("Content-Transfer-Encoding")
+	}
+	if encoding == "quoted-printable" {
+		body = quotedprintable.NewReader(body)
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(text), "\r\n", "\n")
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".eml")
+	if *update {
+		if err := os.WriteFile(path, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(want, got) {
+		t.Errorf("differs from %s (go test -update writes it anew), %v:\n%s", path, err, got)
+	}
+}
+
+func TestServerLetters(t *testing.T) {
+	s, k := service(t)
+	for _, kind := range []Kind{Help, CommandReply} {
+		err := s.Send(context.Background(), Letter{Kind: kind, Domain: "lists.example.org", To: address.Address{Local: "ann", Domain: "example.net"},
+			Data: Data{Text: "> LISTS\n    talk@lists.example.org  School Library Talk", Help: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "server-"+string(kind), k.data[len(k.data)-1])
+	}
+}
+
+func TestEveryTemplateIsAKind(t *testing.T) {
+	files, err := fs.Glob(templates.FS, "mail/*.txt")
+	if err != nil || len(files) != len(kinds) {
+		t.Errorf("%d templates, %d kinds, %v", len(files), len(kinds), err)
+	}
+	seen := map[Kind]bool{}
+	for _, f := range kinds {
+		if seen[f.Kind] {
+			t.Errorf("%s stands twice", f.Kind)
+		}
+		seen[f.Kind] = true
+	}
+}
+
+func TestNothingIsInjected(t *testing.T) {
+	evil := "x\r\nBcc: victim@example.com\r\n\r\nBuy now\x00\x1b[2J"
+	for _, f := range kinds {
+		s, k := service(t)
+		l := sample(f)
+		l.List.Name, l.List.Description, l.InReplyTo, l.Thread = evil, evil, evil, evil
+		l.Data = Data{Email: evil, Name: evil, Author: evil, Subject: evil, By: evil, Decision: evil, Comment: evil, Text: evil, Reasons: []string{evil}}
+		if err := s.Send(context.Background(), l); err != nil {
+			t.Fatal(err)
+		}
+		raw := k.data[len(k.data)-1]
+		m, err := mail.ReadMessage(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(f.Kind, err)
+		}
+		if m.Header.Get("Bcc") != "" || bytes.ContainsAny(raw, "\x00\x1b") {
+			t.Errorf("%s lets a header field or control characters in:\n%s", f.Kind, raw)
+		}
+	}
+}
+
+func TestAtMostTenCountedLettersADay(t *testing.T) {
+	s, k := service(t)
+	for range 10_000 {
+		if err := s.Send(context.Background(), sample(form{Kind: ConfirmJoin, Token: true})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(k.letters) != 10 {
+		t.Fatalf("%d letters left", len(k.letters))
+	}
+	if err := s.Send(context.Background(), sample(form{Kind: HeldModerator, Token: true})); err != nil || len(k.letters) != 11 {
+		t.Fatal("a moderator's letter must not be counted", err)
+	}
+}
+
+func TestLargePostIsAttachedAsHeader(t *testing.T) {
+	s, k := service(t)
+	f, _ := find(HeldModerator)
+	l := sample(f)
+	l.Attach = []byte("Subject: big\r\nX-A: 1\r\n\r\n" + strings.Repeat("a line\r\n", 200_000))
+	if err := s.Send(context.Background(), l); err != nil {
+		t.Fatal(err)
+	}
+	raw := string(k.data[0])
+	if len(raw) > 5000 || !strings.Contains(raw, "text/rfc822-headers") || !strings.Contains(raw, "only its header") || !strings.Contains(raw, "\r\nX-A: 1\r\n") {
+		t.Fatalf("%d octets: %.3000s", len(raw), raw)
+	}
+}
+
+func TestAttachmentStaysAsItIs(t *testing.T) {
+	s, k := service(t)
+	f, _ := find(HeldModerator)
+	l := sample(f)
+	l.Attach = []byte("Subject: caf\xe9\r\nFrom: x\r\n\r\n\r\nFrom here\r\n--=_000000000000000000000000\r\n.\r\n8 bit: \xff\r\n")
+	if err := s.Send(context.Background(), l); err != nil {
+		t.Fatal(err)
+	}
+	m, err := mail.ReadMessage(bytes.NewReader(k.data[0]))
+	if err != nil || m.Header.Get("Content-Transfer-Encoding") != "8bit" {
+		t.Fatal(err, m.Header)
+	}
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := multipart.NewReader(m.Body, params["boundary"])
+	for range 2 {
+		p, err := r.NextRawPart()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := io.ReadAll(p); p.Header.Get("Content-Type") == "message/rfc822" && !bytes.Equal(got, l.Attach) {
+			t.Fatalf("%q", got)
+		}
+	}
+}
+
+func TestLongNamesUseTheRequestAddress(t *testing.T) {
+	s, k := service(t)
+	l := sample(form{Kind: ConfirmJoin, Token: true})
+	l.List.Local = strings.Repeat("long", 10)
+	if err := s.Send(context.Background(), l); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(k.data[0]), "\r\nReply-To: "+l.List.Local+"-request@lists.example.org\r\n") {
+		t.Fatalf("%s", k.data[0])
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"short\n", "short\n"},
+		{"  * " + strings.Repeat("word ", 20) + "\n", "  * " + strings.TrimRight(strings.Repeat("word ", 14), " ") + "\n    " + strings.TrimRight(strings.Repeat("word ", 6), " ") + "\n"},
+		{"see https://example.org/" + strings.Repeat("x", 90) + " there\n", "see\nhttps://example.org/" + strings.Repeat("x", 90) + "\nthere\n"},
+		{strings.Repeat("word ", 16) + "\nand more\n", strings.TrimSpace(strings.Repeat("word ", 15)) + "\nword and more\n"},
+		{strings.Repeat("é", 74) + "\n", strings.Repeat("é", 74) + "\n"},
+	} {
+		if got := wrap(tidy(c.in)); got != c.want {
+			t.Errorf("%q\ngives %q\nwant  %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestTokenOf(t *testing.T) {
+	for in, want := range map[string]string{"<confirm.abc.12@x.example>": "abc", "confirm.abc.12@x": "abc", "abc@x": "", "": ""} {
+		if got := TokenOf(in); got != want {
+			t.Errorf("%q gives %q", in, got)
+		}
+	}
+}
