@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// The way of a distribution. It is made Active; ranges of its audience are
+// leased (a chunk row each, the cursor moves in the same transaction) until the
+// cursor is through, then it is Done; DoneAt is set when the last of its copies
+// is decided. A copy gets its row in deliveries when its fate is known, so what
+// a range still owes is its audience without rows. A house letter is leased
+// whole: its chunk is the range 0 to 0.
+
+// audience says who is meant by a distribution: its parameters are list, seq
+// and seq. Who left after it was made is in it, and is skipped by who sends.
+const audience = "list_id = ? AND began_seq <= ? AND (ended_seq = 0 OR ended_seq > ?) AND (roles & 1) <> 0"
+
+// unpaused keeps what a person has paused out of a query over distributions d.
+const unpaused = " AND NOT EXISTS (SELECT 1 FROM queue_notes n WHERE n.name = 'pause')" +
+	" AND NOT EXISTS (SELECT 1 FROM queue_notes n WHERE n.name = 'pause/list/' || d.list_id)"
+
+// SaveLetter queues one house letter: d names lane, reverse path and recipient,
+// and optionally a list; data is the whole message with CRLF line ends. It is
+// durable when SaveLetter returns, and d carries its ID.
+func (s *Store) SaveLetter(ctx context.Context, d *model.Distribution, data []byte) error {
+	var made model.Distribution
+	err := s.write(ctx, func(t *tx) error {
+		made = *d
+		id, err := t.putBytes(data)
+		if err != nil {
+			return err
+		}
+		made.ID, made.Kind, made.State, made.BytesID, made.Cursor = 0, model.DistributeLetter, model.DistributionActive, id, 0
+		if made.CreatedAt.IsZero() {
+			made.CreatedAt = model.At(s.Now())
+		}
+		t.signal(TopicQueue)
+		return t.Create(&made).Error
+	})
+	if err == nil {
+		*d = made
+	}
+	return err
+}
+
+// WatchQueue is Watch of the queue's topic, for the engine.
+func (s *Store) WatchQueue() (wake <-chan struct{}, cancel func()) { return s.Watch(TopicQueue) }
+
+// GetDistribution gives the distribution with this id, or NotFound.
+func (s *Store) GetDistribution(ctx context.Context, id int64) (*model.Distribution, error) {
+	d, err := first[model.Distribution](s.read(ctx).Where("id = ?", id))
+	if err == nil && d == nil {
+		return nil, fault.New(fault.NotFound, "there is no such distribution")
+	}
+	return d, s.fault(err)
+}
+
+// Audience gives the number of recipients a distribution was made for.
+func (s *Store) Audience(ctx context.Context, d *model.Distribution) (int64, error) {
+	if d.Kind == model.DistributeLetter {
+		return 1, nil
+	}
+	var n int64
+	err := s.read(ctx).Raw("SELECT count(*) FROM subscribers WHERE "+audience, d.ListID, d.Seq, d.Seq).Row().Scan(&n)
+	return n, s.fault(err)
+}
+
+// DeliveriesOf gives up to limit rows of a distribution, by recipient, from the
+// one after afterID (-1: from the first).
+func (s *Store) DeliveriesOf(ctx context.Context, distributionID, afterID int64, limit int) ([]model.Delivery, error) {
+	var rows []model.Delivery
+	err := s.read(ctx).Where("distribution_id = ? AND recipient_id > ?", distributionID, afterID).
+		Order("recipient_id").Limit(limit).Find(&rows).Error
+	return rows, s.fault(err)
+}
+
+// PostAuthorKey gives the identity of a post's author, empty when there is no
+// such post.
+func (s *Store) PostAuthorKey(ctx context.Context, id model.PostID) (string, error) {
+	var key string
+	err := s.read(ctx).Raw("SELECT author_key FROM posts WHERE id = ?", int64(id)).Row().Scan(&key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return key, s.fault(err)
+}
+
+// ActiveDistributions gives up to limit distributions of a lane, house letters
+// apart, that still have ranges to lease, by id from the one after afterID.
+func (s *Store) ActiveDistributions(ctx context.Context, lane model.Lane, afterID int64, limit int) ([]model.Distribution, error) {
+	var ds []model.Distribution
+	err := s.read(ctx).Raw("SELECT d.* FROM distributions d WHERE d.state = 0 AND d.lane = ? AND d.id > ? AND d.kind <> ?"+
+		unpaused+" ORDER BY d.id LIMIT ?", lane, afterID, model.DistributeLetter, limit).Scan(&ds).Error
+	return ds, s.fault(err)
+}
+
+// Recipients gives these subscribers as they are now, ended or not, by id.
+func (s *Store) Recipients(ctx context.Context, ids []int64) ([]model.Subscriber, error) {
+	subs, err := people(s.read(ctx), "id IN ? ORDER BY id", ids)
+	return subs, s.fault(err)
+}
+
+// Halted gives those of these distributions that must not go on now: paused,
+// cancelled, or held by a pause of their list or of everything.
+func (s *Store) Halted(ctx context.Context, ids []int64) ([]int64, error) {
+	var going []int64
+	err := s.read(ctx).Raw("SELECT d.id FROM distributions d WHERE d.id IN ? AND d.state IN (0, 2)"+unpaused, ids).Scan(&going).Error
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	have := make(map[int64]bool, len(going))
+	for _, id := range going {
+		have[id] = true
+	}
+	var out []int64
+	for _, id := range ids {
+		if !have[id] {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
+// people reads the subscribers a condition chooses, in the order of their ids,
+// with what a sender needs of them.
+func people(db *gorm.DB, where string, args ...any) ([]model.Subscriber, error) {
+	rows, err := db.Raw("SELECT id, email, email_key, name, language, options, mode, delivery_status, ended_seq FROM subscribers s WHERE "+
+		where, args...).Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []model.Subscriber
+	for rows.Next() {
+		var p model.Subscriber
+		if err := rows.Scan(&p.ID, &p.Email, &p.EmailKey, &p.Name, &p.Language, &p.Options, &p.Mode,
+			&p.DeliveryStatus, &p.EndedSeq); err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, rows.Err()
+}
+
+// pairs writes keys of two numbers as the right side of an IN.
+func pairs[T any](rows []T, key func(T) (int64, int64)) string {
+	var b strings.Builder
+	b.WriteString("(VALUES ")
+	for i, r := range rows {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		x, y := key(r)
+		fmt.Fprintf(&b, "(%d,%d)", x, y)
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+func chunkKey(c model.Chunk) (int64, int64)       { return c.DistributionID, c.FirstID }
+func deliveryKey(d model.Delivery) (int64, int64) { return d.DistributionID, d.RecipientID }

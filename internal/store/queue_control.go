@@ -1,0 +1,219 @@
+package store
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// keepNotes is how long a person's yes to an old distribution is remembered.
+const keepNotes = 30 * 24 * time.Hour
+
+// QueueScope chooses a part of the queue; the zero value is all of it. Only one
+// of the fields may be set.
+type QueueScope struct {
+	ListID         int64
+	DistributionID int64
+	Domain         string // recipients of this domain, A-labels; RetryNow only
+}
+
+func (q QueueScope) note() string {
+	if q.ListID != 0 {
+		return "pause/list/" + strconv.FormatInt(q.ListID, 10)
+	}
+	return "pause"
+}
+
+// where narrows a query over distributions d.
+func (q QueueScope) where() (string, []any) {
+	switch {
+	case q.DistributionID != 0:
+		return "d.id = ?", []any{q.DistributionID}
+	case q.ListID != 0:
+		return "d.list_id = ?", []any{q.ListID}
+	}
+	return "1 = 1", nil
+}
+
+// putNote sets or replaces a note.
+func (t *tx) putNote(name, text string) error {
+	return t.Exec("INSERT INTO queue_notes (name, text, at) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text, at = excluded.at",
+		name, text, t.s.now()).Error
+}
+
+// PauseQueue stops sending for everything, a list or one distribution, on all
+// nodes, until ResumeQueue. Copies on the wire are finished. by is who asked,
+// for the status.
+func (s *Store) PauseQueue(ctx context.Context, q QueueScope, by string) error {
+	return s.write(ctx, func(t *tx) error {
+		t.signal(TopicQueue)
+		if q.DistributionID == 0 {
+			return t.putNote(q.note(), by)
+		}
+		return t.pauseDistribution(q.DistributionID)
+	})
+}
+
+// PauseDistribution pauses one distribution that cannot go on, for the engine;
+// why stands in the status.
+func (s *Store) PauseDistribution(ctx context.Context, id int64, why string) error {
+	return s.write(ctx, func(t *tx) error {
+		if err := t.putNote("stopped/"+strconv.FormatInt(id, 10), why); err != nil {
+			return err
+		}
+		return t.pauseDistribution(id)
+	})
+}
+
+func (t *tx) pauseDistribution(id int64) error {
+	res := t.Exec("UPDATE distributions SET state = ? WHERE id = ? AND state IN (0, 2) AND done_at = 0", model.DistributionPaused, id)
+	if res.Error == nil && res.RowsAffected == 0 {
+		return fault.New(fault.Conflict, "distribution %d is not being sent", id)
+	}
+	return res.Error
+}
+
+// ResumeQueue takes a pause back and says yes to distributions of that scope
+// that waited because of their age. It gives the number of distributions that
+// go on; a pause of everything or of a list counts for none.
+func (s *Store) ResumeQueue(ctx context.Context, q QueueScope, by string) (int64, error) {
+	var ids []int64
+	err := s.write(ctx, func(t *tx) error {
+		ids = nil
+		t.signal(TopicQueue)
+		where, args := q.where()
+		if q.DistributionID == 0 {
+			if err := t.Exec("DELETE FROM queue_notes WHERE name = ?", q.note()).Error; err != nil {
+				return err
+			}
+			where += " AND EXISTS (SELECT 1 FROM queue_notes n WHERE n.name = 'stale/' || d.id)"
+		}
+		if err := t.Raw("SELECT d.id FROM distributions d WHERE d.state = 1 AND "+where+" ORDER BY d.id", args...).Scan(&ids).Error; err != nil {
+			return err
+		}
+		return t.resume(ids, by)
+	})
+	return int64(len(ids)), err
+}
+
+// resume lets paused distributions go on. A letter, and what was through
+// already, has only its retries and ranges left.
+func (t *tx) resume(ids []int64, by string) error {
+	for len(ids) > 0 {
+		n := min(len(ids), 500)
+		part := ids[:n]
+		ids = ids[n:]
+		if err := t.Exec("UPDATE distributions SET state = CASE WHEN kind = ? AND cursor > 0 THEN 2 ELSE 0 END WHERE state = 1 AND id IN ?",
+			model.DistributeLetter, part).Error; err != nil {
+			return err
+		}
+		if err := t.Exec("UPDATE deliveries SET next_at = ? WHERE state = 2 AND distribution_id IN ?", t.s.now(), part).Error; err != nil {
+			return err
+		}
+		for _, id := range part {
+			name := strconv.FormatInt(id, 10)
+			if err := t.Exec("DELETE FROM queue_notes WHERE name IN (?, ?)", "stale/"+name, "stopped/"+name).Error; err != nil {
+				return err
+			}
+			if err := t.putNote("approved/"+name, by); err != nil {
+				return err
+			}
+		}
+		if err := t.finish(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CancelDistribution ends a distribution: what has no outcome yet is not sent.
+// Copies that waited for another try are recorded as skipped.
+func (s *Store) CancelDistribution(ctx context.Context, id int64, by string) error {
+	return s.write(ctx, func(t *tx) error {
+		t.signal(TopicQueue)
+		res := t.Exec("UPDATE distributions SET state = ?, done_at = ? WHERE id = ? AND state <> ? AND done_at = 0",
+			model.DistributionCancelled, s.now(), id, model.DistributionCancelled)
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
+			return fault.New(fault.Conflict, "distribution %d is not being sent", id)
+		}
+		if err := t.Exec("DELETE FROM chunks WHERE distribution_id = ?", id).Error; err != nil {
+			return err
+		}
+		return t.Exec("UPDATE deliveries SET state = ?, reply = ?, at = ?, next_at = 0 WHERE distribution_id = ? AND state = 2",
+			model.DeliverySkipped, "cancelled by "+by, s.now(), id).Error
+	})
+}
+
+// RetryNow makes copies that wait for another try due at once, and gives their
+// number.
+func (s *Store) RetryNow(ctx context.Context, q QueueScope) (int64, error) {
+	var n int64
+	err := s.write(ctx, func(t *tx) error {
+		t.signal(TopicQueue)
+		where, args := q.where()
+		args = append([]any{s.now(), s.now()}, args...)
+		text := "UPDATE deliveries SET next_at = ? WHERE state = 2 AND next_at > ? AND distribution_id IN (SELECT d.id FROM distributions d WHERE d.state IN (0, 2) AND " + where + ")"
+		if q.Domain != "" {
+			text += " AND (recipient_id IN (SELECT id FROM subscribers WHERE email_key LIKE ?)" +
+				" OR recipient_id = 0 AND distribution_id IN (SELECT id FROM distributions WHERE recipient LIKE ?))"
+			args = append(args, "%@"+q.Domain, "%@"+q.Domain)
+		}
+		res := t.Exec(text, args...)
+		n = res.RowsAffected
+		return res.Error
+	})
+	return n, err
+}
+
+// TidyQueue is run when a node starts. Distributions made before that have
+// something left to send are paused until ResumeQueue says yes: the database
+// may be an old copy, and mail this old must not leave by itself. It also marks
+// what owes nothing any more. The ids are those it paused.
+func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, error) {
+	var held []int64
+	err := s.write(ctx, func(t *tx) error {
+		held = nil
+		t.signal(TopicQueue)
+		var ids []int64
+		if err := t.Raw("SELECT id FROM distributions WHERE state = 2 AND done_at = 0 AND created_at < ?", s.now()).Scan(&ids).Error; err != nil {
+			return err
+		}
+		if err := t.finish(ids); err != nil {
+			return err
+		}
+		if err := t.Exec("DELETE FROM queue_notes WHERE name LIKE 'approved/%' AND at < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {
+			return err
+		}
+		err := t.Raw("UPDATE distributions SET state = 1 WHERE created_at < ? AND done_at = 0 AND (state = 0 OR state = 2 AND ("+
+			"EXISTS (SELECT 1 FROM chunks c WHERE c.distribution_id = distributions.id) OR "+
+			"EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = distributions.id AND x.state = 2 AND x.next_at < ?)))"+
+			" AND NOT EXISTS (SELECT 1 FROM queue_notes n WHERE n.name = 'approved/' || distributions.id) RETURNING id", before, before).Scan(&held).Error
+		if err != nil {
+			return err
+		}
+		for _, id := range held {
+			if err := t.putNote("stale/"+strconv.FormatInt(id, 10), "older than the queue may be"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return held, err
+}
+
+// NoteNode says how a node's way out is, for the status; empty text is all is
+// well.
+func (s *Store) NoteNode(ctx context.Context, node, text string) error {
+	return s.write(ctx, func(t *tx) error {
+		if text == "" {
+			return t.Exec("DELETE FROM queue_notes WHERE name = ?", "node/"+node).Error
+		}
+		return t.putNote("node/"+node, text)
+	})
+}

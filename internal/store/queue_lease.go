@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// LeaseRange leases the next range of a distribution's audience, up to limit
+// people, to lease.Owner until lease.LeaseUntil. d is the distribution as last
+// read; its Cursor and State are moved on. A nil chunk means there is nothing to
+// lease: the cursor is through, or another node was quicker.
+func (s *Store) LeaseRange(ctx context.Context, d *model.Distribution, lease model.Chunk, limit int) (*model.Chunk, []model.Subscriber, error) {
+	// Read apart from the write: the cursor is compared when it is moved.
+	subs, err := people(s.read(ctx), audience+" AND id > ? ORDER BY id LIMIT ?", d.ListID, d.Seq, d.Seq, d.Cursor, limit)
+	if err != nil {
+		return nil, nil, s.fault(err)
+	}
+	next, state := d.Cursor, model.DistributionActive
+	if len(subs) > 0 {
+		next = subs[len(subs)-1].ID
+	}
+	if len(subs) < limit {
+		state = model.DistributionDone
+	}
+	won := false
+	lease.DistributionID, lease.FirstID, lease.LastID = d.ID, d.Cursor+1, next
+	err = s.write(ctx, func(t *tx) error {
+		won = false
+		res := t.Exec("UPDATE distributions SET cursor = ?, state = ? WHERE id = ? AND state = 0 AND cursor = ?", next, state, d.ID, d.Cursor)
+		if res.Error != nil || res.RowsAffected == 0 {
+			return res.Error
+		}
+		won = true
+		if len(subs) == 0 {
+			return t.finish([]int64{d.ID})
+		}
+		return t.Create(&lease).Error
+	})
+	if err != nil || !won || len(subs) == 0 {
+		return nil, nil, err
+	}
+	d.Cursor, d.State = next, state
+	return &lease, subs, nil
+}
+
+// LeaseLetters leases up to limit house letters of a lane, oldest first, to
+// lease.Owner until lease.LeaseUntil.
+func (s *Store) LeaseLetters(ctx context.Context, lane model.Lane, lease model.Chunk, limit int) ([]model.Distribution, error) {
+	var ds []model.Distribution
+	pick := "SELECT d.id FROM distributions d WHERE d.state = 0 AND d.lane = ? AND d.kind = ?" + unpaused + " ORDER BY d.id LIMIT ?"
+	// Most looks find nothing, and should cost the writer nothing.
+	var some int64
+	if err := s.read(ctx).Raw(pick, lane, model.DistributeLetter, 1).Scan(&some).Error; err != nil || some == 0 {
+		return nil, s.fault(err)
+	}
+	if s.dialect == Postgres {
+		pick += " FOR UPDATE OF d SKIP LOCKED"
+	}
+	err := s.write(ctx, func(t *tx) error {
+		ds = nil
+		if err := t.Raw("UPDATE distributions SET cursor = 1, state = ? WHERE id IN ("+pick+") RETURNING *",
+			model.DistributionDone, lane, model.DistributeLetter, limit).Scan(&ds).Error; err != nil || len(ds) == 0 {
+			return err
+		}
+		chunks := make([]model.Chunk, len(ds))
+		for i := range ds {
+			chunks[i] = model.Chunk{DistributionID: ds[i].ID, Owner: lease.Owner, LeaseUntil: lease.LeaseUntil}
+		}
+		return t.Create(&chunks).Error
+	})
+	slices.SortFunc(ds, func(a, b model.Distribution) int { return int(a.ID - b.ID) })
+	return ds, err
+}
+
+// TakeOver takes one range whose lease ran out before now, with those of its
+// audience that are not decided yet. A nil chunk means there is none. For a
+// house letter there are no subscribers.
+func (s *Store) TakeOver(ctx context.Context, lane model.Lane, lease model.Chunk, now model.Instant) (*model.Distribution, *model.Chunk, []model.Subscriber, error) {
+	var c model.Chunk
+	err := s.read(ctx).Raw("SELECT c.* FROM chunks c JOIN distributions d ON d.id = c.distribution_id WHERE c.lease_until < ?"+
+		" AND d.lane = ? AND d.state IN (0, 2)"+unpaused+" ORDER BY c.distribution_id, c.first_id LIMIT 1", now, lane).Scan(&c).Error
+	if err != nil || c.DistributionID == 0 {
+		return nil, nil, nil, s.fault(err)
+	}
+	won := false
+	err = s.write(ctx, func(t *tx) error {
+		res := t.Exec("UPDATE chunks SET owner = ?, lease_until = ? WHERE distribution_id = ? AND first_id = ? AND lease_until = ?",
+			lease.Owner, lease.LeaseUntil, c.DistributionID, c.FirstID, c.LeaseUntil)
+		won = res.RowsAffected == 1
+		return res.Error
+	})
+	if err != nil || !won {
+		return nil, nil, nil, err
+	}
+	c.Owner, c.LeaseUntil = lease.Owner, lease.LeaseUntil
+	d, err := s.GetDistribution(ctx, c.DistributionID)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if d.Kind == model.DistributeLetter {
+		var n int64
+		err = s.read(ctx).Model(&model.Delivery{}).Where("distribution_id = ?", d.ID).Count(&n).Error
+		if err == nil && n > 0 { // decided already; only the chunk was left
+			return nil, nil, nil, s.RecordDeliveries(ctx, nil, []model.Chunk{c})
+		}
+		return d, &c, nil, s.fault(err)
+	}
+	subs, err := undecided(s.read(ctx), d, &c)
+	if err == nil && len(subs) == 0 {
+		return nil, nil, nil, s.RecordDeliveries(ctx, nil, []model.Chunk{c})
+	}
+	return d, &c, subs, s.fault(err)
+}
+
+// undecided gives the part of a range that has no rows yet.
+func undecided(db *gorm.DB, d *model.Distribution, c *model.Chunk) ([]model.Subscriber, error) {
+	return people(db, audience+" AND id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = ?"+
+		" AND x.recipient_id = s.id) ORDER BY id", d.ListID, d.Seq, d.Seq, c.FirstID, c.LastID, d.ID)
+}
+
+// ReclaimChunks frees at once every range that owner holds: an earlier run of
+// the same node ended without giving them back. copies is how many of their
+// recipients are not decided: so many at most were on the way.
+func (s *Store) ReclaimChunks(ctx context.Context, owner string) (ranges, copies int64, err error) {
+	var chunks []model.Chunk
+	if err := s.read(ctx).Where("owner = ?", owner).Find(&chunks).Error; err != nil || len(chunks) == 0 {
+		return 0, 0, s.fault(err)
+	}
+	for i := range chunks {
+		d, err := s.GetDistribution(ctx, chunks[i].DistributionID)
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		if d.Kind == model.DistributeLetter {
+			copies++
+			continue
+		}
+		subs, err := undecided(s.read(ctx), d, &chunks[i])
+		if err != nil {
+			return 0, 0, s.fault(err)
+		}
+		copies += int64(len(subs))
+	}
+	err = s.ReleaseChunks(ctx, owner, chunks)
+	return int64(len(chunks)), copies, err
+}
+
+// RenewChunks prolongs the leases owner holds on these ranges and gives those
+// it has lost: taken over by another node, or cancelled.
+func (s *Store) RenewChunks(ctx context.Context, owner string, until model.Instant, chunks []model.Chunk) ([]model.Chunk, error) {
+	var kept []model.Chunk
+	if len(chunks) == 0 {
+		return nil, nil
+	}
+	err := s.write(ctx, func(t *tx) error {
+		kept = nil
+		return t.Raw("UPDATE chunks SET lease_until = ? WHERE owner = ? AND (distribution_id, first_id) IN "+pairs(chunks, chunkKey)+
+			" RETURNING *", until, owner).Scan(&kept).Error
+	})
+	if err != nil || len(kept) == len(chunks) {
+		return nil, err
+	}
+	var lost []model.Chunk
+	for _, c := range chunks {
+		if !slices.ContainsFunc(kept, func(k model.Chunk) bool { return k.DistributionID == c.DistributionID && k.FirstID == c.FirstID }) {
+			lost = append(lost, c)
+		}
+	}
+	return lost, nil
+}
+
+// ReleaseChunks gives ranges back undone: any node may take them at once.
+func (s *Store) ReleaseChunks(ctx context.Context, owner string, chunks []model.Chunk) error {
+	if len(chunks) == 0 {
+		return nil
+	}
+	return s.write(ctx, func(t *tx) error {
+		t.signal(TopicQueue)
+		return t.Exec("UPDATE chunks SET owner = '', lease_until = 0 WHERE owner = ? AND (distribution_id, first_id) IN "+
+			pairs(chunks, chunkKey), owner).Error
+	})
+}

@@ -1,0 +1,143 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"strconv"
+	"strings"
+
+	"plenary/internal/model"
+)
+
+// insertRows is how many rows one SQLite statement inserts: measured best, and
+// one statement text to keep prepared.
+const insertRows = 32
+
+const (
+	insertDelivery = "INSERT INTO deliveries (distribution_id, recipient_id, state, attempts, code, reply, at, next_at) "
+	// A decided copy stays as it was decided first: two nodes may both have
+	// sent it when a lease changed hands.
+	upsertDelivery = " ON CONFLICT (distribution_id, recipient_id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts," +
+		" code = excluded.code, reply = excluded.reply, at = excluded.at, next_at = excluded.next_at WHERE deliveries.state = 2"
+	deliveryColumns = 8
+)
+
+// RecordDeliveries writes the fate of copies, and ends the ranges of which
+// these were the last, in one transaction; it is durable when it returns. Rows
+// that wait for another try are overwritten, decided ones never.
+func (s *Store) RecordDeliveries(ctx context.Context, rows []model.Delivery, ended []model.Chunk) error {
+	slices.SortFunc(rows, func(a, b model.Delivery) int { // the order of the primary key
+		return cmp.Or(cmp.Compare(a.DistributionID, b.DistributionID), cmp.Compare(a.RecipientID, b.RecipientID))
+	})
+	var maybe []int64 // distributions that may be finished by this
+	for _, c := range ended {
+		maybe = append(maybe, c.DistributionID)
+	}
+	for _, r := range rows {
+		if r.Attempts > 1 && r.State != model.DeliveryRetry && (len(maybe) == 0 || maybe[len(maybe)-1] != r.DistributionID) {
+			maybe = append(maybe, r.DistributionID)
+		}
+	}
+	slices.Sort(maybe)
+	maybe = slices.Compact(maybe)
+	return s.write(ctx, func(t *tx) error {
+		if len(maybe) > 0 && s.dialect == Postgres {
+			// Two nodes that end the last two ranges at once must see each other.
+			var ids []int64
+			if err := t.Raw("SELECT id FROM distributions WHERE id IN ? ORDER BY id FOR UPDATE", maybe).Scan(&ids).Error; err != nil {
+				return err
+			}
+		}
+		insert := t.insertSQLite
+		if s.dialect == Postgres {
+			insert = t.insertPostgres
+		}
+		if err := insert(ctx, rows); err != nil {
+			return err
+		}
+		if len(ended) > 0 {
+			if err := t.Exec("DELETE FROM chunks WHERE (distribution_id, first_id) IN " + pairs(ended, chunkKey)).Error; err != nil {
+				return err
+			}
+		}
+		return t.finish(maybe)
+	})
+}
+
+// insertSQLite writes the rows in statements of insertRows.
+func (t *tx) insertSQLite(ctx context.Context, rows []model.Delivery) error {
+	pool := t.Statement.ConnPool
+	var full *sql.Stmt
+	args := make([]any, 0, insertRows*deliveryColumns)
+	for len(rows) > 0 {
+		n := min(len(rows), insertRows)
+		args = args[:0]
+		for i := range rows[:n] {
+			r := &rows[i]
+			args = append(args, r.DistributionID, r.RecipientID, int64(r.State), int64(r.Attempts), int64(r.Code), r.Reply, int64(r.At), int64(r.NextAt))
+		}
+		var err error
+		switch {
+		case n < insertRows:
+			_, err = pool.ExecContext(ctx, insertText(n), args...)
+		case full == nil:
+			if full, err = pool.PrepareContext(ctx, insertText(n)); err != nil {
+				return err
+			}
+			defer full.Close()
+			fallthrough
+		default:
+			_, err = full.ExecContext(ctx, args...)
+		}
+		if err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+func insertText(n int) string {
+	row := "(?" + strings.Repeat(",?", deliveryColumns-1) + ")"
+	return insertDelivery + "VALUES " + row + strings.Repeat(","+row, n-1) + upsertDelivery
+}
+
+// insertPostgres writes all rows in one statement whose text is always the
+// same: columns as arrays.
+func (t *tx) insertPostgres(ctx context.Context, rows []model.Delivery) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	var ints [deliveryColumns - 1][]int64
+	for i := range ints {
+		ints[i] = make([]int64, len(rows))
+	}
+	replies := make([]string, len(rows))
+	for i := range rows {
+		r := &rows[i]
+		for c, v := range [...]int64{r.DistributionID, r.RecipientID, int64(r.State), int64(r.Attempts), int64(r.Code), int64(r.At), int64(r.NextAt)} {
+			ints[c][i] = v
+		}
+		replies[i] = r.Reply
+	}
+	var b strings.Builder
+	b.WriteString(insertDelivery + "SELECT a, b, c, d, e, h, f, g FROM unnest(")
+	for i := range ints {
+		b.WriteString("$" + strconv.Itoa(i+1) + "::bigint[],")
+	}
+	b.WriteString("$8::text[]) AS x (a, b, c, d, e, f, g, h)" + upsertDelivery)
+	_, err := t.Statement.ConnPool.ExecContext(ctx, b.String(), ints[0], ints[1], ints[2], ints[3], ints[4], ints[5], ints[6], replies)
+	return err
+}
+
+// finish marks those of these distributions that owe nothing any more.
+func (t *tx) finish(ids []int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return t.Exec("UPDATE distributions SET done_at = ? WHERE id IN ? AND state = 2 AND done_at = 0"+
+		" AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.distribution_id = distributions.id)"+
+		" AND NOT EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = distributions.id AND x.state = 2)", t.s.now(), ids).Error
+}

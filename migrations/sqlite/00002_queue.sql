@@ -1,0 +1,15 @@
+-- +goose Up
+-- What people and nodes say about the queue: "pause", "pause/list/7",
+-- "approved/12", "node/a" (the state of that node's way out).
+CREATE TABLE queue_notes (
+  name TEXT PRIMARY KEY,
+  text TEXT NOT NULL,
+  at   INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Whether a distribution still waits for anything, and for which copies.
+CREATE INDEX deliveries_waiting ON deliveries (distribution_id, next_at) WHERE state = 2;
+CREATE INDEX distributions_waiting ON distributions (lane, id) WHERE state = 2 AND done_at = 0;
+
+-- +goose Down
+SELECT 1;
