@@ -82,11 +82,14 @@ func lookup(name string) encoding.Encoding {
 }
 
 // Guess turns octets of unknown charset into UTF-8: as they are when they are
-// valid UTF-8, as windows-1252 otherwise. Nearly all unlabelled 8-bit mail is
-// one of the two.
+// UTF-8, damaged in places or not, as windows-1252 otherwise. Nearly all
+// unlabelled 8-bit mail is one of the two.
 func Guess(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
+	}
+	if mostlyUTF8(b) {
+		return strings.ToValidUTF8(string(b), "\uFFFD")
 	}
 	var out strings.Builder
 	out.Grow(len(b) + len(b)/8)
@@ -94,6 +97,25 @@ func Guess(b []byte) string {
 		out.WriteRune(windows1252(c))
 	}
 	return out.String()
+}
+
+// mostlyUTF8 tells text with more UTF-8 sequences than octets that are none.
+func mostlyUTF8(b []byte) bool {
+	good, bad := 0, 0
+	for i := 0; i < len(b); {
+		if b[i] < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			bad++
+		} else {
+			good++
+		}
+		i += n
+	}
+	return good > bad
 }
 
 // upper1252 is what windows-1252 holds at 0x80 to 0x9F; the five empty places

@@ -1,0 +1,196 @@
+package message
+
+import (
+	"strings"
+
+	"plenary/internal/mail/message/word"
+)
+
+const (
+	maxText  = 4 << 20 // octets of text of each kind; what is longer is cut
+	maxFiles = 200     // names of attachments
+	maxTexts = 200     // text parts that are decoded
+)
+
+// Reading is what a message says, for people and for the index. All texts are
+// valid UTF-8 with LF lines, free of NUL and control characters, and cut at 4 MiB.
+type Reading struct {
+	Plain    string   // the plain text parts in order, format=flowed unwrapped, quote marks kept
+	HTML     string   // the HTML parts in order, as they stand: to be sanitised before it is shown
+	Body     string   // the text as read, own words only: of plain text, and of HTML that has no plain twin
+	Quoted   string   // the quoted lines of the same text, without their marks
+	Attached string   // text of attachments and of messages inside, for the index
+	Files    []string // names of attachments; the media type where there is no name
+	Opaque   bool     // beyond the limits of Scan: nothing was read
+}
+
+// Read reads a message. It never fails; see Structure.Read.
+func Read(raw []byte) Reading { return Scan(raw).Read(raw) }
+
+// Read reads the text of a scanned message; raw is what was scanned. Parts that
+// are damaged are read as far as they go.
+func (s *Structure) Read(raw []byte) Reading {
+	if s.Opaque {
+		return Reading{Opaque: true}
+	}
+	r := reader{raw: raw}
+	if text, ok := headless(raw, s.Root); ok {
+		r.plain.add(text)
+		r.body.add(text)
+	} else {
+		r.walk(s.Root)
+	}
+	var out Reading
+	out.Plain, out.HTML, out.Attached, out.Files = r.plain.String(), r.html.String(), r.attached.String(), r.files
+	out.Body, out.Quoted = splitQuoted(r.body.String())
+	return out
+}
+
+// headless gives the text of input that has no header at all: the first
+// paragraph is then text as well.
+func headless(raw []byte, root *Part) (text string, ok bool) {
+	for _, f := range ParseHeader(raw[:root.BodyStart]).fields {
+		if f.Name != "" {
+			return "", false
+		}
+	}
+	return word.Clean(word.Guess(raw[:min(len(raw), maxLeaf)])), root.isText("plain")
+}
+
+// reader gathers the texts of one message.
+type reader struct {
+	raw                         []byte
+	plain, html, body, attached gathering
+	files                       []string
+	texts                       int
+}
+
+// gathering is a text that grows up to maxText.
+type gathering struct{ strings.Builder }
+
+// add appends a text on a line of its own.
+func (g *gathering) add(s string) {
+	if room := maxText - g.Len() - 1; len(s) > room {
+		s = strings.ToValidUTF8(s[:max(room, 0)], "")
+	}
+	if s == "" {
+		return
+	}
+	if g.Len() > 0 && !strings.HasSuffix(g.String(), "\n") {
+		g.WriteByte('\n')
+	}
+	g.WriteString(s)
+}
+
+// visit is one part to look at, and in what light.
+type visit struct {
+	part    *Part
+	twin    *Part // the alternative around it, or nil
+	foreign bool  // inside an attached message
+	first   bool  // the first leaf: text even when it has a name
+}
+
+// walk visits all parts in order without recursion.
+func (r *reader) walk(root *Part) {
+	todo := []visit{{part: root, first: true}}
+	plainTwin := map[*Part]bool{} // alternatives that have shown plain text
+	for len(todo) > 0 {
+		v := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		p := v.part
+		switch {
+		case p.isMultipart():
+			twin := v.twin
+			if p.Subtype == "alternative" {
+				twin = p
+			}
+			for i := len(p.Children) - 1; i >= 0; i-- {
+				todo = append(todo, visit{part: p.Children[i], twin: twin, foreign: v.foreign, first: v.first && i == 0})
+			}
+		case p.Message != nil:
+			r.inside(p)
+			todo = append(todo, visit{part: p.Message, foreign: true, first: true})
+		default:
+			r.leaf(v, plainTwin)
+		}
+	}
+}
+
+// inside notes an attached message: its name, author and subject.
+func (r *reader) inside(p *Part) {
+	h := ParseHeader(r.raw[p.Message.HeaderStart:p.Message.BodyStart])
+	subject := h.Text("Subject")
+	name := p.FileName()
+	if name == "" && subject != "" {
+		name = subject + ".eml"
+	}
+	r.file(name, p)
+	r.attached.add(strings.TrimSpace(h.Text("From") + "\n" + subject))
+}
+
+func (r *reader) file(name string, p *Part) {
+	if name == "" {
+		name = p.Type + "/" + p.Subtype
+	}
+	if len(r.files) < maxFiles {
+		r.files = append(r.files, name)
+	}
+}
+
+// leaf reads one single part.
+func (r *reader) leaf(v visit, plainTwin map[*Part]bool) {
+	p := v.part
+	attachment := p.IsAttachment() && !(v.first && p.Type == "text")
+	if attachment && !v.foreign {
+		r.file(p.FileName(), p)
+	}
+	if !p.hasWords() || r.texts >= maxTexts {
+		return
+	}
+	r.texts++
+	text := p.text(r.raw)
+	read := text
+	switch {
+	case p.isText("html"):
+		if v.twin != nil && plainTwin[v.twin] && (v.foreign || attachment) {
+			return
+		}
+		if v.twin == nil || !plainTwin[v.twin] {
+			read = TextOfHTML(text)
+		}
+	case p.isText("enriched"), p.isText("richtext"):
+		read = TextOfHTML(text)
+	case strings.EqualFold(p.Param("format"), "flowed"):
+		text = unflow(text, strings.EqualFold(p.Param("delsp"), "yes"))
+		read = text
+	}
+	switch {
+	case attachment || v.foreign:
+		r.attached.add(read)
+	case p.isText("html"):
+		r.html.add(text)
+		if v.twin == nil || !plainTwin[v.twin] {
+			r.body.add(read)
+		}
+	default:
+		r.plain.add(read)
+		r.body.add(read)
+	}
+	if v.twin != nil && !p.isText("html") && strings.TrimSpace(read) != "" {
+		plainTwin[v.twin] = true
+	}
+}
+
+func (p *Part) isText(subtype string) bool { return p.Type == "text" && p.Subtype == subtype }
+
+// hasWords tells a part with text for people: text that is not data for programs.
+func (p *Part) hasWords() bool {
+	if p.Type != "text" {
+		return p.Type == "message" && (p.Subtype == "delivery-status" || p.Subtype == "disposition-notification")
+	}
+	switch p.Subtype {
+	case "css", "javascript", "calendar", "vcard", "x-vcard", "directory", "rtf", "x-amp-html":
+		return false
+	}
+	return true
+}
