@@ -1,0 +1,110 @@
+package accept
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"plenary/internal/mail/message"
+	"plenary/internal/model"
+	"plenary/internal/testkit/real"
+)
+
+func administrivia(l *model.List, raw []byte) bool {
+	c := &Case{List: l, Raw: raw, Header: message.ParseHeader(raw), Structure: message.Scan(raw)}
+	hit, _, _ := askAdministrivia(nil, c)
+	return hit
+}
+
+// TestCommandsToTheList: of real mail sent to lists by mistake nine of ten are
+// caught, and no post that only looks like a command.
+func TestCommandsToTheList(t *testing.T) {
+	dir := real.Corpus(t, "commands")
+	table, err := os.ReadFile(filepath.Join(dir, "expected.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands, caught := 0, 0
+	for i, line := range strings.Split(strings.TrimSpace(string(table)), "\n") {
+		f := strings.Split(line, "\t")
+		if i == 0 || len(f) < 7 {
+			continue
+		}
+		raw, err := os.ReadFile(filepath.Join(dir, "mails", f[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		local := f[2]
+		if local == "-" {
+			local = f[0][:strings.LastIndexByte(f[0], '-')]
+		}
+		hit := administrivia(&model.List{Local: local, Domain: "example.org", Administrivia: true}, raw)
+		switch {
+		case f[1] == "none" && hit:
+			t.Errorf("%s is a post and was taken for a command", f[0])
+		case f[1] != "none":
+			commands++
+			if hit {
+				caught++
+			} else {
+				t.Logf("%s was not caught (%s in %s)", f[0], f[1], f[3])
+			}
+		}
+	}
+	if caught*10 < commands*9 {
+		t.Errorf("only %d of %d commands were caught", caught, commands)
+	}
+}
+
+// TestNoArchivedPostIsACommand: in three real archives nothing is mistaken. A few
+// true commands were posted there too: they say "unsubscribe" in their subject or
+// in the first line, or nothing but "help" above a quoted digest.
+func TestNoArchivedPostIsACommand(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(real.Corpus(t, "archives"), "*.mbox.gz"))
+	if testing.Short() {
+		files = files[:1]
+	}
+	for _, file := range files {
+		posts, hits := 0, 0
+		local := strings.TrimSuffix(filepath.Base(file), ".mbox.gz")
+		l := &model.List{Local: local, Domain: "example.org", Administrivia: true}
+		eachMbox(t, file, func(raw []byte) {
+			posts++
+			if administrivia(l, raw) {
+				hits++
+				lines := append(ownLines(message.Read(raw).Body), "")
+				words := strings.ToLower(message.ParseHeader(raw).Text("Subject") + " " + lines[0])
+				if !strings.Contains(words, "subscribe") && !strings.EqualFold(lines[0], "help") {
+					t.Errorf("%s: post %d was taken for a command", filepath.Base(file), posts)
+				}
+			}
+		})
+		t.Logf("%s: %d posts, %d commands", filepath.Base(file), posts, hits)
+	}
+}
+
+func eachMbox(t *testing.T, file string, yield func(raw []byte)) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range bytes.Split(append([]byte("\n"), all...), []byte("\nFrom ")) {
+		if i := bytes.IndexByte(m, '\n'); i >= 0 && len(m) > 100 {
+			yield(m[i+1:])
+		}
+	}
+}

@@ -1,0 +1,26 @@
+package accept
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// ownFunctions are the list's addresses nobody writes from. The owners' address
+// is not among them: owners may well write in its name.
+var ownFunctions = []string{"", "-request", "-join", "-leave", "-confirm", "-bounces", "-help"}
+
+// askOwnAddress refuses posts whose author is the list or a machine of it.
+func askOwnAddress(_ context.Context, c *Case) (bool, string, error) {
+	a := c.Author.Address
+	if a.Domain == c.List.Domain {
+		local, _, _ := strings.Cut(strings.ToLower(a.Local), "+")
+		for _, f := range ownFunctions {
+			if local == c.List.Local+f {
+				return true, fmt.Sprintf("Posts cannot be written in the name of %s; please use your own address.",
+					c.List.Address()), nil
+			}
+		}
+	}
+	return false, "", nil
+}
