@@ -1,0 +1,68 @@
+// Package archive keeps posts for good and finds them again.
+//
+// Writing: Make turns received bytes into a model.NewPost, everything the
+// archive will ever be asked for, before the transaction begins: light row,
+// ENVELOPE and BODYSTRUCTURE as IMAP sends them, the usual header fields, the
+// words for the index, identities, references. The store only writes it down.
+//
+// Reading: a Reader serves IMAP, web and command line. Listing opens no message
+// and decodes nothing; the order, sizes and dates of a list's posts are in
+// memory (Index), shared by all sessions and only ever appended to; wire forms
+// are streamed by ranges of UIDs; bytes come from frames of consecutive posts.
+//
+// Searching: a Query is a postfix program of conditions. Words are asked of the
+// full-text index, dates and sizes of the Index, header substrings of the usual
+// header fields; a message is opened only for a header field that is not one of
+// those. IMAP's TEXT and BODY are words and beginnings of words (RFC 9051 6.4.4
+// leaves the matching open), header fields are true substrings.
+//
+// Threads: Thread builds the forest of a list from nothing, by References and
+// In-Reply-To with ghosts (JWZ, RFC 5256 REFERENCES without its grouping by bare
+// subject), independent of the order of arrival; the store keeps the same graph
+// as posts come, and Arrange draws the tree of either.
+package archive
+
+import (
+	"context"
+
+	"plenary/internal/model"
+)
+
+// Lists is what a Reader asks about lists and people.
+type Lists interface {
+	Lists(ctx context.Context) ([]model.List, error)
+	GetList(ctx context.Context, id int64) (*model.List, error)
+	SubscriptionsOf(ctx context.Context, emailKeys []string) ([]model.Subscriber, error)
+	Watch(topic string) (wake <-chan struct{}, cancel func())
+}
+
+// Posts is what a Reader asks about posts. Ranges are inclusive and come in the
+// order of UIDs; what yield is given is good until it returns.
+type Posts interface {
+	PostPlaces(ctx context.Context, listID int64, from, to model.UID, yield func(*model.Post) error) error
+	PostEnvelopes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
+	PostStructures(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
+	PostHeaders(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
+	Bytes(ctx context.Context, bytesID int64) ([]byte, error)
+	FindPosts(ctx context.Context, ids []model.PostID) ([]model.Post, error)
+	ThreadNodes(ctx context.Context, listID int64, yield func(*model.ThreadNode) error) error
+}
+
+// Words is the full-text index.
+type Words interface {
+	MatchPosts(ctx context.Context, listID int64, m model.Match, yield func(model.UID) bool) error
+}
+
+// Marks are personal flags, as bitmaps of 8192 UIDs.
+type Marks interface {
+	FlagPages(ctx context.Context, account, listID int64, yield func(flag string, page int64, bits []byte)) error
+	SetFlag(ctx context.Context, account, listID int64, flag string, uids []model.UID, on bool) error
+}
+
+// Store is what a Reader stands on; store.Store has it.
+type Store interface {
+	Lists
+	Posts
+	Words
+	Marks
+}

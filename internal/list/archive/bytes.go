@@ -1,0 +1,174 @@
+package archive
+
+import (
+	"context"
+	"sync"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// Frames kept decoded: clients that fetch one message at a time walk through a
+// frame in order, and several clients walk through several.
+const (
+	maxFrames      = 16
+	maxFrameOctets = 16 << 20 // in all; the one used last is kept whatever its size
+)
+
+// frames is what was decoded last, newest first.
+type frames struct {
+	mu   sync.Mutex
+	kept []keptFrame
+}
+
+type keptFrame struct {
+	id   int64
+	data []byte
+}
+
+func (f *frames) find(id int64) ([]byte, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, k := range f.kept {
+		if k.id == id {
+			copy(f.kept[1:i+1], f.kept[:i])
+			f.kept[0] = k
+			return k.data, true
+		}
+	}
+	return nil, false
+}
+
+func (f *frames) keep(id int64, data []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kept = append(f.kept, keptFrame{})
+	copy(f.kept[1:], f.kept)
+	f.kept[0] = keptFrame{id, data}
+	total := 0
+	for i, k := range f.kept {
+		total += len(k.data)
+		if i > 0 && (i >= maxFrames || total > maxFrameOctets) {
+			clear(f.kept[i:])
+			f.kept = f.kept[:i]
+			return
+		}
+	}
+}
+
+// frame gives the decoded bytes of one row of the store.
+func (r *Reader) frame(ctx context.Context, id int64) ([]byte, error) {
+	if data, ok := r.frames.find(id); ok {
+		return data, nil
+	}
+	data, err := r.store.Bytes(ctx, id)
+	if err == nil {
+		r.frames.keep(id, data)
+	}
+	return data, err
+}
+
+// Bytes gives one message as archived. The bytes must not be changed.
+func (r *Reader) Bytes(ctx context.Context, row Row) ([]byte, error) {
+	for range 3 {
+		data, err := r.frame(ctx, row.BytesID)
+		if err == nil {
+			return row.cut(data)
+		}
+		if !fault.Is(err, fault.NotFound) {
+			return nil, err
+		}
+		// The bytes were moved since the row was read: packed with others.
+		now, err := r.store.FindPosts(ctx, []model.PostID{model.MakePostID(row.list, row.UID)})
+		if err != nil {
+			return nil, err
+		}
+		if len(now) == 0 {
+			return nil, fault.New(fault.NotFound, "the message is not in the archive any more")
+		}
+		row.BytesID, row.BytesOff = now[0].BytesID, now[0].BytesOff
+	}
+	return nil, fault.New(fault.Temporary, "the message is being moved, please try again")
+}
+
+func (row Row) cut(data []byte) ([]byte, error) {
+	end := row.BytesOff + int64(row.Size)
+	if row.BytesOff < 0 || end > int64(len(data)) {
+		return nil, fault.New(fault.Internal, "a stored message is damaged")
+	}
+	return data[row.BytesOff:end:end], nil
+}
+
+// AllBytes streams the messages from UID from to UID to as archived, reading
+// ahead while yield works. The bytes are good until yield returns; its error
+// ends the stream and is given back.
+func (r *Reader) AllBytes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error {
+	ix, err := r.Open(ctx, listID)
+	if err != nil {
+		return err
+	}
+	rows := ix.Rows()
+	first, _ := find(rows, from)
+	last, ok := find(rows, to)
+	if ok {
+		last++
+	}
+	if first >= last {
+		return nil
+	}
+	return r.stream(ctx, rows[first:last], func(row Row, data []byte) error { return yield(row.UID, data) })
+}
+
+// batch is the rows that share a frame, with its bytes or why not.
+type batch struct {
+	rows []Row
+	data []byte
+	err  error
+}
+
+// stream hands out the messages of rows in order, one frame ahead.
+func (r *Reader) stream(ctx context.Context, rows []Row, yield func(Row, []byte) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ahead := make(chan batch, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(ahead)
+		for len(rows) > 0 {
+			n := 1
+			for n < len(rows) && rows[n].BytesID == rows[0].BytesID {
+				n++
+			}
+			b := batch{rows: rows[:n]}
+			b.data, b.err = r.frame(ctx, rows[0].BytesID)
+			select {
+			case ahead <- b:
+			case <-ctx.Done():
+				return
+			}
+			rows = rows[n:]
+		}
+	})
+	defer wg.Wait()
+	defer cancel()
+	for b := range ahead {
+		for _, row := range b.rows {
+			data, err := b.data, b.err
+			switch {
+			case err == nil:
+				data, err = row.cut(data)
+			case fault.Is(err, fault.NotFound):
+				data, err = r.Bytes(ctx, row)
+			}
+			if err == nil {
+				err = yield(row, data)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return fault.Wrap(fault.Temporary, err, "the request was given up")
+	}
+	return nil
+}

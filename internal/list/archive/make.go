@@ -1,0 +1,193 @@
+package archive
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"plenary/internal/mail/address"
+	"plenary/internal/mail/message"
+	"plenary/internal/model"
+)
+
+// Dates outside of these do not sort a post: clocks were wrong.
+const (
+	earliestSent = 365 * 24 * time.Hour // after 1970-01-01
+	latestSent   = 48 * time.Hour       // after it was received
+)
+
+// maxLine is how much of a subject or name the light row keeps, in octets.
+const maxLine = 1000
+
+// Make makes a message ready to be archived: own is our own header fields in
+// front (nil for an imported message, which is kept exactly), raw the message as
+// received. It never fails: what is damaged is kept and read as far as it goes.
+// Distribution, Event and HeldID are the caller's.
+func Make(list *model.List, raw, own []byte, receivedAt model.Instant, imported bool) *model.NewPost {
+	data := raw
+	if len(own) > 0 {
+		data = append(append(make([]byte, 0, len(own)+len(raw)), own...), raw...)
+	}
+	h := message.ParseHeader(data)
+	st := message.Scan(data)
+	reading := st.Read(data)
+	author := firstMailbox(h)
+	_, reply := message.BaseSubject(h.Text("Subject"), list.SubjectTag)
+	p := &model.NewPost{
+		ListID: list.ID,
+		Bytes:  data,
+		Post: model.Post{
+			Size: int64(len(data)), HeaderLen: int64(h.Len()), OwnLen: int64(len(own)),
+			ReceivedAt: receivedAt, SentAt: sentAt(h, receivedAt),
+			Author: line(authorName(author, h)), AuthorKey: author.Address.Key(), Subject: line(h.Text("Subject")),
+			BodyStructure: st.BodyStructure(data),
+		},
+		Envelope:   message.Envelope(h),
+		Header:     message.UsualHeader(data),
+		Text:       searchText(h, reading),
+		References: references(h),
+		RawKey:     RawKey(data),
+	}
+	p.Post.Flags = flags(reading, st, reply, imported)
+	if id := h.MessageID(); id != "" {
+		p.MessageKey = MessageKey(id)
+		p.Self = model.Reference{Key: ThreadKey(id), MessageID: id}
+	} else {
+		p.Self = model.Reference{Key: keyOf("raw", string(p.RawKey))}
+	}
+	p.BodyKey = BodyKey(p.Post.AuthorKey, reading)
+	return p
+}
+
+func flags(r message.Reading, st *message.Structure, reply, imported bool) model.PostFlags {
+	var f model.PostFlags
+	for _, on := range []struct {
+		is   bool
+		flag model.PostFlags
+	}{{len(r.Files) > 0, model.PostHasAttachment}, {imported, model.PostImported},
+		{st.Opaque, model.PostOpaque}, {reply, model.PostIsReply}} {
+		if on.is {
+			f |= on.flag
+		}
+	}
+	return f
+}
+
+func firstMailbox(h message.Header) address.Mailbox {
+	for _, field := range []string{"From", "Sender"} {
+		if boxes := h.Addresses(field); len(boxes) > 0 {
+			return boxes[0]
+		}
+	}
+	return address.Mailbox{}
+}
+
+// authorName is what a listing shows: the name, else the address, else the
+// field as it stands (archives write "a at b (Name)").
+func authorName(m address.Mailbox, h message.Header) string {
+	switch {
+	case m.Name != "":
+		return m.Name
+	case !m.Address.IsZero():
+		return m.Address.Unicode()
+	}
+	return h.Text("From")
+}
+
+// line makes text fit for a light row.
+func line(s string) string {
+	s = strings.ReplaceAll(message.CleanText(s), "\n", " ")
+	if len(s) > maxLine {
+		s = strings.ToValidUTF8(s[:maxLine], "")
+	}
+	return strings.TrimSpace(s)
+}
+
+// sentAt is the Date field, unless it makes no sense.
+func sentAt(h message.Header, receivedAt model.Instant) model.Instant {
+	d, ok := h.Date()
+	at := model.At(d)
+	if !ok || at < model.Instant(earliestSent.Microseconds()) || at > receivedAt.Add(latestSent) {
+		return receivedAt
+	}
+	return at
+}
+
+func searchText(h message.Header, r message.Reading) model.SearchText {
+	people := func(fields ...string) string {
+		var b strings.Builder
+		for _, f := range fields {
+			boxes := h.Addresses(f)
+			for _, m := range boxes {
+				b.WriteString(m.Name + " " + m.Address.Unicode() + "\n")
+			}
+			if len(boxes) == 0 {
+				b.WriteString(h.Text(f) + "\n")
+			}
+		}
+		return b.String()
+	}
+	return model.SearchText{
+		Subject:    IndexWords(h.Text("Subject")),
+		Author:     IndexWords(people("From")),
+		Recipients: IndexWords(people("To", "Cc")),
+		Body:       IndexWords(r.Body + "\n" + r.Attached),
+		Quoted:     IndexWords(r.Quoted),
+		Files:      IndexWords(strings.Join(r.Files, "\n")),
+	}
+}
+
+func references(h message.Header) []model.Reference {
+	ids := h.References()
+	refs := make([]model.Reference, len(ids))
+	for i, id := range ids {
+		refs[i] = model.Reference{Key: ThreadKey(id), MessageID: id}
+	}
+	return refs
+}
+
+// MessageKey is the identity of a Message-ID: 16 octets.
+func MessageKey(id string) []byte {
+	sum := sha256.Sum256([]byte(id))
+	return sum[:16]
+}
+
+// ThreadKey names a Message-ID in the graph of threads: 63 bits, never 0.
+func ThreadKey(id string) int64 { return keyOf("id", id) }
+
+func keyOf(kind, text string) int64 {
+	sum := sha256.Sum256([]byte(kind + "\x00" + text))
+	return int64(binary.BigEndian.Uint64(sum[:8])>>1 | 1)
+}
+
+// RawKey is the identity of the exact bytes of a message, but for line breaks
+// at its end, which archives add and lose.
+func RawKey(data []byte) []byte {
+	end := len(data)
+	for end > 0 && (data[end-1] == '\n' || data[end-1] == '\r') {
+		end--
+	}
+	sum := sha256.Sum256(data[:end])
+	return sum[:16]
+}
+
+// BodyKey is the identity of what an author wrote, white space apart; nil when
+// the body is empty.
+func BodyKey(authorKey string, r message.Reading) []byte {
+	sum := sha256.New()
+	sum.Write([]byte(authorKey))
+	empty := true
+	for _, text := range []string{r.Body, r.Quoted, strings.Join(r.Files, "\n")} {
+		for word := range strings.FieldsSeq(text) {
+			sum.Write([]byte{0})
+			sum.Write([]byte(word))
+			empty = false
+		}
+		sum.Write([]byte{1})
+	}
+	if empty {
+		return nil
+	}
+	return sum.Sum(nil)[:16]
+}

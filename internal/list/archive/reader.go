@@ -1,0 +1,137 @@
+package archive
+
+import (
+	"context"
+	"strconv"
+	"sync"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// Reader reads archives for every door. Its methods may be called from many
+// goroutines.
+type Reader struct {
+	store Store
+
+	mu      sync.Mutex
+	indexes map[int64]*Index
+	frames  frames
+}
+
+// NewReader makes a reader on a store.
+func NewReader(s Store) *Reader { return &Reader{store: s, indexes: map[int64]*Index{}} }
+
+// Lists gives the lists whose archive who may read, in the order of the store:
+// public ones, and those she subscribes to, moderates, edits or owns.
+func (r *Reader) Lists(ctx context.Context, who model.Actor) ([]model.List, error) {
+	all, err := r.store.Lists(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mine, err := r.memberships(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	may := all[:0]
+	for _, l := range all {
+		if readable(&l, who, mine) {
+			may = append(may, l)
+		}
+	}
+	return may, nil
+}
+
+// MayRead reports whether who may read the archive of the list now. A list
+// that does not exist cannot be read.
+func (r *Reader) MayRead(ctx context.Context, who model.Actor, listID int64) (bool, error) {
+	l, err := r.store.GetList(ctx, listID)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if readable(l, who, nil) {
+		return true, nil
+	}
+	mine, err := r.memberships(ctx, who)
+	return readable(l, who, mine), err
+}
+
+func readable(l *model.List, who model.Actor, mine map[int64]bool) bool {
+	return who.Site || l.ArchiveAccess == model.AccessPublic || mine[l.ID]
+}
+
+// memberships gives the lists who belongs to in any role.
+func (r *Reader) memberships(ctx context.Context, who model.Actor) (map[int64]bool, error) {
+	if who.Anonymous || len(who.Keys) == 0 {
+		return nil, nil
+	}
+	subs, err := r.store.SubscriptionsOf(ctx, who.Keys)
+	mine := map[int64]bool{}
+	for _, s := range subs {
+		if s.EndedSeq == 0 && s.Roles != 0 {
+			mine[s.ListID] = true
+		}
+	}
+	return mine, err
+}
+
+// Open gives the list's index, fresh. It is loaded at the first call and shared.
+func (r *Reader) Open(ctx context.Context, listID int64) (*Index, error) {
+	r.mu.Lock()
+	ix := r.indexes[listID]
+	r.mu.Unlock()
+	if ix == nil {
+		l, err := r.store.GetList(ctx, listID)
+		if err != nil {
+			return nil, err
+		}
+		r.mu.Lock()
+		if ix = r.indexes[listID]; ix == nil {
+			ix = &Index{list: listID, validity: l.UIDValidity, posts: r.store, next: 1}
+			r.indexes[listID] = ix
+		}
+		r.mu.Unlock()
+	}
+	return ix, ix.Refresh(ctx)
+}
+
+// Close forgets a list's index, to free its memory or because the list was
+// removed; who has it open keeps what he has.
+func (r *Reader) Close(listID int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.indexes, listID)
+}
+
+// Envelopes streams the wire forms of ENVELOPE (RFC 9051 7.5.2) of the posts
+// from UID from to UID to. The bytes are good until yield returns; its error
+// ends the stream and is given back.
+func (r *Reader) Envelopes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error {
+	return r.store.PostEnvelopes(ctx, listID, from, to, yield)
+}
+
+// Structures streams the wire forms of BODYSTRUCTURE, as Envelopes does.
+func (r *Reader) Structures(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error {
+	return r.store.PostStructures(ctx, listID, from, to, yield)
+}
+
+// Headers streams the usual header fields (message.UsualField) verbatim, as
+// Envelopes does.
+func (r *Reader) Headers(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error {
+	return r.store.PostHeaders(ctx, listID, from, to, yield)
+}
+
+// Watch gives a channel that receives after something changed on the list; call
+// the function when done.
+func (r *Reader) Watch(listID int64) (<-chan struct{}, func()) {
+	return r.store.Watch("list:" + strconv.FormatInt(listID, 10))
+}
+
+// WatchFlags gives a channel that receives after the account's flags on the
+// list were changed, in whatever session.
+func (r *Reader) WatchFlags(account, listID int64) (<-chan struct{}, func()) {
+	return r.store.Watch("flags:" + strconv.FormatInt(account, 10) + ":" + strconv.FormatInt(listID, 10))
+}

@@ -1,0 +1,228 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// rowsPerInsert is how many rows one INSERT carries; more gains nothing.
+const rowsPerInsert = 32
+
+// SavePost stores a new post of a list in one transaction: its UID, bytes,
+// light rows, identities, place in its thread and words for search, and as far
+// as p has them the distribution, the trace line and the end of the held post.
+// Everything is durable when it returns. p.Post and p.Distribution get their
+// ids. A post whose MessageKey the list has already is not stored again: dup is
+// true and id names the first one; a held post it came from still ends. A held
+// post that was decided meanwhile is a Conflict.
+func (s *Store) SavePost(ctx context.Context, p *model.NewPost) (id model.PostID, dup bool, err error) {
+	codec, stored, err := s.pack(p.Bytes)
+	if err != nil {
+		return 0, false, s.fault(err)
+	}
+	err = s.write(ctx, func(t *tx) error {
+		id, dup = 0, false
+		uid, seq, err := t.takeUIDs(p.ListID, 1)
+		if err != nil {
+			return err
+		}
+		if id, err = t.findKey(p.ListID, model.KeyMessageID, p.MessageKey); err != nil {
+			return err
+		}
+		if err := t.releaseHeld(p); err != nil {
+			return err
+		}
+		if id != 0 {
+			dup = true
+			if p.HeldID == 0 {
+				return errDuplicate
+			}
+			return t.Exec("UPDATE list_counters SET uid_next = uid_next - 1 WHERE list_id = ?", p.ListID).Error
+		}
+		id = model.MakePostID(p.ListID, uid)
+		p.Post.ID, p.Post.BytesOff = id, 0
+		if p.Post.BytesID, err = t.insertBytes(codec, len(p.Bytes), stored); err != nil {
+			return err
+		}
+		if err := t.insertPosts(p.ListID, []*model.NewPost{p}); err != nil {
+			return err
+		}
+		if err := t.distribute(p, seq); err != nil {
+			return err
+		}
+		return t.saveEvent(p.Event)
+	})
+	if errors.Is(err, errDuplicate) {
+		return id, true, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	return id, dup, nil
+}
+
+// pack compresses one message when that pays.
+func (s *Store) pack(data []byte) (codec int, stored []byte, err error) {
+	enc, _, err := s.cache.coder()
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(data) > 512 {
+		if z := enc.EncodeAll(data, make([]byte, 0, len(data)/2)); len(z) < len(data)*9/10 {
+			return codecZstd, z, nil
+		}
+	}
+	return codecRaw, data, nil
+}
+
+// takeUIDs takes the next n UIDs of a list, giving the first, and the list's
+// subscription sequence. It locks the list's counters until the commit: UIDs
+// appear in the order of commits, also with several nodes.
+func (t *tx) takeUIDs(listID int64, n int) (first model.UID, seq int64, err error) {
+	var next int64
+	err = t.Raw("UPDATE list_counters SET uid_next = uid_next + ? WHERE list_id = ? RETURNING uid_next, seq", n, listID).
+		Row().Scan(&next, &seq)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, 0, fault.New(fault.NotFound, "there is no such list")
+	case err != nil:
+		return 0, 0, err
+	case next > 1<<32-1:
+		return 0, 0, fault.New(fault.TooMany, "the list's archive is full")
+	}
+	return model.UID(next - int64(n)), seq, nil
+}
+
+// findKey gives the post that has this identity, 0 when there is none.
+func (t *tx) findKey(listID int64, kind int, key []byte) (model.PostID, error) {
+	if len(key) == 0 {
+		return 0, nil
+	}
+	var id model.PostID
+	err := t.Raw("SELECT post_id FROM post_keys WHERE list_id = ? AND kind = ? AND key = ?", listID, kind, key).Row().Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return id, err
+}
+
+// releaseHeld ends the waiting of the held post p was.
+func (t *tx) releaseHeld(p *model.NewPost) error {
+	if p.HeldID == 0 {
+		return nil
+	}
+	r := t.Exec("UPDATE helds SET state = ?, decided_at = ?, decided_by = ? WHERE id = ? AND state = ?",
+		model.HeldReleased, t.s.now(), p.DecidedBy, p.HeldID, model.HeldPending)
+	if r.Error == nil && r.RowsAffected == 0 {
+		return fault.New(fault.Conflict, "this post was decided already")
+	}
+	return r.Error
+}
+
+// distribute makes the distribution row of a stored post.
+func (t *tx) distribute(p *model.NewPost, seq int64) error {
+	if p.Distribution == nil {
+		return nil
+	}
+	d := p.Distribution
+	d.ID, d.PostID, d.ListID, d.Seq = 0, p.Post.ID, p.ListID, seq
+	if d.CreatedAt.IsZero() {
+		d.CreatedAt = model.Instant(t.s.now())
+	}
+	t.signal(TopicQueue)
+	return t.Create(d).Error
+}
+
+// insertPosts writes everything of posts that have their ids and bytes: light
+// rows, identities, threads, words.
+func (t *tx) insertPosts(listID int64, posts []*model.NewPost) error {
+	g, err := t.placeInThreads(listID, posts)
+	if err != nil {
+		return err
+	}
+	for _, write := range []func([]*model.NewPost) error{t.insertLightRows, t.insertWires, t.insertKeys, t.insertWords} {
+		if err := write(posts); err != nil {
+			return err
+		}
+	}
+	if err := g.settle(); err != nil {
+		return err
+	}
+	t.signal(TopicList(listID))
+	return nil
+}
+
+func (t *tx) insertLightRows(posts []*model.NewPost) error {
+	args := make([]any, 0, 14*len(posts))
+	for _, n := range posts {
+		p := &n.Post
+		args = append(args, p.ID, p.Size, p.HeaderLen, p.OwnLen, p.ReceivedAt, p.SentAt, p.Flags, p.ThreadID,
+			p.BytesID, p.BytesOff, p.Author, p.AuthorKey, p.Subject, blob(p.BodyStructure))
+	}
+	return t.insertMany(`INSERT INTO posts (id, size, header_len, own_len, received_at, sent_at, flags, thread_id,
+		bytes_id, bytes_off, author, author_key, subject, body_structure) VALUES `,
+		"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "", args)
+}
+
+func (t *tx) insertWires(posts []*model.NewPost) error {
+	envs, hdrs := make([]any, 0, 2*len(posts)), make([]any, 0, 2*len(posts))
+	for _, n := range posts {
+		envs = append(envs, n.Post.ID, blob(n.Envelope))
+		hdrs = append(hdrs, n.Post.ID, blob(n.Header))
+	}
+	if err := t.insertMany("INSERT INTO post_envelopes (id, env) VALUES ", "(?, ?)", "", envs); err != nil {
+		return err
+	}
+	return t.insertMany("INSERT INTO post_headers (id, hdr) VALUES ", "(?, ?)", "", hdrs)
+}
+
+// insertKeys writes the identities. The first post with a Message-ID or with
+// certain bytes stays the one that is meant; of a body the last one counts,
+// because the duplicate rule looks back a while.
+func (t *tx) insertKeys(posts []*model.NewPost) error {
+	var fixed, bodies []any
+	for _, n := range posts {
+		if len(n.MessageKey) > 0 {
+			fixed = append(fixed, n.ListID, model.KeyMessageID, n.MessageKey, n.Post.ID, n.Post.ReceivedAt)
+		}
+		if len(n.RawKey) > 0 {
+			fixed = append(fixed, n.ListID, model.KeyRaw, n.RawKey, n.Post.ID, n.Post.ReceivedAt)
+		}
+		if len(n.BodyKey) > 0 && n.Post.Flags&model.PostImported == 0 {
+			bodies = append(bodies, n.ListID, model.KeyBody, n.BodyKey, n.Post.ID, n.Post.ReceivedAt)
+		}
+	}
+	const insert, row = "INSERT INTO post_keys (list_id, kind, key, post_id, at) VALUES ", "(?, ?, ?, ?, ?)"
+	if err := t.insertMany(insert, row, " ON CONFLICT (list_id, kind, key) DO NOTHING", fixed); err != nil {
+		return err
+	}
+	return t.insertMany(insert, row,
+		" ON CONFLICT (list_id, kind, key) DO UPDATE SET post_id = excluded.post_id, at = excluded.at", bodies)
+}
+
+// insertMany runs one INSERT for each rowsPerInsert rows of args.
+func (t *tx) insertMany(insert, row, tail string, args []any) error {
+	width := strings.Count(row, "?")
+	for len(args) > 0 {
+		n := min(len(args)/width, rowsPerInsert)
+		stmt := insert + strings.Repeat(row+", ", n-1) + row + tail
+		if err := t.Exec(stmt, args[:n*width]...).Error; err != nil {
+			return err
+		}
+		args = args[n*width:]
+	}
+	return nil
+}
+
+// blob makes an absent value an empty one: the columns are NOT NULL.
+func blob(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"plenary/internal/model"
+)
+
+// How far back sealing looks for posts that are not in a frame yet.
+const maxUnsealed = 20000
+
+// loose is a post whose bytes are a row of its own.
+type loose struct {
+	id      model.PostID
+	size    int64
+	bytesID int64
+}
+
+// SealPosts packs the bytes of consecutive posts of a list that have rows of
+// their own into frames of 128 to 256 KB; it gives the number of frames made.
+// What is too little for a frame waits for more. Whoever reads meanwhile and
+// finds a row gone looks the post up again (PostBytes).
+func (s *Store) SealPosts(ctx context.Context, listID int64) (frames int, err error) {
+	posts, err := s.loosePosts(ctx, listID)
+	if err != nil {
+		return 0, s.fault(err)
+	}
+	for len(posts) > 0 {
+		n, total := 0, int64(0)
+		for n < len(posts) && (n == 0 || total+posts[n].size <= frameMost) {
+			total += posts[n].size
+			n++
+		}
+		if total < frameLeast && n == len(posts) {
+			break
+		}
+		if n > 1 { // a message that fills a frame stays as it is
+			if err := s.sealFrame(ctx, posts[:n]); err != nil {
+				return frames, err
+			}
+			frames++
+		}
+		posts = posts[n:]
+	}
+	return frames, nil
+}
+
+// loosePosts gives the unsealed posts since the last frame, oldest first.
+// Sealing goes from old to new, so nothing behind a frame is left to do.
+func (s *Store) loosePosts(ctx context.Context, listID int64) ([]loose, error) {
+	from, to := postRange(listID, 0, 1<<32-1)
+	rows, err := s.read(ctx).Raw(`SELECT p.id, p.size, p.bytes_id, b.size FROM posts p
+		JOIN message_bytes b ON b.id = p.bytes_id WHERE p.id BETWEEN ? AND ? ORDER BY p.id DESC LIMIT ?`,
+		from, to, maxUnsealed).Rows()
+	if err != nil {
+		return nil, err
+	}
+	var posts []loose
+	for rows.Next() {
+		var p loose
+		var row int64
+		if err := rows.Scan(&p.id, &p.size, &p.bytesID, &row); err != nil {
+			_ = rows.Close()
+			return nil, err
+		}
+		if row > p.size { // shares its row with others: a frame
+			break
+		}
+		posts = append(posts, p)
+	}
+	slices.Reverse(posts)
+	return posts, errors.Join(rows.Err(), rows.Close())
+}
+
+// sealFrame puts the posts into one frame. A post that was moved or removed
+// meanwhile ends it without a change.
+func (s *Store) sealFrame(ctx context.Context, posts []loose) error {
+	enc, _, err := s.cache.coder()
+	if err != nil {
+		return s.fault(err)
+	}
+	var buf []byte
+	offs, old := make([]int64, len(posts)), make([]int64, len(posts))
+	for i, p := range posts {
+		data, err := s.loadBytes(s.read(ctx), p.bytesID)
+		if err != nil {
+			return s.fault(err)
+		}
+		offs[i], old[i] = int64(len(buf)), p.bytesID
+		buf = append(buf, data...)
+	}
+	stored := enc.EncodeAll(buf, make([]byte, 0, len(buf)/2))
+	err = s.write(ctx, func(t *tx) error {
+		id, err := t.insertBytes(codecZstd, len(buf), stored)
+		if err != nil {
+			return err
+		}
+		for i, p := range posts {
+			r := t.Exec("UPDATE posts SET bytes_id = ?, bytes_off = ? WHERE id = ? AND bytes_id = ?", id, offs[i], p.id, p.bytesID)
+			if r.Error != nil {
+				return r.Error
+			}
+			if r.RowsAffected != 1 {
+				return errDuplicate
+			}
+		}
+		return t.Exec("DELETE FROM message_bytes WHERE id IN ?", old).Error
+	})
+	if errors.Is(err, errDuplicate) {
+		return nil
+	}
+	return err
+}
