@@ -71,14 +71,3 @@ func (s *Store) UsePending(ctx context.Context, id int64) (first bool, err error
 	})
 	return first, err
 }
-
-// RemovePendings forgets requests that ended before this time and reports how
-// many. Keep them a while: an expired token is told apart from a wrong one.
-func (s *Store) RemovePendings(ctx context.Context, before model.Instant) (n int64, err error) {
-	err = s.write(ctx, func(t *tx) error {
-		res := t.Exec("DELETE FROM pendings WHERE expires_at < ?", before)
-		n = res.RowsAffected
-		return res.Error
-	})
-	return n, err
-}

@@ -53,9 +53,6 @@ func TestPendingsOfOneAddress(t *testing.T) {
 		if open, err := s.OpenPending(ctx, l.ID, "a@b.example", model.PendingJoin); err != nil || string(open.TokenHash) != "four" {
 			t.Fatal(open, err)
 		}
-		if n, err := s.RemovePendings(ctx, 2500); err != nil || n != 2 {
-			t.Fatal(n, err)
-		}
 		wantKind(t, s.SavePending(ctx, &model.Pending{ListID: 99, TokenHash: []byte("z")}), fault.NotFound)
 	})
 }

@@ -1,0 +1,226 @@
+// Package membership brings people onto lists and off them.
+//
+// Whatever the way (mail, web, command line, a link), joining ends in Join and
+// leaving in Leave, so every way has the same letters, the same trace and the same
+// rules. A request proves nothing about who made it: RequestJoin and RequestLeave
+// only write to the address itself, and the answer, with its token, is what
+// counts. The address is answered the same way whether or not it is on the list:
+// one row, one letter, the same words to whoever asked. What is really so stands
+// only in the letter to the address.
+//
+// A token is for one list, one address and one purpose, is kept as a hash and
+// lives three days. Asking again replaces the request; the token of the earlier
+// letter goes on working, because both letters went to the same address. Leaving
+// always works, for banned, paused and unconfirmed addresses and on closed lists,
+// and never touches the roles of owners and moderators, who leave those by
+// decision of an owner.
+package membership
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"plenary/internal/fault"
+	"plenary/internal/list/notify"
+	"plenary/internal/mail/address"
+	"plenary/internal/mail/message/word"
+	"plenary/internal/model"
+	"plenary/internal/token"
+)
+
+// How long things last.
+const (
+	confirmLife  = 3 * 24 * time.Hour   // a request to join or leave
+	approveLife  = 30 * 24 * time.Hour  // a moderator's consent to a join
+	oneClickLife = 400 * 24 * time.Hour // a link in a post: people leave by the post they find
+	maxName      = 100                  // octets of a display name
+	staffPage    = 200                  // moderators asked at once
+)
+
+// Store keeps people and their requests.
+type Store interface {
+	GetList(ctx context.Context, id int64) (*model.List, error)
+	Subscribe(ctx context.Context, s *model.Subscriber) (fresh bool, err error)
+	Unsubscribe(ctx context.Context, listID int64, emailKey, reason string) (*model.Subscriber, error)
+	FindSubscriber(ctx context.Context, listID int64, emailKey string) (*model.Subscriber, error)
+	GetSubscriber(ctx context.Context, id int64) (*model.Subscriber, error)
+	SaveSubscriber(ctx context.Context, s *model.Subscriber) error
+	SubscribersOf(ctx context.Context, listID int64, role model.Role, afterID int64, limit int) ([]model.Subscriber, error)
+	SavePending(ctx context.Context, p *model.Pending) error
+	FindPending(ctx context.Context, hash []byte) (*model.Pending, error)
+	UsePending(ctx context.Context, id int64) (first bool, err error)
+	Bans(ctx context.Context, listID int64) ([]model.Ban, error)
+	SaveEvent(ctx context.Context, e *model.Event) error
+}
+
+// Letters writes the house letters.
+type Letters interface {
+	Send(ctx context.Context, l notify.Letter) error
+}
+
+// Deps is what the service stands on.
+type Deps struct {
+	Store   Store
+	Tokens  *token.Keyring
+	Letters Letters
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: silent
+}
+
+// Service brings people onto lists and off them. It is safe for use by many
+// goroutines.
+type Service struct{ Deps }
+
+// New makes the service.
+func New(d Deps) *Service {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{d}
+}
+
+// Entry is someone who comes onto a list.
+type Entry struct {
+	List    *model.List
+	Email   address.Address
+	Name    string
+	Consent string // how and from where; kept for as long as the subscription
+	By      string // who decided: an address, "confirmed", "cli"
+}
+
+// Join puts an address on a list as a subscriber and welcomes it; the one way in
+// for people. It reports whether the address was not on the list before; then
+// nothing is sent.
+func (s *Service) Join(ctx context.Context, e Entry) (fresh bool, err error) {
+	before, err := s.Store.FindSubscriber(ctx, e.List.ID, e.Email.Key())
+	if err != nil {
+		return false, err
+	}
+	sub := &model.Subscriber{ListID: e.List.ID, Email: e.Email.String(), EmailKey: e.Email.Key(), Name: displayName(e.Name),
+		Roles: model.RoleSubscriber, Consent: e.Consent}
+	made, err := s.Store.Subscribe(ctx, sub)
+	if fresh = made || before != nil && !before.Has(model.RoleSubscriber); err != nil || !fresh {
+		return false, err
+	}
+	s.trace(ctx, e.List, "member.joined", e.By, sub.EmailKey, e.Consent)
+	return true, s.Letters.Send(ctx, notify.Letter{Kind: notify.Welcome, List: e.List, To: e.Email, Data: notify.Data{Email: e.Email.Unicode()}})
+}
+
+// Add puts someone on a list with any roles, at the word of an owner and without
+// a letter. It reports whether the address was not on the list before; who was
+// gets the roles in addition.
+func (s *Service) Add(ctx context.Context, l *model.List, sub *model.Subscriber, by string) (fresh bool, err error) {
+	sub.ListID, sub.Name = l.ID, displayName(sub.Name)
+	if sub.Roles == 0 {
+		sub.Roles = model.RoleSubscriber
+	}
+	if fresh, err = s.Store.Subscribe(ctx, sub); err != nil {
+		return false, err
+	}
+	s.trace(ctx, l, "member.added", by, sub.EmailKey, RoleNames(sub.Roles))
+	return fresh, nil
+}
+
+// Remove takes someone off a list with all roles, at the word of an owner and
+// without a letter; NotFound when the address is not on it.
+func (s *Service) Remove(ctx context.Context, l *model.List, a address.Address, by string) error {
+	gone, err := s.Store.Unsubscribe(ctx, l.ID, a.Key(), "removed by "+by)
+	if err != nil {
+		return err
+	}
+	if gone == nil {
+		return fault.New(fault.NotFound, "%s is not on %s", a.Unicode(), l.Address())
+	}
+	s.trace(ctx, l, "member.removed", by, a.Key(), "")
+	return nil
+}
+
+// Exit is someone who leaves a list.
+type Exit struct {
+	List   *model.List
+	Email  address.Address
+	Reason string // kept with the ended subscription: "confirmed by mail", "one-click link"
+	Quiet  bool   // no letter
+}
+
+// Leave ends a subscription and says goodbye; the one way out for people. It
+// reports whether there was one. Owners and moderators keep those roles and only
+// stop receiving posts.
+func (s *Service) Leave(ctx context.Context, e Exit) (left bool, err error) {
+	key := e.Email.Key()
+	sub, err := s.Store.FindSubscriber(ctx, e.List.ID, key)
+	if err != nil || !sub.Has(model.RoleSubscriber) {
+		return false, err
+	}
+	if sub.Roles &^= model.RoleSubscriber; sub.Roles == 0 {
+		gone, err := s.Store.Unsubscribe(ctx, e.List.ID, key, e.Reason)
+		if err != nil || gone == nil {
+			return false, err
+		}
+	} else if err := s.Store.SaveSubscriber(ctx, sub); err != nil {
+		return false, err
+	}
+	s.trace(ctx, e.List, "member.left", key, key, e.Reason)
+	if e.Quiet {
+		return true, nil
+	}
+	return true, s.Letters.Send(ctx, notify.Letter{Kind: notify.Goodbye, List: e.List, To: e.Email, Data: notify.Data{Email: e.Email.Unicode()}})
+}
+
+// trace writes a line of the trace. It comes after the fact, so a failure is
+// logged and undoes nothing.
+func (s *Service) trace(ctx context.Context, l *model.List, kind, actor, emailKey, detail string) {
+	e := &model.Event{At: model.At(s.Now()), ListID: l.ID, Kind: kind, Actor: actor, EmailKey: emailKey, Detail: detail}
+	if err := s.Store.SaveEvent(ctx, e); err != nil {
+		s.Log.Error("cannot write the trace", "event", kind, "list", l.Address(), "err", err)
+	}
+}
+
+// displayName reduces a name a stranger gave to one short line.
+func displayName(name string) string {
+	name = word.Line(strings.NewReplacer("<", " ", ">", " ", `"`, " ").Replace(name))
+	if len(name) > maxName {
+		name = strings.TrimSpace(strings.ToValidUTF8(name[:maxName], ""))
+	}
+	return name
+}
+
+// banned tells whether one of the bans means this address: itself, "@domain", or
+// a pattern with * for any characters.
+func banned(bans []model.Ban, key string) bool {
+	for _, b := range bans {
+		pattern := b.Pattern
+		if strings.HasPrefix(pattern, "@") {
+			pattern = "*" + pattern
+		}
+		if like(pattern, key) {
+			return true
+		}
+	}
+	return false
+}
+
+// like matches * against any characters, in time linear for each star.
+func like(pattern, s string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == s
+	}
+	s, ok := strings.CutPrefix(s, parts[0])
+	if !ok {
+		return false
+	}
+	for _, p := range parts[1 : len(parts)-1] {
+		_, after, ok := strings.Cut(s, p)
+		if !ok {
+			return false
+		}
+		s = after
+	}
+	return strings.HasSuffix(s, parts[len(parts)-1])
+}

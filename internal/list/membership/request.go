@@ -1,0 +1,107 @@
+package membership
+
+import (
+	"context"
+
+	"plenary/internal/fault"
+	"plenary/internal/list/notify"
+	"plenary/internal/mail/address"
+	"plenary/internal/model"
+)
+
+// JoinRequest is somebody's wish that an address should be on a list. Nothing in
+// it is proved.
+type JoinRequest struct {
+	List      *model.List
+	Email     address.Address
+	Name      string
+	Source    string // how it came: "mail from 192.0.2.1", "web"; kept as consent
+	InReplyTo string // Message-ID of the mail that asked, without brackets
+}
+
+// RequestJoin asks the address itself by a letter whether it wants to join. The
+// letter says nothing the requester wrote. On a list nobody may ask to join it is
+// Forbidden. A banned address gets no letter; neither that nor whether it is on
+// the list can be told from the answer.
+func (s *Service) RequestJoin(ctx context.Context, r JoinRequest) error {
+	if r.List.Closed || r.List.JoinPolicy == model.JoinClosed {
+		return closed(r.List)
+	}
+	bans, err := s.Store.Bans(ctx, r.List.ID)
+	if err != nil {
+		return err
+	}
+	sub, err := s.Store.FindSubscriber(ctx, r.List.ID, r.Email.Key())
+	if err != nil {
+		return err
+	}
+	if banned(bans, r.Email.Key()) {
+		s.trace(ctx, r.List, "member.join-refused", "rule", r.Email.Key(), "banned; "+r.Source)
+		return nil
+	}
+	kind := notify.ConfirmJoin
+	if sub.Has(model.RoleSubscriber) {
+		kind = notify.AlreadyOnList
+	}
+	return s.ask(ctx, kind, question{model.PendingJoin, r.List, r.Email, displayName(r.Name), r.Source, r.InReplyTo})
+}
+
+func closed(l *model.List) error {
+	return fault.New(fault.Forbidden, "%s takes no new subscribers by itself; write to %s to ask a person", l.Address(), l.Sub("owner"))
+}
+
+// LeaveRequest is somebody's wish that an address should not be on a list.
+// Nothing in it is proved.
+type LeaveRequest struct {
+	List      *model.List
+	Email     address.Address
+	Source    string
+	InReplyTo string
+}
+
+// RequestLeave asks the address itself by a letter whether it wants to leave. The
+// answer does not tell whether it is on the list.
+func (s *Service) RequestLeave(ctx context.Context, r LeaveRequest) error {
+	sub, err := s.Store.FindSubscriber(ctx, r.List.ID, r.Email.Key())
+	if err != nil {
+		return err
+	}
+	kind := notify.NotOnList
+	if sub.Has(model.RoleSubscriber) {
+		kind = notify.ConfirmLeave
+	}
+	return s.ask(ctx, kind, question{model.PendingLeave, r.List, r.Email, "", r.Source, r.InReplyTo})
+}
+
+// question is what an address is asked.
+type question struct {
+	kind      model.PendingKind
+	list      *model.List
+	email     address.Address
+	name      string
+	source    string
+	inReplyTo string
+}
+
+// ask keeps the request and writes the letter. Also where the answer is known a
+// request is kept: what is done takes as long either way.
+func (s *Service) ask(ctx context.Context, kind notify.Kind, q question) error {
+	scope, event := notify.ScopeJoin, "member.join-requested"
+	if q.kind == model.PendingLeave {
+		scope, event = notify.ScopeLeave, "member.leave-requested"
+	}
+	now := s.Now()
+	tok, hash := s.Tokens.Random(scope)
+	p := &model.Pending{Kind: q.kind, ListID: q.list.ID, Email: q.email.String(), EmailKey: q.email.Key(), Name: q.name,
+		Source: q.source, TokenHash: hash, ExpiresAt: model.At(now.Add(confirmLife))}
+	if err := s.Store.SavePending(ctx, p); err != nil {
+		return err
+	}
+	s.trace(ctx, q.list, event, "mail", q.email.Key(), q.source)
+	l := notify.Letter{Kind: kind, List: q.list, To: q.email, InReplyTo: q.inReplyTo,
+		Data: notify.Data{Email: q.email.Unicode(), Until: now.Add(confirmLife)}}
+	if kind == notify.ConfirmJoin || kind == notify.ConfirmLeave {
+		l.Token = tok
+	}
+	return s.Letters.Send(ctx, l)
+}
