@@ -140,7 +140,7 @@ func toASCII(domain string) (string, error) {
 	ascii := strings.ToLower(domain)
 	if !isASCII(ascii) || strings.Contains(ascii, "xn--") {
 		var err error
-		if ascii, err = idna.Lookup.ToASCII(domain); err != nil {
+		if ascii, err = idna.Lookup.ToASCII(domain); err != nil || !utf8.ValidString(domain) || !stable(ascii) {
 			return "", invalid("The domain after the @ sign is not valid.")
 		}
 	}
@@ -157,6 +157,12 @@ func toASCII(domain string) (string, error) {
 		return "", invalid("The domain after the @ sign is a number.")
 	}
 	return ascii, nil
+}
+
+// stable tells a domain in A-labels that stands for itself.
+func stable(ascii string) bool {
+	again, err := idna.Lookup.ToASCII(ascii)
+	return err == nil && again == ascii
 }
 
 // isLabel tells one label of a host name (RFC 1123 2.1).

@@ -62,6 +62,8 @@ type scanner struct {
 	words    []token // since the last separator, before any "<"
 	angle    []token // between "<" and ">"
 	comment  string
+	closed   int  // how many words stood before ">"
+	hasAt    bool // an @ sign is among words
 	inAngle  bool
 	seen     bool // "<" was seen in this entry
 	inGroup  bool
@@ -105,10 +107,10 @@ func (s *scanner) step() {
 		s.colon()
 	case '<':
 		s.at++
-		s.inAngle, s.seen, s.angle = true, true, s.angle[:0]
+		s.openAngle()
 	case '>':
 		s.at++
-		s.inAngle = false
+		s.inAngle, s.closed = false, len(s.words)
 	case '@':
 		s.at++
 		s.add(token{text: "@", at: true})
@@ -139,6 +141,19 @@ func (s *scanner) add(t token) {
 		return
 	}
 	s.words = append(s.words, t)
+	s.hasAt = s.hasAt || t.at
+}
+
+// openAngle begins an address in brackets. When the entry has one already, the
+// comma was forgotten: what stands between the two is the name of the second.
+func (s *scanner) openAngle() {
+	if s.seen && !s.inAngle && len(s.angle) > 0 {
+		name := append([]token(nil), s.words[s.closed:]...)
+		s.words = s.words[:s.closed]
+		s.flush()
+		s.words = append(s.words, name...)
+	}
+	s.inAngle, s.seen, s.angle = true, true, s.angle[:0]
 }
 
 // isRoute tells whether what stands in the brackets so far is a source route.
@@ -151,10 +166,8 @@ func (s *scanner) colon() {
 		s.angle = append(s.angle, token{text: ":"})
 	case s.inAngle || s.seen || s.inGroup:
 	default:
-		for _, w := range s.words {
-			if w.at {
-				return
-			}
+		if s.hasAt { // an address, not the name of a group
+			return
 		}
 		s.inGroup = true
 		s.out = append(s.out, Entry{Kind: GroupStart, Name: join(s.words)})
@@ -178,7 +191,8 @@ func (s *scanner) flush() {
 		}
 		s.out = append(s.out, e)
 	}
-	s.words, s.angle, s.comment, s.seen, s.inAngle = s.words[:0], s.angle[:0], "", false, false
+	s.words, s.angle, s.comment = s.words[:0], s.angle[:0], ""
+	s.seen, s.inAngle, s.hasAt = false, false, false
 }
 
 // route takes an obsolete source route off the front.

@@ -143,7 +143,7 @@ func (h Header) value(f Field) string {
 }
 
 // unfold replaces each line break and the white space octet after it by one
-// space, and lone CR or LF by a space.
+// space, as Dovecot does; a lone CR counts as a line break.
 func unfold(raw []byte) string {
 	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') < 0 {
 		return string(raw)
@@ -159,7 +159,7 @@ func unfold(raw []byte) string {
 			out = append(out, c)
 			continue
 		}
-		if c == '\n' && i+1 < len(raw) && (raw[i+1] == ' ' || raw[i+1] == '\t') {
+		if i+1 < len(raw) && (raw[i+1] == ' ' || raw[i+1] == '\t') {
 			i++
 		}
 		out = append(out, ' ')

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"slices"
 	"strings"
 
 	"plenary/internal/mail/message/word"
@@ -20,16 +21,19 @@ func (h Header) MessageID() string {
 	return normaliseID(value)
 }
 
-// References gives the ids of the messages this one follows, oldest first,
-// without brackets and doubles, at most the last 100: those of References; when
-// that field has none, the first of In-Reply-To (RFC 5256 3).
+// References gives the ids of the messages this one follows, oldest first and
+// the parent last, without brackets and doubles, at most the last 100: those of
+// References, then the first of In-Reply-To. Beside References an In-Reply-To
+// counts only when it begins with an id: old programs write the name and the
+// address of the author there, which is no id (RFC 5322 3.6.4, JWZ).
 func (h Header) References() []string {
 	var ids []string
 	for _, value := range h.All("References") {
 		ids = append(ids, messageIDs(value, MaxFields)...)
 	}
-	if len(ids) == 0 {
-		ids = messageIDs(h.Get("In-Reply-To"), 1)
+	value := h.Get("In-Reply-To")
+	if parent := messageIDs(value, 1); len(parent) == 1 && (len(ids) == 0 || value[0] == '<' && !slices.Contains(ids, parent[0])) {
+		ids = append(ids, parent[0])
 	}
 	return lastUnique(ids, maxRefs)
 }

@@ -21,7 +21,7 @@ const (
 	MaxHeader    = 256 << 10 // octets of one header, the message's or a part's
 	MaxFields    = 2000      // fields of one header that are looked at
 	maxName      = 256       // octets of a field name; RFC 5322 2.1.1 lets a line have 998
-	maxBoundary  = 200       // octets; RFC 2046 5.1.1 says 70
+	maxBoundary  = 998       // octets; RFC 2046 5.1.1 says 70
 	maxParams    = 100       // parameters of one field
 	maxRefs      = 100       // message ids kept of References
 	maxID        = 512       // octets of one message id; a line of 998 would have room for more

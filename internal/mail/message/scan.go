@@ -192,24 +192,27 @@ func (s *scanner) next(at int) delimiter {
 var dashes, lineDashes, lineFeed = []byte("--"), []byte("\n--"), []byte("\n")
 
 // match tells whether the line raw[start:end] is a boundary of an open frame,
-// the innermost first. White space after it is allowed (RFC 2046 5.1.1).
+// the innermost first. White space after it is allowed (RFC 2046 5.1.1), and
+// after a closing one anything, as long as no other boundary fits.
 func (s *scanner) match(start, end int) (delimiter, bool) {
 	if s.waiting == 0 || end-start < 3 || s.raw[start] != '-' || s.raw[start+1] != '-' {
 		return delimiter{}, false
 	}
 	line := bytes.TrimRight(s.raw[start+2:end], " \t\r\n")
+	loose := -1
 	for i := len(s.open) - 1; i >= 0; i-- {
 		b := s.open[i].boundary
-		if b == nil {
+		if b == nil || !bytes.HasPrefix(line, b) {
 			continue
 		}
-		if rest := len(line) - len(b); (rest == 0 || rest == 2) && bytes.HasPrefix(line, b) {
-			if rest == 0 || bytes.HasSuffix(line, dashes) {
-				return delimiter{start: start, next: end, frame: i, closing: rest == 2}, true
-			}
+		rest := line[len(b):]
+		if closing := bytes.HasPrefix(rest, dashes); len(rest) == 0 || closing && len(rest) == 2 {
+			return delimiter{start: start, next: end, frame: i, closing: closing}, true
+		} else if closing && loose < 0 {
+			loose = i
 		}
 	}
-	return delimiter{}, false
+	return delimiter{start: start, next: end, frame: loose, closing: true}, loose >= 0
 }
 
 // beforeBreak gives the offset before the line break that ends at at: it

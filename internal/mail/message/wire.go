@@ -55,7 +55,7 @@ func appendNString(dst []byte, s string) []byte {
 
 // Envelope gives the ENVELOPE of a message as IMAP writes it, brackets included
 // (RFC 9051 7.5.2). Values are as they stand in the header, unfolded and not
-// decoded. Several fields of one kind are read as one, so that a client cannot
+// decoded; white space in the subject and in names is made single. Several fields of one kind are read as one, so that a client cannot
 // be shown an author whom nobody checked. Sender and Reply-To default to From;
 // a mailbox without its local part or domain says MISSING_MAILBOX or
 // MISSING_DOMAIN, as Dovecot has it.
@@ -64,7 +64,11 @@ func Envelope(h Header) []byte {
 	dst = append(dst, '(')
 	dst = appendField(dst, h, "Date")
 	dst = append(dst, ' ')
-	dst = appendField(dst, h, "Subject")
+	if f, ok := h.find("Subject"); ok {
+		dst = appendString(dst, single(h.value(f)))
+	} else {
+		dst = append(dst, "NIL"...)
+	}
 	from := appendAddresses(nil, strings.Join(h.All("From"), ", "))
 	dst = append(append(dst, ' '), from...)
 	for _, name := range []string{"Sender", "Reply-To", "To", "Cc", "Bcc"} {
@@ -91,6 +95,14 @@ func appendField(dst []byte, h Header, name string) []byte {
 	return appendString(dst, h.value(f))
 }
 
+// single makes runs of spaces and tabs one space.
+func single(s string) string {
+	if !strings.Contains(s, "  ") && strings.IndexByte(s, '\t') < 0 {
+		return s
+	}
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' }), " ")
+}
+
 // maxEnvelope bounds the addresses of one field in an envelope.
 const maxEnvelope = 2000
 
@@ -107,7 +119,7 @@ func appendAddresses(dst []byte, value string) []byte {
 		switch e.Kind {
 		case address.GroupStart:
 			dst = append(dst, "(NIL NIL "...)
-			dst = appendString(dst, e.Name)
+			dst = appendString(dst, single(e.Name))
 			dst = append(dst, " NIL)"...)
 			open = true
 		case address.GroupEnd:
@@ -131,7 +143,7 @@ func appendMailbox(dst []byte, e address.Entry) []byte {
 		e.Domain = "MISSING_DOMAIN"
 	}
 	dst = append(dst, '(')
-	dst = appendNString(dst, e.Name)
+	dst = appendNString(dst, single(e.Name))
 	dst = append(dst, ' ')
 	dst = appendNString(dst, e.Route)
 	dst = append(dst, ' ')
