@@ -27,10 +27,3 @@ func (s *Store) CountAutoReply(ctx context.Context, emailKey string, day int64, 
 	})
 	return allowed && err == nil, err
 }
-
-// PurgeAutoReplies forgets the counts of days before this one.
-func (s *Store) PurgeAutoReplies(ctx context.Context, day int64) error {
-	return s.write(ctx, func(t *tx) error {
-		return t.Exec("DELETE FROM auto_replies WHERE day < ?", day).Error
-	})
-}

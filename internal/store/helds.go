@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 
-	"gorm.io/gorm"
-
 	"plenary/internal/fault"
 	"plenary/internal/model"
 )
@@ -124,39 +122,4 @@ func (s *Store) ExpireHeld(ctx context.Context, now model.Instant) ([]model.Held
 			model.HeldExpired, now, model.HeldPending, now).Scan(&out).Error
 	})
 	return out, err
-}
-
-// PurgeHeld forgets posts that were decided before the instant, bytes included,
-// at most a thousand at a time; it tells how many went.
-func (s *Store) PurgeHeld(ctx context.Context, before model.Instant) (n int64, err error) {
-	err = s.write(ctx, func(t *tx) error {
-		var ids, bytesIDs []int64
-		rows, err := t.Raw("SELECT id, bytes_id FROM helds WHERE state <> ? AND decided_at < ? ORDER BY id LIMIT 1000",
-			model.HeldPending, before).Rows()
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id, b int64
-			if err := rows.Scan(&id, &b); err != nil {
-				return err
-			}
-			ids, bytesIDs = append(ids, id), append(bytesIDs, b)
-		}
-		if err := rows.Close(); err != nil || len(ids) == 0 {
-			n = 0
-			return err
-		}
-		n = int64(len(ids))
-		return forget(t.DB, ids, bytesIDs)
-	})
-	return n, err
-}
-
-func forget(db *gorm.DB, helds, bytes []int64) error {
-	if err := db.Exec("DELETE FROM helds WHERE id IN ?", helds).Error; err != nil {
-		return err
-	}
-	return db.Exec("DELETE FROM message_bytes WHERE id IN ?", bytes).Error
 }

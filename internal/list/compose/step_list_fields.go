@@ -1,0 +1,72 @@
+package compose
+
+import (
+	"plenary/internal/mail/address"
+	"plenary/internal/mail/message/word"
+)
+
+// stepListFields adds what makes mail programs show buttons for the list. It is
+// last, so that the one part that differs from copy to copy stands last in front.
+func stepListFields(d *Draft) {
+	for _, f := range listFields(d.options) {
+		d.add(f)
+	}
+	d.add(field("Precedence", "list"))
+	d.front = append(d.front, piece{hole: unsubscribeFields})
+}
+
+// listFields are the fields that are the same in the archive and in all copies.
+func listFields(o *Options) [][]byte {
+	post := mailto(o.sub(""))
+	if o.Announcement {
+		post = "NO" // RFC 2369 3.4
+	}
+	fields := [][]byte{
+		field("List-Id", listID(o)),
+		field("List-Post", post),
+		field("List-Help", mailto(o.sub("help"))),
+		field("List-Subscribe", mailto(o.sub("join"))),
+		field("List-Owner", mailto(o.sub("owner"))),
+	}
+	if u := o.ListURL(); u != "" {
+		fields = append(fields, field("List-Archive", "<"+u+">"))
+	}
+	if o.ArchivedAt != "" {
+		fields = append(fields, field("Archived-At", "<"+o.ArchivedAt+">"))
+	}
+	return fields
+}
+
+// unsubscribeFields are the two fields of RFC 8058. Both stand in one hole.
+func unsubscribeFields(o *Options, r Recipient) []byte {
+	leave := mailto(o.sub("leave"))
+	u := o.leaveURL(r.OneClick)
+	if u == "" {
+		return field("List-Unsubscribe", leave)
+	}
+	const post = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+	out := make([]byte, 0, 40+len(u)+len(leave)+len(post))
+	out = append(out, "List-Unsubscribe: <"...)
+	out = append(out, u...)
+	out = append(out, ">,\r\n "...)
+	out = append(out, leave...)
+	out = append(out, "\r\n"...)
+	return append(out, post...)
+}
+
+// listID is the value of List-Id (RFC 2919 3): a phrase for people and the
+// identifier.
+func listID(o *Options) string {
+	phrase := word.Line(o.Description)
+	if phrase == "" {
+		phrase = word.Line(o.Title)
+	}
+	id := "<" + oneWord(o.Local) + "." + o.Domain + ">"
+	if phrase = word.EncodePhrase(cut(phrase, maxPhrase)); phrase == "" || phrase == `""` {
+		return id
+	}
+	return phrase + " " + id
+}
+
+// mailto is the address as a URL in angle brackets (RFC 6068).
+func mailto(a address.Address) string { return "<mailto:" + pathEscape(a.String()) + ">" }
