@@ -1,0 +1,78 @@
+package imapd
+
+import (
+	"context"
+
+	"plenary/internal/list/archive"
+	"plenary/internal/model"
+)
+
+// Archive is what the door reads. Over makes one from an archive.Reader.
+// Ranges of UIDs are inclusive; yield is called in the order of UIDs with
+// bytes that are good until it returns.
+type Archive interface {
+	// Lists are the lists whose archive who may read.
+	Lists(ctx context.Context, who model.Actor) ([]model.List, error)
+	// MayRead says whether who may read the archive of one list now.
+	MayRead(ctx context.Context, who model.Actor, listID int64) (bool, error)
+	// Open gives the list's index, fresh, shared by all sessions.
+	Open(ctx context.Context, listID int64) (Index, error)
+	Envelopes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
+	Structures(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
+	Headers(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
+	// Bytes is one message as archived.
+	Bytes(ctx context.Context, row archive.Row) ([]byte, error)
+	// AllBytes are all messages of a range.
+	AllBytes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
+	// Search gives the posts that match, in any order.
+	Search(ctx context.Context, listID int64, q archive.Query) ([]model.UID, error)
+	// Flags are the person's flags on the list as they are now.
+	Flags(ctx context.Context, account, listID int64) (Flags, error)
+	SetFlag(ctx context.Context, account, listID int64, flag string, uids []model.UID, on bool) error
+	// Watch gives a channel that receives after something changed on the list;
+	// WatchFlags after the account's flags on it changed, in whatever session.
+	Watch(listID int64) (<-chan struct{}, func())
+	WatchFlags(account, listID int64) (<-chan struct{}, func())
+}
+
+// Index is the order of one list's posts.
+type Index interface {
+	// Refresh takes in what has arrived since.
+	Refresh(ctx context.Context) error
+	// Rows is a snapshot sorted by UID; nobody may change it.
+	Rows() []archive.Row
+	UIDValidity() uint32
+	UIDNext() model.UID
+}
+
+// Flags are one person's marks on one list: a snapshot.
+type Flags interface {
+	// Names are the flags that any post has, in a stable order.
+	Names() []string
+	Has(flag string, uid model.UID) bool
+	// Count says how many posts have the flag.
+	Count(flag string) int
+}
+
+// Over makes an Archive of a reader.
+func Over(r *archive.Reader) Archive { return reader{r} }
+
+type reader struct{ *archive.Reader }
+
+// Open gives the list's index.
+func (r reader) Open(ctx context.Context, listID int64) (Index, error) {
+	ix, err := r.Reader.Open(ctx, listID)
+	if err != nil {
+		return nil, err
+	}
+	return ix, nil
+}
+
+// Flags gives the account's flags on the list.
+func (r reader) Flags(ctx context.Context, account, listID int64) (Flags, error) {
+	f, err := r.Reader.Flags(ctx, account, listID)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}

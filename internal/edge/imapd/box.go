@@ -1,0 +1,113 @@
+package imapd
+
+import (
+	"context"
+	"sync"
+)
+
+// box is one list that sessions have selected, shared by them. Its goroutine
+// takes in what arrives, once for all of them, and wakes them.
+type box struct {
+	srv   *Server
+	list  int64
+	index Index
+	stop  context.CancelFunc
+	ready sync.Once
+	err   error
+
+	users int // under srv.mu
+
+	mu      sync.Mutex
+	members map[*selected]struct{}
+}
+
+// open gives the list's box to one more session.
+func (s *Server) open(ctx context.Context, list int64) (*box, error) {
+	s.mu.Lock()
+	b := s.boxes[list]
+	if b == nil {
+		b = &box{srv: s, list: list, members: map[*selected]struct{}{}}
+		s.boxes[list] = b
+	}
+	b.users++
+	s.mu.Unlock()
+	b.ready.Do(func() { b.err = b.start(ctx) })
+	if b.err != nil {
+		b.release()
+		return nil, b.err
+	}
+	return b, nil
+}
+
+// start registers for news first and looks then, so that nothing falls between.
+func (b *box) start(ctx context.Context) error {
+	index, err := b.srv.opt.Archive.Open(ctx, b.list)
+	if err != nil {
+		return err
+	}
+	b.index = index
+	run, stop := context.WithCancel(b.srv.ctx)
+	b.stop = stop
+	wake, cancel := b.srv.opt.Archive.Watch(b.list)
+	b.srv.boxed.Add(1)
+	go func() {
+		defer b.srv.boxed.Done()
+		defer cancel()
+		b.run(run, wake)
+	}()
+	return nil
+}
+
+func (b *box) run(ctx context.Context, wake <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-wake:
+			if err := b.index.Refresh(ctx); err != nil && ctx.Err() == nil {
+				b.srv.opt.Log.Warn("imap: cannot look for new posts", "list", b.list, "error", err)
+			}
+			b.tell()
+		}
+	}
+}
+
+// release gives the box back; the last one ends its goroutine.
+func (b *box) release() {
+	b.srv.mu.Lock()
+	defer b.srv.mu.Unlock()
+	if b.users--; b.users > 0 {
+		return
+	}
+	if b.srv.boxes[b.list] == b {
+		delete(b.srv.boxes, b.list)
+	}
+	if b.stop != nil {
+		b.stop()
+	}
+}
+
+func (b *box) join(sel *selected) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.members[sel] = struct{}{}
+}
+
+func (b *box) part(sel *selected) {
+	b.mu.Lock()
+	delete(b.members, sel)
+	b.mu.Unlock()
+	b.release()
+}
+
+// tell wakes the sessions in the box.
+func (b *box) tell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for sel := range b.members {
+		select {
+		case sel.wake <- struct{}{}:
+		default: // it is awake already
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package imapd
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+)
+
+// next gives the next line for go-imap, answering what the front answers
+// itself. An error ends the connection.
+func (f *front) next() ([]byte, error) {
+	if f.mode == modeIdle {
+		return f.idleEnd()
+	}
+	f.cmd = nil
+	for {
+		if err := f.ended(); err != nil {
+			return nil, err
+		}
+		if f.bad > maxMistakes {
+			f.put("* BYE Too many commands that make no sense\r\n")
+			return nil, errEnd
+		}
+		c, err := f.readCommand()
+		var bad *syntaxError
+		if errors.As(err, &bad) {
+			f.refuse(bad)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		pass, err := f.answer(c)
+		if err != nil {
+			return nil, err
+		}
+		if pass {
+			f.cmd = c
+			return c.line(), nil
+		}
+	}
+}
+
+// refuse answers a command that is none.
+func (f *front) refuse(e *syntaxError) {
+	f.bad++
+	tag := e.tag
+	if tag == "" {
+		tag = "*"
+	}
+	f.put(tag + " BAD " + e.text + "\r\n")
+}
+
+// idleEnd gives go-imap the line that ends IDLE (RFC 9051 6.3.13). Go-imap knows
+// only "DONE" in capitals; anything else is answered with BAD.
+func (f *front) idleEnd() ([]byte, error) {
+	line, err := f.readLine(f.srv.times.command, maxTag)
+	f.mode = modeCommand
+	var bad *syntaxError
+	switch {
+	case errors.As(err, &bad) || err == nil && !strings.EqualFold(string(bytes.TrimSpace(line)), "DONE"):
+		return []byte("?\r\n"), nil
+	case err != nil:
+		return nil, err
+	}
+	return []byte("DONE\r\n"), nil
+}
+
+// answer runs a command that is the front's own, or says that go-imap gets it.
+func (f *front) answer(c *command) (pass bool, err error) {
+	switch c.name {
+	case "CAPABILITY":
+		f.put("* CAPABILITY " + f.capabilities() + "\r\n")
+		return false, f.done(c)
+	case "ID":
+		return false, f.answerID(c)
+	case "STARTTLS":
+		return false, f.answerStartTLS(c)
+	case "LOGIN":
+		return f.guardLogin(c), nil
+	case "AUTHENTICATE":
+		return f.guardAuthenticate(c)
+	case "APPEND":
+		return false, f.answerAppend(c)
+	case "SEARCH", "UID SEARCH":
+		return false, f.answerSearch(c)
+	case "IDLE":
+		if f.sess.loggedIn() && len(c.args) == 0 {
+			f.mode = modeIdle
+		}
+		return true, nil
+	case "NOOP", "CHECK", "LOGOUT", "ENABLE", "SELECT", "EXAMINE", "LIST", "LSUB", "STATUS", "NAMESPACE",
+		"CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "CLOSE", "UNSELECT", "EXPUNGE", "UID EXPUNGE",
+		"FETCH", "UID FETCH", "STORE", "UID STORE", "COPY", "UID COPY", "MOVE", "UID MOVE":
+		return true, nil
+	}
+	if !f.sess.loggedIn() {
+		// A browser that was made to talk to us must not get far.
+		f.put(c.tag + " BAD Unknown command\r\n* BYE This is an IMAP server\r\n")
+		return false, errEnd
+	}
+	f.bad++
+	f.put(c.tag + " BAD Unknown command\r\n")
+	return false, nil
+}
+
+// done ends a command that the front answered well, with the news of the
+// selected mailbox before it, as go-imap does for its own.
+func (f *front) done(c *command) error {
+	f.bad = 0
+	if err := f.sess.announce(!strings.HasSuffix(c.name, "SEARCH")); err != nil {
+		return err
+	}
+	f.put(c.tag + " OK " + c.name + " completed\r\n")
+	return nil
+}
+
+// capabilities are what the client may use now (RFC 9051 6.1.1).
+func (f *front) capabilities() string {
+	const always = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID"
+	switch {
+	case f.sess.loggedIn():
+		return always + " BINARY CHILDREN ENABLE ESEARCH IDLE LIST-EXTENDED LIST-STATUS NAMESPACE SEARCHRES" +
+			" SPECIAL-USE STATUS=SIZE UIDPLUS UNSELECT UTF8=ACCEPT WITHIN"
+	case f.mayLogIn() && (f.secure || f.srv.opt.TLSConfig == nil):
+		return always + " AUTH=PLAIN AUTH=LOGIN AUTH=ANONYMOUS"
+	case f.mayLogIn():
+		return always + " STARTTLS AUTH=PLAIN AUTH=LOGIN AUTH=ANONYMOUS"
+	case f.srv.opt.TLSConfig == nil:
+		return always + " LOGINDISABLED AUTH=ANONYMOUS"
+	}
+	return always + " STARTTLS LOGINDISABLED AUTH=ANONYMOUS"
+}
+
+// answerID tells who we are (RFC 2971). What the client says of itself is only
+// looked at for its form.
+func (f *front) answerID(c *command) error {
+	if !strings.EqualFold(string(c.args), "NIL") && (len(c.args) < 2 || c.args[0] != '(' || c.args[len(c.args)-1] != ')') {
+		f.refuse(&syntaxError{tag: c.tag, text: "ID takes a list or NIL"})
+		return nil
+	}
+	f.put(`* ID ("name" "Plenary")` + "\r\n")
+	return f.done(c)
+}
+
+// answerStartTLS turns to TLS (RFC 9051 6.2.1). What a client, or somebody on
+// the way, sent behind the command in the clear would be taken for something
+// said under TLS: the connection ends.
+func (f *front) answerStartTLS(c *command) error {
+	switch {
+	case len(c.args) > 0:
+		f.refuse(&syntaxError{tag: c.tag, text: "STARTTLS takes no arguments"})
+		return nil
+	case f.secure || f.sess.loggedIn():
+		f.refuse(&syntaxError{tag: c.tag, text: "STARTTLS is not possible now"})
+		return nil
+	case f.srv.opt.TLSConfig == nil:
+		f.put(c.tag + " NO [CANNOT] There is no TLS here\r\n")
+		return nil
+	case f.pos < len(f.in):
+		f.put("* BYE Nothing may follow STARTTLS before TLS has begun\r\n")
+		return errEnd
+	}
+	f.put(c.tag + " OK Begin TLS now\r\n")
+	if err := f.flush(); err != nil {
+		return err
+	}
+	return f.handshake()
+}

@@ -1,0 +1,60 @@
+package imapd
+
+import "time"
+
+// The limits of the door, with the minimum the RFC demands beside each. Those
+// an operator may want to change are Options; these are their defaults.
+const (
+	defaultConnections = 4000
+	defaultPerIP       = 40 // mail clients keep five and more connections each
+
+	maxTag        = 128      // octets; no RFC minimum
+	maxLine       = 48 << 10 // octets of one command, literals folded in; RFC 2683 3.2.1.5: at least 8,000; go-imap stops at 50 KiB
+	maxLiteral    = 4096     // octets of a literal within a command: names, search words, credentials; RFC 7888 4: 4,096 for LITERAL-
+	maxDiscard    = 64 << 20 // octets of a refused non-synchronising literal that are read away; RFC 7888 4 allows to disconnect
+	maxStranger   = 64 << 10 // the same before login
+	maxMistakes   = 20       // commands we could not make sense of, per connection
+	maxSearchKeys = 1000     // keys in one SEARCH; no RFC minimum
+	maxPatterns   = 20       // patterns in one LIST (RFC 5258); no RFC minimum
+	maxPattern    = 512      // octets of one of them
+	maxItems      = 500      // data items in one FETCH
+	maxKeyword    = 64       // octets of a keyword; no RFC minimum
+	maxKeywords   = 50       // keywords of one person on one list; RFC 9051 7.1 leaves the number open
+	maxFailures   = 5        // refused logins per connection; RFC 9051 11.7 asks for a limit
+	maxPerNetwork = 30       // refused logins per address in the window, over all connections
+	maxNetworks   = 10000    // addresses whose failures are remembered
+
+	flushAt = 64 << 10 // octets of responses gathered before they are written
+	batch   = 256      // messages whose light rows are fetched at once
+)
+
+// The times of the door. Tests shorten them; nobody else needs to.
+type times struct {
+	handshake time.Duration // TLS; no RFC minimum
+	stranger  time.Duration // waiting for a command before login; RFC 9051 5.4 binds only after login
+	command   time.Duration // waiting for a command after login; RFC 9051 5.4: at least 30 minutes
+	rest      time.Duration // from the first octet of a command to its end
+	write     time.Duration // for a client to take one buffer of responses
+	failure   time.Duration // pause after a refused login
+	window    time.Duration // how long refused logins of an address count
+	login     time.Duration // for one question to Auth
+	access    time.Duration // how long the right to read a list is believed
+	look      time.Duration // how often an idle session looks without being woken
+	turnAway  time.Duration // to hand a BYE to a client that is not let in
+}
+
+func usualTimes() times {
+	return times{
+		handshake: 15 * time.Second,
+		stranger:  time.Minute,
+		command:   35 * time.Minute,
+		rest:      2 * time.Minute,
+		write:     time.Minute,
+		failure:   2 * time.Second,
+		window:    10 * time.Minute,
+		login:     20 * time.Second,
+		access:    time.Second,
+		look:      20 * time.Second,
+		turnAway:  time.Second,
+	}
+}

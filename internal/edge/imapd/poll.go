@@ -1,0 +1,207 @@
+package imapd
+
+import (
+	"slices"
+	"time"
+
+	"github.com/emersion/go-imap/v2/imapserver"
+
+	"plenary/internal/list/archive"
+	"plenary/internal/model"
+)
+
+// Poll tells the news before the outcome of a command. Go-imap's writer is not
+// used: what the front gathers goes out in order.
+func (s *session) Poll(_ *imapserver.UpdateWriter, allowExpunge bool) error {
+	if c := s.front.cmd; c != nil && s.sel != nil && s.sel.box != nil && (c.name == "NOOP" || c.name == "CHECK") {
+		if err := s.sel.box.index.Refresh(s.ctx); err != nil {
+			return s.failed("look for new posts", err)
+		}
+	}
+	return s.announce(allowExpunge)
+}
+
+// Idle tells the news as they come (RFC 9051 6.3.13). The box was watching
+// since SELECT, so it looks first and then waits.
+func (s *session) Idle(_ *imapserver.UpdateWriter, stop <-chan struct{}) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.idle.Add(1)
+	defer s.idle.Done()
+	var wake, marked <-chan struct{} // of no mailbox: nothing ever comes
+	if s.sel != nil {
+		wake, marked = s.sel.wake, s.sel.marked
+	}
+	s.mu.Unlock()
+	tick := time.NewTicker(s.front.srv.times.look)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop: // after DONE nothing may be said any more
+			return nil
+		default:
+		}
+		if err := s.announce(true); err != nil {
+			return err
+		}
+		select {
+		case <-wake:
+		case <-marked:
+			s.mu.Lock()
+			if s.sel != nil {
+				s.sel.stale = true
+			}
+			s.mu.Unlock()
+		case <-tick.C:
+		case <-stop:
+			return nil
+		case <-s.ctx.Done():
+			return nil
+		}
+	}
+}
+
+// allowed looks whether the person may still read the list, at most once in a
+// while. When she may not, the connection ends: the mailbox is no longer there
+// for her (RFC 9051 7.1.5).
+func (s *session) allowed(sel *selected) error {
+	now := s.front.srv.opt.Now()
+	if sel.box == nil || now.Sub(sel.checked) < s.front.srv.times.access {
+		return nil
+	}
+	ok, err := s.front.srv.opt.Archive.MayRead(s.ctx, s.who, sel.list.ID)
+	if err != nil {
+		return s.failed("look up access", err)
+	}
+	if !ok {
+		s.front.put("* BYE The list " + sel.list.Address() + " is no longer open to you\r\n")
+		s.front.end(errEnd)
+		return errEnd
+	}
+	sel.checked = now
+	return nil
+}
+
+// announce tells the client what has changed in the selected mailbox.
+func (s *session) announce(allowExpunge bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sel := s.sel
+	if sel == nil || sel.box == nil {
+		return nil
+	}
+	if err := s.allowed(sel); err != nil {
+		return err
+	}
+	if err := s.announceRows(sel, sel.box.index.Rows(), allowExpunge); err != nil {
+		return err
+	}
+	return s.announceFlags(sel)
+}
+
+// announceRows tells of posts that came, and of posts that were taken away
+// where the protocol allows to (RFC 9051 7.5.1).
+func (s *session) announceRows(sel *selected, rows []archive.Row, allowExpunge bool) error {
+	n := len(sel.rows)
+	same := n == 0 || len(rows) >= n && rows[n-1].UID == sel.rows[n-1].UID
+	if same && len(rows) == n || !same && !allowExpunge {
+		return nil
+	}
+	return s.front.render(func(b []byte) []byte {
+		if !same {
+			b, n = appendExpunged(b, sel.rows, rows)
+		}
+		sel.rows = rows
+		if len(rows) > n {
+			b = append(appendInt(append(b, "* "...), int64(len(rows))), " EXISTS\r\n"...)
+		}
+		return b
+	})
+}
+
+// appendExpunged writes EXPUNGE for each row that is gone, last first, and says
+// how many remain.
+func appendExpunged(b []byte, had, have []archive.Row) ([]byte, int) {
+	remain := len(had)
+	for i := len(had) - 1; i >= 0; i-- {
+		if _, ok := rowOf(have, had[i].UID); !ok {
+			b = append(appendInt(append(b, "* "...), int64(i+1)), " EXPUNGE\r\n"...)
+			remain--
+		}
+	}
+	return b, remain
+}
+
+// rowOf finds a UID's place. In most lists it is the UID less one.
+func rowOf(rows []archive.Row, uid model.UID) (int, bool) {
+	if i := int(uid) - 1; i >= 0 && i < len(rows) && rows[i].UID == uid {
+		return i, true
+	}
+	return slices.BinarySearchFunc(rows, uid, func(r archive.Row, u model.UID) int {
+		switch {
+		case r.UID < u:
+			return -1
+		case r.UID > u:
+			return 1
+		}
+		return 0
+	})
+}
+
+// announceFlags tells which flags another session of the same person changed.
+// Flags that as many posts have as before are taken for unchanged.
+func (s *session) announceFlags(sel *selected) error {
+	select {
+	case <-sel.marked:
+		sel.stale = true
+	default:
+	}
+	if !sel.stale {
+		return nil
+	}
+	sel.stale = false
+	flags, err := s.flagsOf(sel.list.ID)
+	if err != nil {
+		return s.failed("read flags", err)
+	}
+	had := sel.flags
+	sel.flags = flags
+	if err := s.tellKeywords(sel); err != nil {
+		return err
+	}
+	changed := slices.DeleteFunc(sel.names(), func(n string) bool { return had.Count(n) == flags.Count(n) })
+	if len(changed) == 0 {
+		return nil
+	}
+	return s.front.render(func(b []byte) []byte {
+		for i := range sel.rows {
+			uid := sel.rows[i].UID
+			if slices.ContainsFunc(changed, func(n string) bool { return had.Has(n, uid) != flags.Has(n, uid) }) {
+				b = sel.appendFlags(b, i, true)
+			}
+		}
+		return b
+	})
+}
+
+// tellKeywords tells of a keyword the client has not heard of yet.
+func (s *session) tellKeywords(sel *selected) error {
+	names := sel.names()
+	if slices.Equal(names, sel.keywords) {
+		return nil
+	}
+	sel.keywords = names
+	return s.front.render(func(b []byte) []byte {
+		b = append(b, "* FLAGS ("...)
+		for i, n := range names {
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = append(b, n...)
+		}
+		return append(b, ")\r\n"...)
+	})
+}

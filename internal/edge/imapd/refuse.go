@@ -1,0 +1,145 @@
+package imapd
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+)
+
+// What the door does not do, each with what to do instead.
+
+const keepsNothing = "This is an archive of lists: it keeps no mail, drafts or folders of your own"
+
+// postTo is the refusal to put a message into a mailbox.
+func (s *session) postTo(mailbox string) error {
+	n, err := s.find(s.ctx, mailbox)
+	switch {
+	case err != nil:
+		return err
+	case n.list == nil:
+		return no(imap.ResponseCodeNoPerm, keepsNothing)
+	}
+	return no(imap.ResponseCodeNoPerm, "Nothing can be put into the archive; to post, send mail to "+n.list.Address())
+}
+
+// answerAppend refuses APPEND (RFC 9051 6.3.12) without waiting for the
+// message. Go-imap would read it first.
+func (f *front) answerAppend(c *command) error {
+	var err error
+	switch {
+	case !f.sess.loggedIn():
+		err = &imap.Error{Type: imap.StatusResponseTypeBad, Text: "Log in first"}
+	default:
+		name, _, ok := firstAString(string(c.args))
+		if ok {
+			name, ok = decodeUTF7(name)
+		}
+		if !ok {
+			err = &imap.Error{Type: imap.StatusResponseTypeBad, Text: "APPEND names a mailbox"}
+		} else {
+			err = f.sess.postTo(name)
+		}
+	}
+	if c.rest != nil {
+		if end := f.skip(c.rest); end != nil {
+			var bad *syntaxError
+			if !errors.As(end, &bad) {
+				return end
+			}
+		}
+	}
+	return f.refusal(c, err)
+}
+
+// refusal writes an error of the session as the command's outcome. Others end
+// the connection.
+func (f *front) refusal(c *command, err error) error {
+	var e *imap.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	code := ""
+	if e.Code != "" {
+		code = "[" + string(e.Code) + "] "
+	}
+	if e.Type == imap.StatusResponseTypeBad {
+		f.bad++
+	}
+	f.put(c.tag + " " + string(e.Type) + " " + code + e.Text + "\r\n")
+	return nil
+}
+
+// Append is answered by the front; go-imap never asks.
+func (s *session) Append(mailbox string, _ imap.LiteralReader, _ *imap.AppendOptions) (*imap.AppendData, error) {
+	return nil, s.postTo(mailbox)
+}
+
+// Search is answered by the front; go-imap never asks.
+func (s *session) Search(imapserver.NumKind, *imap.SearchCriteria, *imap.SearchOptions) (*imap.SearchData, error) {
+	return nil, no(imap.ResponseCodeCannot, "SEARCH is answered elsewhere")
+}
+
+// Copy refuses COPY (RFC 9051 6.4.7).
+func (s *session) Copy(_ imap.NumSet, dest string) (*imap.CopyData, error) {
+	return nil, s.postTo(dest)
+}
+
+// Move refuses MOVE (RFC 9051 6.4.8).
+func (s *session) Move(_ *imapserver.MoveWriter, _ imap.NumSet, dest string) error {
+	if err := s.postTo(dest); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Create refuses CREATE (RFC 9051 6.3.4).
+func (s *session) Create(string, *imap.CreateOptions) error {
+	return no(imap.ResponseCodeNoPerm, keepsNothing)
+}
+
+// Delete refuses DELETE (RFC 9051 6.3.5) and says how to leave a list.
+func (s *session) Delete(mailbox string) error {
+	n, err := s.find(s.ctx, mailbox)
+	if err != nil {
+		return err
+	}
+	if n.list == nil {
+		return no(imap.ResponseCodeNoPerm, "This mailbox cannot be deleted")
+	}
+	return no(imap.ResponseCodeNoPerm, "A list's archive cannot be deleted; to leave the list, send mail to "+n.list.Sub("leave"))
+}
+
+// Rename refuses RENAME (RFC 9051 6.3.6).
+func (s *session) Rename(string, string, *imap.RenameOptions) error {
+	return no(imap.ResponseCodeNoPerm, "The names of the mailboxes are the addresses of the lists")
+}
+
+// Subscribe accepts what is so already (RFC 9051 6.3.7): every mailbox counts
+// as subscribed.
+func (s *session) Subscribe(mailbox string) error {
+	_, err := s.find(s.ctx, strings.TrimSuffix(mailbox, "/"))
+	return err
+}
+
+// Unsubscribe refuses UNSUBSCRIBE (RFC 9051 6.3.8): a yes would not last, and
+// must not be taken for leaving the list.
+func (s *session) Unsubscribe(mailbox string) error {
+	n, err := s.find(s.ctx, mailbox)
+	switch {
+	case err != nil:
+		return err
+	case n.list == nil:
+		return no(imap.ResponseCodeCannot, "This mailbox is always shown")
+	}
+	return no(imap.ResponseCodeCannot, "Every list you may read is shown; to leave the list, send mail to "+n.list.Sub("leave"))
+}
+
+// Expunge has nothing to remove: \Deleted cannot be set. CLOSE comes here too.
+func (s *session) Expunge(*imapserver.ExpungeWriter, *imap.UIDSet) error {
+	if c := s.front.cmd; c != nil && c.name != "CLOSE" && s.sel != nil && s.sel.readOnly {
+		return no(imap.ResponseCodeNoPerm, "The mailbox was opened read-only")
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package imapd
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"plenary/internal/model"
+)
+
+// answerSearch answers SEARCH and UID SEARCH (RFC 9051 6.4.4).
+func (f *front) answerSearch(c *command) error {
+	err := f.sess.search(c)
+	var bad *syntaxError
+	switch {
+	case err == nil:
+		return f.done(c)
+	case errors.As(err, &bad):
+		bad.tag = c.tag
+		f.refuse(bad)
+		return nil
+	}
+	return f.refusal(c, err)
+}
+
+func (s *session) search(c *command) error {
+	if !s.loggedIn() {
+		return &syntaxError{text: "Log in first"}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sel, err := s.mailbox()
+	if err != nil {
+		return err
+	}
+	r := &searchReader{rest: string(c.args), sel: sel, account: s.who.AccountID, now: s.front.srv.opt.Now()}
+	o, err := r.options()
+	if err != nil {
+		return err
+	}
+	query, err := r.keys()
+	if err != nil {
+		return err
+	}
+	var found []int // places
+	if sel.box != nil {
+		uids, err := s.front.srv.opt.Archive.Search(s.ctx, sel.list.ID, query)
+		if err != nil {
+			if o.save {
+				sel.saved = nil // RFC 5182 2.1
+			}
+			return s.failed("search", err)
+		}
+		found = sel.places(uids)
+	}
+	if o.save {
+		sel.save(found, o)
+	}
+	s.tellFound(c, found, o)
+	return nil
+}
+
+// places are the rows of UIDs, in order; posts the client has not been told of
+// are left out.
+func (sel *selected) places(uids []model.UID) []int {
+	places := make([]int, 0, len(uids))
+	for _, u := range uids {
+		if i, ok := rowOf(sel.rows, u); ok {
+			places = append(places, i)
+		}
+	}
+	slices.Sort(places)
+	return places
+}
+
+// save keeps the result for "$" (RFC 9051 6.4.4.1): all of it, unless only its
+// ends were asked for.
+func (sel *selected) save(found []int, o searchOptions) {
+	sel.saved = nil
+	keep := func(i int) { sel.saved = append(sel.saved, sel.rows[i].UID) }
+	if len(found) == 0 {
+		return
+	}
+	if !o.all && !o.count && (o.min || o.max) {
+		if o.min {
+			keep(found[0])
+		}
+		if o.max && (!o.min || len(found) > 1) {
+			keep(found[len(found)-1])
+		}
+		return
+	}
+	for _, i := range found {
+		keep(i)
+	}
+}
+
+// searchOptions is what is asked of the result (RFC 9051 6.4.4, RETURN).
+type searchOptions struct {
+	given, all, min, max, count, save bool
+}
+
+// tellFound writes SEARCH or ESEARCH. Nothing but SAVE asked: nothing is said.
+func (s *session) tellFound(c *command, found []int, o searchOptions) {
+	uid := strings.HasPrefix(c.name, "UID ")
+	number := func(i int) int64 {
+		if uid {
+			return int64(s.sel.rows[i].UID)
+		}
+		return int64(i + 1)
+	}
+	extended := o.given || s.conn.EnabledCaps().Has(imap.CapIMAP4rev2)
+	if o.given && o.save && !o.all && !o.min && !o.max && !o.count {
+		return
+	}
+	_ = s.front.render(func(b []byte) []byte {
+		if !extended {
+			b = append(b, "* SEARCH"...)
+			for _, i := range found {
+				b = appendInt(append(b, ' '), number(i))
+			}
+			return append(b, "\r\n"...)
+		}
+		b = append(appendQuoted(append(b, "* ESEARCH (TAG "...), []byte(c.tag)), ')')
+		if uid {
+			b = append(b, " UID"...)
+		}
+		if n := len(found); n > 0 {
+			if o.min {
+				b = appendInt(append(b, " MIN "...), number(found[0]))
+			}
+			if o.max {
+				b = appendInt(append(b, " MAX "...), number(found[n-1]))
+			}
+			if o.all || !o.given {
+				b = appendRuns(append(b, " ALL "...), found, number)
+			}
+		}
+		if o.count {
+			b = appendInt(append(b, " COUNT "...), int64(len(found)))
+		}
+		return append(b, "\r\n"...)
+	})
+}
+
+// appendRuns writes numbers as a sequence set. Runs of places are runs of UIDs
+// only where none is missing.
+func appendRuns(b []byte, found []int, number func(int) int64) []byte {
+	for at := 0; at < len(found); {
+		end := at
+		for end+1 < len(found) && number(found[end+1]) == number(found[end])+1 {
+			end++
+		}
+		if at > 0 {
+			b = append(b, ',')
+		}
+		b = appendInt(b, number(found[at]))
+		if end > at {
+			b = appendInt(append(b, ':'), number(found[end]))
+		}
+		at = end + 1
+	}
+	return b
+}

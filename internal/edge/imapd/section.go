@@ -1,0 +1,112 @@
+package imapd
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io"
+	"mime/quotedprintable"
+	"strings"
+)
+
+// section gives the bytes of one item, as they are stored. There is no such
+// section when ok is false.
+func (m *part) section(s *section) (data []byte, ok bool) {
+	switch {
+	case s.usual:
+		m.scratch = appendFields(m.scratch[:0], m.usual, s)
+		return m.scratch, true
+	case s.binary:
+		return m.decoded(s.path)
+	case len(s.path) > 0:
+		start, end, ok := m.structure.Section(m.raw, s.path, s.what)
+		if !ok {
+			return nil, false
+		}
+		data = m.raw[start:end]
+	default:
+		header := min(max(m.headerLen, 0), len(m.raw))
+		switch s.what {
+		case "HEADER":
+			data = m.raw[:header]
+		case "TEXT":
+			data = m.raw[header:]
+		case "":
+			data = m.raw
+		default: // MIME needs a part
+			return nil, false
+		}
+	}
+	if s.fields != nil {
+		m.scratch = appendFields(m.scratch[:0], data, s)
+		data = m.scratch
+	}
+	return data, true
+}
+
+// appendFields keeps the fields of a header that are named, or with not the
+// others, as they are and in their order, and an empty line (RFC 9051 6.4.5).
+func appendFields(out, header []byte, s *section) []byte {
+	keep := false
+	for len(header) > 0 {
+		n := bytes.IndexByte(header, '\n') + 1
+		if n == 0 {
+			n = len(header)
+		}
+		line := header[:n]
+		header = header[n:]
+		if len(bytes.TrimRight(line, "\r\n")) == 0 {
+			break
+		}
+		if line[0] != ' ' && line[0] != '\t' {
+			colon := bytes.IndexByte(line, ':')
+			keep = colon >= 0 && s.names(bytes.TrimRight(line[:colon], " \t")) != s.not
+		}
+		if keep {
+			out = append(out, line...)
+		}
+	}
+	return append(out, "\r\n"...)
+}
+
+// names reports whether the section names the field.
+func (s *section) names(field []byte) bool {
+	for _, f := range s.fields {
+		if len(f) == len(field) && bytes.EqualFold(f, field) {
+			return true
+		}
+	}
+	return false
+}
+
+// decoded is the body of a part without its transfer encoding (RFC 3516). What
+// is broken is decoded as far as it goes; with an unknown encoding there is
+// none.
+func (m *part) decoded(path []int) ([]byte, bool) {
+	if len(path) == 0 {
+		return m.raw, true
+	}
+	start, end, ok := m.structure.Section(m.raw, path, "")
+	p := m.structure.Find(path)
+	if !ok || p == nil {
+		return nil, false
+	}
+	body := m.raw[start:end]
+	switch strings.ToLower(p.Encoding) {
+	case "", "7bit", "8bit", "binary":
+		return body, true
+	case "base64":
+		clean := bytes.Map(func(r rune) rune {
+			if r == '\r' || r == '\n' || r == ' ' || r == '\t' {
+				return -1
+			}
+			return r
+		}, body)
+		out := make([]byte, base64.StdEncoding.DecodedLen(len(clean))+3)
+		n, _ := base64.StdEncoding.Decode(out, clean)
+		return out[:n], true
+	case "quoted-printable":
+		out, _ := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(body)))
+		return out, true
+	}
+	return nil, false
+}

@@ -1,0 +1,192 @@
+package imapd
+
+import (
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"plenary/internal/model"
+)
+
+// maxUnseen bounds the walk to the first unseen message that SELECT tells: it
+// is a convenience (RFC 3501 6.3.1), and no reason to walk a million.
+const maxUnseen = 50000
+
+// Select opens a mailbox (RFC 9051 6.3.2).
+func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectData, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unselect()
+	n, err := s.find(s.ctx, mailbox)
+	if err != nil {
+		return nil, err
+	}
+	if n.parent {
+		return nil, no("NONEXISTENT", "That is the parent of the lists and holds no messages itself")
+	}
+	sel := &selected{readOnly: o.ReadOnly || !s.mayMark(), wake: make(chan struct{}, 1), checked: s.front.srv.opt.Now()}
+	data := &imap.SelectData{UIDNext: 1, UIDValidity: 1}
+	if n.list != nil {
+		if data, err = s.openList(sel, n.list); err != nil {
+			return nil, err
+		}
+	}
+	s.sel = sel
+	sel.keywords = sel.names()
+	data.Flags = flagList(sel.keywords)
+	if !sel.readOnly {
+		data.PermanentFlags = append(flagList(sel.keywords), imap.FlagWildcard)
+	}
+	if s.conn.EnabledCaps().Has(imap.CapIMAP4rev2) {
+		data.List = &imap.ListData{Delim: delimiter, Mailbox: n.name}
+	}
+	return data, nil
+}
+
+// openList joins the list's box and looks at the list as it is now.
+func (s *session) openList(sel *selected, l *model.List) (*imap.SelectData, error) {
+	box, err := s.front.srv.open(s.ctx, l.ID)
+	if err != nil {
+		return nil, s.failed("open a list", err)
+	}
+	sel.list, sel.box = *l, box
+	box.join(sel)
+	if s.mayMark() {
+		sel.marked, sel.quiet = s.front.srv.opt.Archive.WatchFlags(s.who.AccountID, l.ID)
+	}
+	fail := func(err error) (*imap.SelectData, error) {
+		sel.leave()
+		return nil, s.failed("open a list", err)
+	}
+	if err := box.index.Refresh(s.ctx); err != nil {
+		return fail(err)
+	}
+	next := box.index.UIDNext() // before the rows: it may only be too small, never the UID of a row not told
+	sel.rows = box.index.Rows()
+	if sel.flags, err = s.flagsOf(l.ID); err != nil {
+		return fail(err)
+	}
+	if n := len(sel.rows); n > 0 {
+		next = max(next, sel.rows[n-1].UID+1)
+	}
+	return &imap.SelectData{
+		NumMessages: uint32(len(sel.rows)), FirstUnseenSeqNum: sel.firstUnseen(),
+		UIDNext: imap.UID(next), UIDValidity: box.index.UIDValidity(),
+	}, nil
+}
+
+// noFlags are the flags of somebody who has none.
+type noFlags struct{}
+
+// Names are none.
+func (noFlags) Names() []string { return nil }
+
+// Has is false.
+func (noFlags) Has(string, model.UID) bool { return false }
+
+// Count is zero.
+func (noFlags) Count(string) int { return 0 }
+
+func (s *session) flagsOf(list int64) (Flags, error) {
+	if !s.mayMark() {
+		return noFlags{}, nil
+	}
+	return s.front.srv.opt.Archive.Flags(s.ctx, s.who.AccountID, list)
+}
+
+func (sel *selected) firstUnseen() uint32 {
+	if len(sel.rows) > maxUnseen || sel.flags.Count(seen) >= len(sel.rows) {
+		return 0
+	}
+	for i := range sel.rows {
+		if !sel.flags.Has(seen, sel.rows[i].UID) {
+			return uint32(i + 1)
+		}
+	}
+	return 0
+}
+
+// names are the flags of the mailbox: those every mail program uses, and the
+// person's keywords.
+func (sel *selected) names() []string {
+	all := []string{string(imap.FlagAnswered), string(imap.FlagFlagged), seen, string(imap.FlagForwarded)}
+	if sel.flags != nil {
+		for _, n := range sel.flags.Names() {
+			if !slices.ContainsFunc(all, func(have string) bool { return strings.EqualFold(have, n) }) {
+				all = append(all, n)
+			}
+		}
+	}
+	sort.Strings(all[4:])
+	return all
+}
+
+func flagList(names []string) []imap.Flag {
+	flags := make([]imap.Flag, len(names))
+	for i, n := range names {
+		flags[i] = imap.Flag(n)
+	}
+	return flags
+}
+
+// Unselect closes the mailbox.
+func (s *session) Unselect() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unselect()
+	return nil
+}
+
+func (s *session) unselect() {
+	if s.sel != nil {
+		s.sel.leave()
+	}
+	s.sel = nil
+}
+
+func (sel *selected) leave() {
+	if sel.box != nil {
+		sel.box.part(sel)
+	}
+	if sel.quiet != nil {
+		sel.quiet()
+	}
+}
+
+// Status answers STATUS (RFC 9051 6.3.11) without selecting.
+func (s *session) Status(mailbox string, _ *imap.StatusOptions) (*imap.StatusData, error) {
+	n, err := s.find(s.ctx, mailbox)
+	if err != nil {
+		return nil, err
+	}
+	if n.parent {
+		return nil, no("NONEXISTENT", "That is the parent of the lists and holds no messages itself")
+	}
+	return s.status(n)
+}
+
+func (s *session) status(n node) (*imap.StatusData, error) {
+	var messages, zero, unseen uint32
+	var size, none int64
+	data := &imap.StatusData{Mailbox: n.name, UIDNext: 1, UIDValidity: 1,
+		NumMessages: &messages, NumRecent: &zero, NumUnseen: &unseen, NumDeleted: &zero, Size: &size, AppendLimit: &zero, DeletedStorage: &none}
+	if n.list == nil {
+		return data, nil
+	}
+	index, err := s.front.srv.opt.Archive.Open(s.ctx, n.list.ID)
+	if err != nil {
+		return nil, s.failed("open a list", err)
+	}
+	flags, err := s.flagsOf(n.list.ID)
+	if err != nil {
+		return nil, s.failed("read flags", err)
+	}
+	rows := index.Rows()
+	messages = uint32(len(rows))
+	unseen = messages - uint32(min(flags.Count(seen), len(rows)))
+	size = s.front.srv.sizes.total(n.list.ID, rows)
+	data.UIDNext, data.UIDValidity = imap.UID(index.UIDNext()), index.UIDValidity()
+	return data, nil
+}

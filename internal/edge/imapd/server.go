@@ -1,0 +1,188 @@
+// Package imapd is the IMAP door: each list's archive is a mailbox for those
+// who may read it, with their own flags (RFC 9051, RFC 3501).
+//
+// A connection is three things in a row. The front (front.go) is the net.Conn
+// that go-imap is given: it owns TLS, hands go-imap one complete command per
+// Read as one line (literals become quoted strings, so nothing of a refused
+// command can be taken for the next), answers some commands itself, gathers
+// responses into large writes and sets a deadline for each. Go-imap parses the
+// other commands and keeps the state of the protocol. The session (session.go)
+// answers them and writes FETCH responses as ready bytes past go-imap: one
+// goroutine serves a connection, and go-imap's own buffer is empty after each
+// response, so the order holds.
+//
+// Sessions on the same list share a box (box.go): one goroutine per open list
+// waits for news and wakes them. A session shows a message only after it has
+// announced it; it looks whether its person may still read the list whenever it
+// wakes, and ends with BYE when she may not.
+//
+// SEARCH is parsed here: imap.SearchCriteria.And forgets SMALLER when a later
+// key is a date, and its parser recurses without limit. Flags, numbers, dates
+// and sizes are answered from memory; words and header fields by the archive.
+//
+// Everything that would change the archive is refused with a sentence that
+// says what to do instead.
+package imapd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+
+	"plenary/internal/model"
+)
+
+// Authenticator checks a name and an app password. A wrong pair is a fault
+// Unauthenticated; Temporary and Internal faults are not held against the
+// client.
+type Authenticator interface {
+	Authenticate(ctx context.Context, user, password string) (model.Actor, error)
+}
+
+// Options are the settings of the door, for any number of listeners.
+type Options struct {
+	Archive  Archive       // required
+	Auth     Authenticator // required
+	Hostname string        // our name in the greeting
+
+	TLSConfig         *tls.Config // for STARTTLS and ServeTLS; nil: no TLS
+	AllowInsecureAuth bool        // passwords without TLS from elsewhere than this machine
+
+	MaxConnections int // at the same time; 0: 4000
+	MaxPerIP       int // at the same time from one IPv4 address or IPv6 /64; 0: 40; loopback and unix sockets are not counted
+
+	Log *slog.Logger     // nil: slog.Default
+	Now func() time.Time // nil: time.Now
+}
+
+func (o Options) filled() Options {
+	if o.Hostname == "" {
+		o.Hostname = "localhost"
+	}
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = defaultConnections
+	}
+	if o.MaxPerIP <= 0 {
+		o.MaxPerIP = defaultPerIP
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Server serves IMAP on any number of listeners.
+type Server struct {
+	opt   Options
+	times times
+	imap  *imapserver.Server
+	ctx   context.Context // ends with the hard stop
+	stop  context.CancelFunc
+
+	buffers sync.Pool // of *[]byte, for responses
+	fails   throttle
+	sizes   sizes
+	served  sync.WaitGroup // connections
+	boxed   sync.WaitGroup // goroutines of boxes
+
+	mu      sync.Mutex
+	closing bool
+	fronts  map[*front]struct{}
+	perIP   map[netip.Prefix]int
+	boxes   map[int64]*box
+	doors   map[net.Listener]struct{}
+}
+
+// New makes a server; nothing runs until Serve.
+func New(o Options) *Server {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Server{
+		opt: o.filled(), times: usualTimes(), ctx: ctx, stop: stop,
+		fronts: map[*front]struct{}{}, perIP: map[netip.Prefix]int{}, boxes: map[int64]*box{}, doors: map[net.Listener]struct{}{},
+	}
+	s.buffers.New = func() any { b := make([]byte, 0, flushAt+8<<10); return &b }
+	s.imap = imapserver.New(&imapserver.Options{
+		NewSession: s.newSession,
+		Caps: imap.CapSet{ // only switches go-imap's behaviour: the front tells clients
+			imap.CapIMAP4rev1: {}, imap.CapIMAP4rev2: {},
+		},
+		Logger:       libraryLog{s.opt.Log},
+		InsecureAuth: true, // the front decides
+	})
+	return s
+}
+
+// Serve accepts connections that begin in the clear and may turn to TLS with
+// STARTTLS, until ctx ends or Shutdown is called; then it returns nil.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	return s.serve(ctx, &door{Listener: l, srv: s})
+}
+
+// ServeTLS is Serve for connections that begin with TLS (port 993). It needs
+// Options.TLSConfig.
+func (s *Server) ServeTLS(ctx context.Context, l net.Listener) error {
+	if s.opt.TLSConfig == nil {
+		return errors.New("imapd: ServeTLS without a TLS configuration")
+	}
+	return s.serve(ctx, &door{Listener: l, srv: s, implicit: true})
+}
+
+func (s *Server) serve(ctx context.Context, d *door) error {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		_ = d.Close()
+		return nil
+	}
+	s.doors[d] = struct{}{}
+	s.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() { _ = d.Close() })
+	defer stop()
+	defer func() {
+		s.mu.Lock()
+		delete(s.doors, d)
+		s.mu.Unlock()
+	}()
+	return s.imap.Serve(d)
+}
+
+// Shutdown stops accepting, lets each connection finish its command, says BYE
+// and waits for all of them. When ctx ends first the rest is cut off.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closing = true
+	for d := range s.doors {
+		_ = d.Close()
+	}
+	for f := range s.fronts {
+		f.end(errClosing)
+	}
+	s.mu.Unlock()
+	cut := context.AfterFunc(ctx, s.cut)
+	s.served.Wait()
+	cut()
+	s.stop()
+	s.boxed.Wait()
+	return ctx.Err()
+}
+
+// cut ends every connection at once.
+func (s *Server) cut() {
+	s.stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for f := range s.fronts {
+		_ = f.raw.Close()
+	}
+}
