@@ -1,0 +1,35 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+const healthTimeout = 5 * time.Second
+
+// healthz answers 200 while the program can do its work, which takes its
+// database, and 503 otherwise.
+func healthz(health func(context.Context) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+		defer cancel()
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if err := health(ctx); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = w.Write([]byte("the database does not answer\n"))
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	}
+}
+
+// metrics serves the figures to this machine only; http.metrics_listen opens
+// them to others.
+func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
+	if !loopback(r) {
+		http.NotFound(w, r)
+		return
+	}
+	s.o.Metrics.ServeHTTP(w, r)
+}

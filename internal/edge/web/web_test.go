@@ -1,0 +1,176 @@
+package web
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"plenary/internal/fault"
+	"plenary/internal/metrics"
+	"plenary/internal/model"
+)
+
+// world answers for the services.
+type world struct {
+	lists  []model.List
+	left   []string
+	health error
+}
+
+func (w *world) Lists(context.Context) ([]model.List, error) {
+	return append([]model.List{}, w.lists...), nil
+}
+func (w *world) FindList(_ context.Context, local, domain string) (*model.List, error) {
+	for i := range w.lists {
+		if w.lists[i].Local == local && w.lists[i].Domain == domain {
+			return &w.lists[i], nil
+		}
+	}
+	return nil, nil
+}
+func (w *world) GetList(_ context.Context, id int64) (*model.List, error) { return &w.lists[id-1], nil }
+func (w *world) OneClickList(_ context.Context, token string) (*model.List, error) {
+	if token != "good" {
+		return nil, fault.New(fault.NotFound, "this link does not name a subscription")
+	}
+	return &w.lists[0], nil
+}
+func (w *world) OneClick(_ context.Context, token string) error {
+	w.left = append(w.left, token)
+	return nil
+}
+func (w *world) Recipients(context.Context) ([]string, error) {
+	return []string{"ann@example.org"}, nil
+}
+func (w *world) Letters(_ context.Context, _ string, before int64, _ int) ([]Caught, error) {
+	c, _ := w.Letter(context.Background(), 7)
+	if before != 0 {
+		return nil, nil
+	}
+	return []Caught{*c}, nil
+}
+func (w *world) Letter(_ context.Context, id int64) (*Caught, error) {
+	if id != 7 {
+		return nil, fault.New(fault.NotFound, "there is no such letter")
+	}
+	return &Caught{ID: 7, Recipient: "ann@example.org", At: time.Date(2026, 11, 23, 20, 0, 0, 0, time.UTC), ReversePath: "talk-bounces+x@lists.example.org",
+		Data: []byte("From: =?utf-8?q?Zo=C3=AB?= <zoe@example.com>\r\nTo: talk@lists.example.org\r\nSubject: <script>alert(1)</script>\r\n\r\nHello <b>all</b>\r\n")}, nil
+}
+func (w *world) PostByPermalink(_ context.Context, _ *model.List, hash string) ([]byte, error) {
+	if hash != "abc" {
+		return nil, fault.New(fault.NotFound, "there is no such post")
+	}
+	c, _ := w.Letter(context.Background(), 7)
+	return c.Data, nil
+}
+
+func start(t *testing.T) (*world, *httptest.Server) {
+	t.Helper()
+	w := &world{lists: []model.List{
+		{ID: 1, Local: "talk", Domain: "lists.example.org", Name: "School libraries", Description: "For colleagues", Advertised: true},
+		{ID: 2, Local: "open", Domain: "lists.example.org", Advertised: true, ArchiveAccess: model.AccessPublic},
+		{ID: 3, Local: "secret", Domain: "lists.example.org"},
+	}}
+	s, err := New(Options{Hostname: "lists.example.org", Lists: w, Leave: w, Catcher: w, Archive: w, Metrics: metrics.New().Handler(),
+		Health: func(context.Context) error { return w.health }, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(s.http.Handler)
+	t.Cleanup(srv.Close)
+	return w, srv
+}
+
+func ask(t *testing.T, method, u, body string) (int, string, http.Header) {
+	t.Helper()
+	req, err := http.NewRequest(method, u, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text), resp.Header
+}
+
+func TestPages(t *testing.T) {
+	_, srv := start(t)
+	for _, c := range []struct {
+		path   string
+		status int
+		has    string
+	}{
+		{"/", 200, "School libraries"},
+		{"/list/talk@lists.example.org", 200, "talk-join@lists.example.org"},
+		{"/list/TALK@Lists.Example.ORG", 200, "talk-join@lists.example.org"},
+		{"/list/secret@lists.example.org", 404, "no such list"},
+		{"/list/none@lists.example.org", 404, "no such list"},
+		{"/list/" + url.PathEscape("../../etc/passwd"), 404, "no such list"},
+		{"/archive/open@lists.example.org/abc", 200, "Hello &lt;b&gt;all"},
+		{"/archive/open@lists.example.org/xyz", 404, "no such post"},
+		{"/archive/talk@lists.example.org/abc", 403, "for subscribers"},
+		{"/archive/secret@lists.example.org/abc", 404, "no such list"},
+		{"/unsubscribe/good", 200, "Leave the list"},
+		{"/unsubscribe/bad", 404, "does not name"},
+		{"/catch", 200, "&lt;script&gt;"},
+		{"/catch?to=ann@example.org", 200, "ann@example.org"},
+		{"/catch/7", 200, "x@lists.example.org"},
+		{"/catch/8", 404, "no such letter"},
+		{"/catch/x", 404, "no such letter"},
+		{"/catch/7/raw", 200, "Subject: <script>"},
+		{"/assets/style.css", 200, "color-scheme"},
+		{"/assets/page.html", 404, ""},
+		{"/healthz", 200, "ok"},
+		{"/metrics", 200, "go_goroutines"},
+		{"/nothing", 404, ""},
+	} {
+		status, text, h := ask(t, "GET", srv.URL+c.path, "")
+		if status != c.status || !strings.Contains(text, c.has) {
+			t.Errorf("%s: %d, wants %d and %q in\n%s", c.path, status, c.status, c.has, text)
+		}
+		if !strings.Contains(h.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%s: no policy", c.path)
+		}
+		if strings.Contains(text, "<script>") && !strings.HasSuffix(c.path, "/raw") {
+			t.Errorf("%s: foreign markup came through", c.path)
+		}
+	}
+}
+
+func TestOnlyPostLeaves(t *testing.T) {
+	w, srv := start(t)
+	for _, method := range []string{"GET", "HEAD"} {
+		ask(t, method, srv.URL+"/unsubscribe/good", "")
+	}
+	if len(w.left) != 0 {
+		t.Fatal("a GET changed something")
+	}
+	status, text, h := ask(t, "POST", srv.URL+"/unsubscribe/good", "List-Unsubscribe=One-Click")
+	if status != 200 || len(w.left) != 1 || h.Get("Location") != "" || h.Get("Set-Cookie") != "" || !strings.Contains(text, "You have left") {
+		t.Fatalf("%d %v %v %s", status, w.left, h, text)
+	}
+	if status, _, _ = ask(t, "POST", srv.URL+"/unsubscribe/bad", "List-Unsubscribe=One-Click"); status != 404 || len(w.left) != 1 {
+		t.Fatalf("a wrong token: %d, %v", status, w.left)
+	}
+}
+
+func TestHealthSaysWhenTheDatabaseIsAway(t *testing.T) {
+	w, srv := start(t)
+	w.health = fault.New(fault.Temporary, "secret detail")
+	status, text, _ := ask(t, "GET", srv.URL+"/healthz", "")
+	if status != 503 || strings.Contains(text, "secret") {
+		t.Fatalf("%d %s", status, text)
+	}
+}
