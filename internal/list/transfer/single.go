@@ -1,0 +1,95 @@
+package transfer
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"plenary/internal/fault"
+)
+
+// single reads a file that is one message.
+type single struct {
+	r    io.Reader
+	name string
+	done bool
+}
+
+// Next gives the message, then io.EOF.
+func (s *single) Next() (Message, error) {
+	if s.done {
+		return Message{}, io.EOF
+	}
+	s.done = true
+	b := body{}
+	r := bufio.NewReaderSize(s.r, 64<<10)
+	for {
+		line, err := r.ReadSlice('\n')
+		if len(line) > 0 {
+			b.add(line)
+		}
+		if err == nil || errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if !errors.Is(err, io.EOF) {
+			return Message{}, &CutError{Cause: err}
+		}
+		b.blank = false // an empty line at the end belongs to the message
+		return Message{Raw: b.end(), TooLarge: b.over, ReceivedAt: nameDate(s.name), End: b.size}, nil
+	}
+}
+
+// nameDate reads the time a maildir file name begins with.
+func nameDate(name string) time.Time {
+	digits, _, ok := strings.Cut(filepath.Base(name), ".")
+	if n, err := strconv.ParseInt(digits, 10, 64); ok && err == nil && n > 1e8 && n < 1e10 {
+		return time.Unix(n, 0)
+	}
+	return time.Time{}
+}
+
+// maildirFiles gives the messages of a maildir, in the order of their names,
+// which begin with the time of delivery.
+func maildirFiles(dir string) ([]string, error) {
+	var all []string
+	found := false
+	for _, sub := range []string{"cur", "new"} {
+		entries, err := os.ReadDir(filepath.Join(dir, sub))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = true
+		for _, e := range entries {
+			if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
+				all = append(all, filepath.Join(dir, sub, e.Name()))
+			}
+		}
+	}
+	if !found {
+		return nil, fault.New(fault.Invalid, "%s is not a maildir: it has neither cur nor new", dir)
+	}
+	slices.SortFunc(all, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
+	return all, nil
+}
+
+// emlFiles gives the .eml files of a folder and the folders in it.
+func emlFiles(dir string) ([]string, error) {
+	var all []string
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && strings.HasSuffix(strings.ToLower(p), ".eml") {
+			all = append(all, p)
+		}
+		return err
+	})
+	return all, err
+}
