@@ -13,7 +13,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"plenary/internal/testkit/sample/gen"
+	"plenary/internal/sample/gen"
 )
 
 // leaf is a MIME part without parts of its own.

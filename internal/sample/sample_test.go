@@ -9,11 +9,11 @@ import (
 	"regexp"
 	"testing"
 
-	"plenary/internal/testkit/sample"
-	"plenary/internal/testkit/sample/gen"
+	"plenary/internal/sample"
+	"plenary/internal/sample/gen"
 )
 
-// update writes the archives anew: go test ./internal/testkit/sample -update
+// update writes the archives anew: go test ./internal/sample -update
 var update = flag.Bool("update", false, "write archive.mbox and announce.mbox from source")
 
 // archive is one of the two, as committed and as its source gives it.

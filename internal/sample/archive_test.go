@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/text/encoding/ianaindex"
 
-	"plenary/internal/testkit/sample"
-	"plenary/internal/testkit/sample/gen"
+	"plenary/internal/sample"
+	"plenary/internal/sample/gen"
 )
 
 // split takes an mbox file apart: mboxrd, LF line ends.
