@@ -66,8 +66,7 @@ type Unit struct {
 // target is one copy in work.
 type target struct {
 	Recipient
-	attempts int  // that failed before this one
-	unsent   int8 // times it was handed out and came back untouched
+	attempts int // that failed before this one
 }
 
 // NewUnit makes a unit by hand, for couriers used without an engine.

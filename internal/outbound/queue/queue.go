@@ -1,6 +1,254 @@
-// Package queue sends what is queued: it leases ranges of subscribers and house
-// letters from the store, hands their copies to couriers, and records what
-// became of each.
+// Package queue sends what is queued.
+//
+// A distribution (a post to a list's audience, or one house letter) is a row in
+// the store. The feeder leases ranges of its audience, a thousand people a
+// small transaction, and cuts them into units. The dispatcher hands units to
+// couriers, one goroutine a connection: lanes share them by weight, the
+// distributions of a lane in turn, so that neither a million newsletter copies
+// nor one slow post keeps anybody waiting. The recorder writes what became of
+// each copy, in group commits. The keeper prolongs leases and looks for what a
+// person has paused.
+//
+// What a crash can cost is bounded by a budget: a copy is handed out only when
+// fewer than Unrecorded copies are between a courier's hand and a committed row.
+// So many at most may be sent again, with the same Message-ID, and the next
+// start says how many. The same budget is the back-pressure: when the database
+// is away outcomes wait, and nothing more is sent.
+//
+// A copy that fails temporarily gets a row with its next time and comes back by
+// that way alone. A site that cannot be reached is no outcome of any copy: its
+// copies wait, and the connection is tried once per back-off.
+//
+// Nodes on one database share the work through leases. Options.Node must name
+// one running process: a node that starts takes back at once what its earlier
+// run held; what another node held is taken over when the lease ends.
 package queue
 
-type job struct{}
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"plenary/internal/metrics"
+	"plenary/internal/model"
+)
+
+// Store is what the engine needs of the store; see there.
+type Store interface {
+	WatchQueue() (wake <-chan struct{}, cancel func())
+	TidyQueue(ctx context.Context, before model.Instant) ([]int64, error)
+	ReclaimChunks(ctx context.Context, owner string) (ranges, copies int64, err error)
+	ActiveDistributions(ctx context.Context, lane model.Lane, afterID int64, limit int) ([]model.Distribution, error)
+	RetryDistributions(ctx context.Context, lane model.Lane, now model.Instant, afterID int64, limit int) ([]model.Distribution, error)
+	LeaseRange(ctx context.Context, d *model.Distribution, lease model.Chunk, limit int) (*model.Chunk, []model.Subscriber, error)
+	LeaseLetters(ctx context.Context, lane model.Lane, lease model.Chunk, limit int) ([]model.Distribution, error)
+	TakeOver(ctx context.Context, lane model.Lane, lease model.Chunk, now model.Instant) (*model.Distribution, *model.Chunk, []model.Subscriber, error)
+	RenewChunks(ctx context.Context, owner string, until model.Instant, chunks []model.Chunk) ([]model.Chunk, error)
+	ReleaseChunks(ctx context.Context, owner string, chunks []model.Chunk) error
+	ClaimRetries(ctx context.Context, distributionID int64, now, until model.Instant, limit int) ([]model.Delivery, []model.Subscriber, error)
+	RenewClaims(ctx context.Context, until model.Instant, rows []model.Delivery) error
+	ReleaseClaims(ctx context.Context, rows []model.Delivery) error
+	RecordDeliveries(ctx context.Context, rows []model.Delivery, ended []model.Chunk) error
+	Recipients(ctx context.Context, ids []int64) ([]model.Subscriber, error)
+	PostAuthorKey(ctx context.Context, id model.PostID) (string, error)
+	Halted(ctx context.Context, ids []int64) ([]int64, error)
+	PauseDistribution(ctx context.Context, id int64, why string) error
+	NoteNode(ctx context.Context, node, text string) error
+}
+
+// Defaults of Options.
+const (
+	defaultConnections = 10
+	defaultUnitSize    = 16
+	defaultChunk       = 1000
+	defaultUnrecorded  = 512
+	defaultLease       = 2 * time.Minute
+	defaultGrace       = 20 * time.Second
+	// defaultStaleAge: mail that waited longer when a node starts waits for a
+	// person (an old copy of the database may have been put back).
+	defaultStaleAge = 48 * time.Hour
+)
+
+// Options are what an engine is made of. Store, Composer, Connect and Node must
+// be set; the rest has defaults.
+type Options struct {
+	Store    Store
+	Composer Composer
+	Connect  Connector
+	Node     string // names this process among those that share the database
+	Metrics  *metrics.Metrics
+	Log      *slog.Logger
+	Now      func() time.Time
+	Random   func() float64 // in [0,1), for jitter
+
+	Connections int             // most connections to the site at once; 10
+	UnitSize    int             // copies handed to a courier at a time; 16
+	Chunk       int             // recipients leased at a time; 1000
+	Unrecorded  int             // most copies handed out and not recorded; 512
+	Lease       time.Duration   // how long a lease lasts without renewal; 2 minutes
+	Grace       time.Duration   // what couriers get to finish at the end; 20 seconds
+	StaleAge    time.Duration   // see TidyQueue of the store; 48 hours
+	Retry       []time.Duration // waits after the first, second ... failed try, the last one repeats; see RetryWaits
+	Backoff     []time.Duration // waits after the first, second ... failed connection, the last one repeats
+}
+
+// Engine sends what is queued; make it with New, run it once with Run.
+type Engine struct {
+	Options
+	lanes  *lanes
+	budget *budget
+	site   *site
+	feeder feeder
+
+	units    chan *Unit
+	outcomes chan Outcome
+	skips    chan skipped
+	changed  chan struct{} // something was halted: the dispatcher must choose again
+	counters counters
+}
+
+// New makes an engine; nothing runs yet.
+func New(o Options) *Engine {
+	orInt := func(p *int, v int) {
+		if *p <= 0 {
+			*p = v
+		}
+	}
+	orTime := func(p *time.Duration, v time.Duration) {
+		if *p <= 0 {
+			*p = v
+		}
+	}
+	orInt(&o.Connections, defaultConnections)
+	orInt(&o.UnitSize, defaultUnitSize)
+	orInt(&o.Chunk, defaultChunk)
+	orInt(&o.Unrecorded, defaultUnrecorded)
+	o.UnitSize = min(o.UnitSize, o.Unrecorded)
+	orTime(&o.Lease, defaultLease)
+	orTime(&o.Grace, defaultGrace)
+	orTime(&o.StaleAge, defaultStaleAge)
+	if len(o.Retry) == 0 {
+		o.Retry = RetryWaits()
+	}
+	if len(o.Backoff) == 0 {
+		o.Backoff = backoffWaits()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	e := &Engine{
+		Options: o,
+		lanes:   newLanes(),
+		budget:  newBudget(o.Unrecorded),
+		units:   make(chan *Unit),
+		// An outcome always fits: the budget bounds what is out.
+		outcomes: make(chan Outcome, o.Unrecorded),
+		skips:    make(chan skipped, 4),
+		changed:  make(chan struct{}, 1),
+	}
+	e.site = newSite(e)
+	e.feeder = newFeeder(e)
+	return e
+}
+
+// Run sends until ctx ends. Then it hands out nothing more, lets couriers
+// finish what they hold for at most Grace, records all outcomes and gives its
+// leases back. An error means that outcomes could not be recorded.
+func (e *Engine) Run(ctx context.Context) error {
+	if !e.begin(ctx) {
+		return nil
+	}
+	// What is under way outlives ctx, within bounds.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+
+	var before, couriers, after sync.WaitGroup
+	before.Go(func() { e.feeder.run(ctx) })
+	before.Go(func() { e.keep(ctx) })
+	before.Go(func() { e.dispatch(ctx, work, &couriers) })
+	var recordErr error
+	records, stopRecords := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRecords()
+	after.Go(func() { recordErr = e.record(records) })
+
+	<-ctx.Done()
+	before.Wait()
+	close(e.units)
+	grace := time.AfterFunc(e.Grace, stopWork)
+	couriers.Wait()
+	grace.Stop()
+	close(e.outcomes)
+	close(e.skips)
+	// The recorder has all it will get; a database that is away gets as long.
+	hard := time.AfterFunc(e.Grace, stopRecords)
+	after.Wait()
+	hard.Stop()
+	return errors.Join(recordErr, e.giveBack())
+}
+
+// begin readies the store: old mail waits for a person, leases of an earlier
+// run come back. It tries until it succeeds or ctx ends.
+func (e *Engine) begin(ctx context.Context) bool {
+	for n := 0; ; n++ {
+		err := e.tidy(ctx)
+		if err == nil {
+			ranges, copies, rerr := e.Store.ReclaimChunks(ctx, e.Node)
+			if err = rerr; err == nil {
+				if ranges > 0 {
+					e.Log.Warn("the last run ended in the middle of its work: some copies may be sent a second time, with the same Message-ID",
+						"ranges", ranges, "undecided", copies, "repeats_at_most", min(copies, int64(e.Unrecorded)))
+				}
+				return true
+			}
+		}
+		if !e.pause(ctx, n, err, "the queue cannot start yet") {
+			return false
+		}
+	}
+}
+
+func (e *Engine) tidy(ctx context.Context) error {
+	held, err := e.Store.TidyQueue(ctx, model.At(e.Now().Add(-e.StaleAge)))
+	if len(held) > 0 {
+		e.Log.Warn("mail older than allowed is in the queue: it waits for `plenary queue resume`", "distributions", len(held),
+			"older_than", e.StaleAge.String())
+	}
+	return err
+}
+
+// pause waits a little after a failure of the store; false when ctx has ended.
+func (e *Engine) pause(ctx context.Context, n int, err error, what string) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	e.Log.Warn(what, "err", err, "tries", n+1)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(min(5*time.Second, 100*time.Millisecond<<min(n, 6))):
+		return true
+	}
+}
+
+// giveBack frees what is still leased, so that the next start, or another node,
+// goes on at once and knows that nothing was on the way.
+func (e *Engine) giveBack() error {
+	ctx, cancel := context.WithTimeout(context.Background(), e.Grace)
+	defer cancel()
+	chunks, claims := e.lanes.held()
+	if len(chunks)+len(claims) == 0 {
+		return nil
+	}
+	err := errors.Join(e.Store.ReleaseChunks(ctx, e.Node, chunks), e.Store.ReleaseClaims(ctx, claims))
+	e.Log.Info("the queue stopped in the middle of its work and goes on at the next start", "ranges", len(chunks), "retries", len(claims))
+	return err
+}

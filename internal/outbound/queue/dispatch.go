@@ -1,0 +1,121 @@
+package queue
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"plenary/internal/model"
+)
+
+const (
+	// freshFor: recipients read longer ago are looked at again before they are
+	// handed out, so that who left meanwhile is skipped.
+	freshFor = 30 * time.Second
+	// chooseAgain: a unit nobody takes goes back, its turn may have passed.
+	chooseAgain = time.Second
+)
+
+// dispatch hands units to couriers, the lanes by their weights, within the
+// budget. work is the context couriers run under.
+func (e *Engine) dispatch(ctx, work context.Context, couriers *sync.WaitGroup) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		if !e.budget.take(ctx, e.UnitSize) {
+			return
+		}
+		u := e.lanes.next()
+		if u == nil {
+			e.budget.give(e.UnitSize)
+			select {
+			case <-e.lanes.more:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		e.budget.give(e.UnitSize - len(u.to))
+		if ok := e.refresh(ctx, u); !ok || len(u.to) == 0 {
+			continue
+		}
+		select {
+		case e.units <- u:
+			continue
+		default:
+		}
+		e.hand(ctx, work, couriers, u, timer)
+	}
+}
+
+// hand waits until a courier takes the unit, opening connections as needed.
+func (e *Engine) hand(ctx, work context.Context, couriers *sync.WaitGroup, u *Unit, timer *time.Timer) {
+	pending := (e.lanes.queued() + e.UnitSize - 1) / e.UnitSize
+	wait := e.site.grow(ctx, work, couriers, pending+1)
+	timer.Reset(min(max(wait, time.Millisecond), chooseAgain))
+	select {
+	case e.units <- u:
+	case <-e.changed:
+		e.putBack(u)
+	case <-timer.C:
+		e.putBack(u)
+	case <-ctx.Done():
+		e.putBack(u)
+	}
+}
+
+func (e *Engine) putBack(u *Unit) {
+	if e.lanes.back(u) {
+		e.budget.give(len(u.to))
+		return
+	}
+	e.budget.give(len(u.to))
+	e.finishHalted(u.job)
+}
+
+// refresh looks again at recipients that were read a while ago. It reports
+// false when the unit went back because the store does not answer.
+func (e *Engine) refresh(ctx context.Context, u *Unit) bool {
+	j := u.job
+	if j.source.d.Kind == model.DistributeLetter || e.Now().Sub(j.fresh.Time()) < freshFor {
+		return true
+	}
+	ids := make([]int64, len(u.to))
+	for i := range u.to {
+		ids[i] = u.to[i].ID
+	}
+	subs, err := e.Store.Recipients(ctx, ids)
+	if err != nil {
+		e.putBack(u)
+		e.pause(ctx, 3, err, "the queue cannot look at recipients now")
+		return false
+	}
+	people := make(map[int64]*model.Subscriber, len(subs))
+	for i := range subs {
+		people[subs[i].ID] = &subs[i]
+	}
+	s := skipped{job: j}
+	keep := u.to[:0]
+	for _, t := range u.to {
+		why := "the subscriber is not known any more"
+		if sub := people[t.ID]; sub != nil {
+			why = j.source.spare(sub)
+		}
+		if why == "" {
+			keep = append(keep, t)
+			continue
+		}
+		attempts := 0
+		if t.attempts > 0 {
+			attempts = t.attempts + 1
+		}
+		s.rows = append(s.rows, model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, State: model.DeliverySkipped,
+			Attempts: attempts, Reply: why})
+		s.out++
+	}
+	u.to = keep
+	if s.out > 0 {
+		e.skips <- s // the recorder outlives this goroutine
+		e.budget.give(s.out)
+	}
+	return true
+}

@@ -1,0 +1,327 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"plenary/internal/model"
+)
+
+const (
+	pollEvery = time.Second // the safety net below the wake-ups
+	// lowWater: a distribution with fewer copies in hand gets another range.
+	// One range lasts longer than leasing the next takes.
+	lowWater    = 1500
+	maxJobs     = 32  // ranges of a lane in hand at once
+	maxLetters  = 128 // house letters of a lane in hand at once
+	leaseBatch  = 64  // letters leased at a time
+	retryBatch  = 256 // copies claimed again at a time
+	manyAtOnce  = 32  // distributions looked at in one turn
+	skipsAtOnce = 256 // rows of skipped recipients in one message to the recorder
+)
+
+// feeder leases work and fills the lanes with it. One goroutine.
+type feeder struct {
+	e         *Engine
+	sources   map[int64]*source
+	notBefore map[int64]time.Time
+	turn      [laneCount]int64 // the distribution that got a range last
+	retryTurn [laneCount]int64
+}
+
+func newFeeder(e *Engine) feeder {
+	return feeder{e: e, sources: map[int64]*source{}, notBefore: map[int64]time.Time{}}
+}
+
+func (f *feeder) run(ctx context.Context) {
+	wake, cancel := f.e.Store.WatchQueue()
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	whole, failures := true, 0
+	for ctx.Err() == nil {
+		n, err := f.round(ctx, whole)
+		if err != nil {
+			if !f.e.pause(ctx, failures, err, "the queue cannot lease work now") {
+				return
+			}
+			failures++
+			continue
+		}
+		failures = 0
+		f.closeIdle()
+		if n > 0 {
+			continue
+		}
+		select {
+		case <-wake:
+			whole = true
+		case <-tick.C:
+			whole = true
+		case <-f.e.lanes.room:
+			whole = false
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// round leases once for each lane what there is room for and gives the number
+// of jobs; whole looks for everything, otherwise only for further ranges.
+func (f *feeder) round(ctx context.Context, whole bool) (n int, err error) {
+	steps := []func(context.Context, model.Lane) (int, error){f.ranges}
+	if whole {
+		steps = []func(context.Context, model.Lane) (int, error){f.letters, f.abandoned, f.retries, f.ranges}
+	}
+	for l := range model.Lane(laneCount) {
+		for _, step := range steps {
+			k, err := step(ctx, l)
+			if err != nil {
+				return n, err
+			}
+			n += k
+		}
+	}
+	return n, nil
+}
+
+// lease is the template of a new lease.
+func (e *Engine) lease() model.Chunk {
+	return model.Chunk{Owner: e.Node, LeaseUntil: model.At(e.Now().Add(e.Lease))}
+}
+
+// letters leases house letters.
+func (f *feeder) letters(ctx context.Context, l model.Lane) (int, error) {
+	if f.e.lanes.load(l) >= maxLetters {
+		return 0, nil
+	}
+	lease := f.e.lease()
+	ds, err := f.e.Store.LeaseLetters(ctx, l, lease, leaseBatch)
+	if err != nil {
+		return 0, err
+	}
+	for i := range ds {
+		chunk := &model.Chunk{DistributionID: ds[i].ID, Owner: lease.Owner, LeaseUntil: lease.LeaseUntil}
+		if err := f.letter(ctx, &ds[i], chunk); err != nil {
+			return i, err
+		}
+	}
+	return len(ds), nil
+}
+
+func (f *feeder) letter(ctx context.Context, d *model.Distribution, chunk *model.Chunk) error {
+	src, err := f.open(ctx, d)
+	if err != nil || src == nil {
+		return f.refuse(ctx, chunk, err)
+	}
+	j := &job{source: src, chunk: chunk, left: 1}
+	if age := f.e.Now().Sub(d.CreatedAt.Time()); age > lifetime(d.Lane) {
+		f.e.lanes.add(j)
+		return f.skip(ctx, j, []model.Delivery{{DistributionID: d.ID, State: model.DeliveryFailed, Reply: "it waited too long to be sent"}})
+	}
+	f.e.cut(j, []target{{Recipient: Recipient{Address: d.Recipient}}})
+	f.e.lanes.add(j)
+	return nil
+}
+
+// refuse shortens a lease that cannot be used now: the range is looked at again
+// soon, but not at once.
+func (f *feeder) refuse(ctx context.Context, chunk *model.Chunk, err error) error {
+	_, rerr := f.e.Store.RenewChunks(ctx, f.e.Node, model.At(f.e.Now().Add(composeRetry)), []model.Chunk{*chunk})
+	return errors.Join(err, rerr)
+}
+
+// abandoned takes over ranges whose lease ended: another node died, or this one
+// gave them back.
+func (f *feeder) abandoned(ctx context.Context, l model.Lane) (n int, err error) {
+	for f.e.lanes.load(l) < maxJobs {
+		d, chunk, subs, err := f.e.Store.TakeOver(ctx, l, f.e.lease(), model.At(f.e.Now()))
+		if err != nil || chunk == nil {
+			return n, err
+		}
+		if d.Kind == model.DistributeLetter {
+			err = f.letter(ctx, d, chunk)
+		} else if src, oerr := f.open(ctx, d); oerr != nil || src == nil {
+			return n, f.refuse(ctx, chunk, oerr)
+		} else {
+			err = f.range_(ctx, src, chunk, subs)
+		}
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// retries claims copies whose next try is due, a batch of each distribution.
+func (f *feeder) retries(ctx context.Context, l model.Lane) (n int, err error) {
+	if f.e.lanes.load(l) >= maxJobs {
+		return 0, nil
+	}
+	ds, err := f.e.Store.RetryDistributions(ctx, l, model.At(f.e.Now()), f.retryTurn[l], manyAtOnce)
+	if err != nil {
+		return 0, err
+	}
+	if len(ds) < manyAtOnce {
+		f.retryTurn[l] = 0 // the next look starts over
+	} else {
+		f.retryTurn[l] = ds[len(ds)-1].ID
+	}
+	for i := range ds {
+		src, err := f.open(ctx, &ds[i])
+		if err != nil {
+			return n, err
+		}
+		if src == nil || f.full(src) {
+			continue
+		}
+		if err := f.retry(ctx, src); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+func (f *feeder) full(src *source) bool {
+	f.e.lanes.mu.Lock()
+	defer f.e.lanes.mu.Unlock()
+	return src.queued >= lowWater
+}
+
+func (f *feeder) retry(ctx context.Context, src *source) error {
+	now := f.e.Now()
+	rows, subs, err := f.e.Store.ClaimRetries(ctx, src.d.ID, model.At(now), model.At(now.Add(f.e.Lease)), retryBatch)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	people := make(map[int64]*model.Subscriber, len(subs))
+	for i := range subs {
+		people[subs[i].ID] = &subs[i]
+	}
+	j := &job{source: src, claims: map[int64]model.Delivery{}, left: len(rows), fresh: model.At(now)}
+	var to []target
+	var skips []model.Delivery
+	for _, r := range rows {
+		j.claims[r.RecipientID] = r
+		if src.d.Kind == model.DistributeLetter {
+			to = append(to, target{Recipient{Address: src.d.Recipient}, r.Attempts})
+			continue
+		}
+		why := "the subscriber is not known any more"
+		sub := people[r.RecipientID]
+		if sub != nil {
+			why = src.spare(sub)
+		}
+		if why != "" {
+			skips = append(skips, model.Delivery{DistributionID: src.d.ID, RecipientID: r.RecipientID, State: model.DeliverySkipped,
+				Attempts: max(r.Attempts, 2), Reply: why})
+			continue
+		}
+		to = append(to, target{recipient(sub), r.Attempts})
+	}
+	f.e.cut(j, to)
+	f.e.lanes.add(j)
+	return f.skip(ctx, j, skips)
+}
+
+// ranges leases a range for each distribution of the lane that has little in
+// hand, the one after the last served first.
+func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
+	if f.e.lanes.load(l) >= maxJobs {
+		return 0, nil
+	}
+	ds, err := f.e.Store.ActiveDistributions(ctx, l, f.turn[l], manyAtOnce)
+	if err != nil {
+		return 0, err
+	}
+	if len(ds) < manyAtOnce && f.turn[l] != 0 {
+		more, err := f.e.Store.ActiveDistributions(ctx, l, 0, manyAtOnce-len(ds))
+		if err != nil {
+			return 0, err
+		}
+		for _, d := range more {
+			if d.ID <= f.turn[l] {
+				ds = append(ds, d)
+			}
+		}
+	}
+	for i := range ds {
+		if f.e.lanes.load(l) >= maxJobs {
+			break
+		}
+		src, err := f.open(ctx, &ds[i])
+		if err != nil {
+			return n, err
+		}
+		if src == nil || f.full(src) {
+			continue
+		}
+		chunk, subs, err := f.e.Store.LeaseRange(ctx, &ds[i], f.e.lease(), f.e.Chunk)
+		if err != nil {
+			return n, err
+		}
+		if chunk == nil {
+			continue
+		}
+		f.turn[l] = ds[i].ID
+		f.e.lanes.setMore(src, ds[i].State == model.DistributionActive)
+		if err := f.range_(ctx, src, chunk, subs); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// range_ makes a job of a leased range.
+func (f *feeder) range_(ctx context.Context, src *source, chunk *model.Chunk, subs []model.Subscriber) error {
+	j := &job{source: src, chunk: chunk, left: len(subs), fresh: model.At(f.e.Now())}
+	to := make([]target, 0, len(subs))
+	var skips []model.Delivery
+	for i := range subs {
+		if why := src.spare(&subs[i]); why != "" {
+			skips = append(skips, model.Delivery{DistributionID: src.d.ID, RecipientID: subs[i].ID, State: model.DeliverySkipped, Reply: why})
+			continue
+		}
+		to = append(to, target{Recipient: recipient(&subs[i])})
+	}
+	f.e.cut(j, to)
+	f.e.lanes.add(j)
+	return f.skip(ctx, j, skips)
+}
+
+// cut makes units of a job's recipients.
+func (e *Engine) cut(j *job, to []target) {
+	j.queued = len(to)
+	units := make([]Unit, (len(to)+e.UnitSize-1)/e.UnitSize)
+	j.units = make([]*Unit, len(units))
+	for i := range units {
+		n := min(len(to), e.UnitSize)
+		units[i] = Unit{prepared: j.source.prepared, job: j, to: to[:n:n]}
+		j.units[i] = &units[i]
+		to = to[n:]
+	}
+}
+
+// skipped is word to the recorder about recipients who get no copy.
+type skipped struct {
+	job  *job
+	rows []model.Delivery
+	out  int // how many of them had been taken out of the lane already
+}
+
+func (f *feeder) skip(ctx context.Context, j *job, rows []model.Delivery) error {
+	for len(rows) > 0 {
+		n := min(len(rows), skipsAtOnce)
+		select {
+		case f.e.skips <- skipped{job: j, rows: rows[:n:n]}:
+		case <-ctx.Done():
+			return ctx.Err() // the range is given back and read again
+		}
+		rows = rows[n:]
+	}
+	return nil
+}

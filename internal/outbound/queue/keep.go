@@ -1,0 +1,94 @@
+package queue
+
+import (
+	"context"
+	"time"
+)
+
+// A clock that jumps this far means that the machine slept, or an old image of
+// it was woken: what waits is looked at as after a start.
+const clockJump = time.Hour
+
+// keep prolongs what is leased and halts what a person has stopped.
+func (e *Engine) keep(ctx context.Context) {
+	wake, cancel := e.Store.WatchQueue()
+	defer cancel()
+	tick := time.NewTicker(min(pollEvery, e.Lease/4))
+	defer tick.Stop()
+	last := e.Now()
+	renewed := last
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-wake:
+		case <-tick.C:
+		}
+		now := e.Now()
+		if now.Sub(last) > clockJump {
+			if err := e.tidy(ctx); err != nil {
+				continue // last stays: the next round tries again
+			}
+		}
+		last = now
+		e.checkHalted(ctx)
+		if now.Sub(renewed) < e.Lease/4 {
+			continue
+		}
+		if err := e.renew(ctx); err != nil {
+			e.Log.Warn("leases could not be prolonged", "err", err)
+			continue
+		}
+		renewed = now
+	}
+}
+
+// renew prolongs every lease in hand.
+func (e *Engine) renew(ctx context.Context) error {
+	chunks, claims := e.lanes.held()
+	until := e.lease().LeaseUntil
+	lost, err := e.Store.RenewChunks(ctx, e.Node, until, chunks)
+	if err != nil {
+		return err
+	}
+	for _, c := range lost {
+		// It may have been recorded to its end in this moment.
+		idle := e.lanes.halt(func(j *job) bool {
+			return j.chunk != nil && !j.ended && j.chunk.DistributionID == c.DistributionID && j.chunk.FirstID == c.FirstID
+		}, true)
+		if len(idle) > 0 {
+			e.Log.Warn("a lease was lost", "distribution", c.DistributionID, "from", c.FirstID)
+		}
+		e.letGo(ctx, idle)
+	}
+	return e.Store.RenewClaims(ctx, until, claims)
+}
+
+// checkHalted drops what is in hand of distributions that were paused or
+// cancelled. What couriers hold already is finished.
+func (e *Engine) checkHalted(ctx context.Context) {
+	ids := e.lanes.distributions()
+	if len(ids) == 0 {
+		return
+	}
+	halted, err := e.Store.Halted(ctx, ids)
+	if err != nil || len(halted) == 0 {
+		return // the recorder speaks up when the database is away
+	}
+	stop := make(map[int64]bool, len(halted))
+	for _, id := range halted {
+		stop[id] = true
+	}
+	idle := e.lanes.halt(func(j *job) bool { return stop[j.source.d.ID] }, false)
+	e.letGo(ctx, idle)
+	hint(e.changed)
+}
+
+// forget takes decided retries off a job's claims.
+func (l *lanes) forget(j *job, ids []int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, id := range ids {
+		delete(j.claims, id)
+	}
+}

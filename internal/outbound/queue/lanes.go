@@ -1,0 +1,242 @@
+package queue
+
+import (
+	"sync"
+
+	"plenary/internal/model"
+)
+
+const laneCount = int(model.LaneLetters) + 1
+
+// job is one leased range, one house letter, or one batch of retries of a
+// distribution. Its fields are guarded by lanes.mu.
+type job struct {
+	source *source
+	chunk  *model.Chunk             // nil for retries
+	claims map[int64]model.Delivery // retries whose outcome is not recorded
+
+	units  []*Unit // not handed out
+	queued int     // copies in units
+	out    int     // copies handed out, outcome not recorded
+	left   int     // copies not decided, in units or out or dropped
+	ended  bool    // the last outcome is being recorded
+	halted bool    // what is not handed out was dropped
+	lost   bool    // the lease is not ours any more
+	fresh  model.Instant
+}
+
+// lane holds the jobs of one priority; those with units take turns.
+type lane struct {
+	jobs   []*job // all in hand
+	turn   int
+	queued int
+	pass   float64 // weighted copies so far; the lane furthest behind is next
+}
+
+// lanes is what is leased and what of it waits to be handed out.
+type lanes struct {
+	mu   sync.Mutex
+	all  [laneCount]lane
+	pass float64       // of the lane chosen last
+	more chan struct{} // there is something to hand out
+	room chan struct{} // some distribution has little left in hand
+}
+
+func newLanes() *lanes {
+	return &lanes{more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+}
+
+func hint(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+func laneOf(l model.Lane) int { return min(int(l), laneCount-1) }
+
+// add takes a job with its units into its lane.
+func (l *lanes) add(j *job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln := &l.all[laneOf(j.source.d.Lane)]
+	ln.jobs = append(ln.jobs, j)
+	j.source.jobs++
+	if ln.queued == 0 {
+		ln.pass = max(ln.pass, l.pass) // no credit for having been away
+	}
+	ln.queued += j.queued
+	j.source.queued += j.queued
+	if j.queued > 0 {
+		hint(l.more)
+	}
+}
+
+// next takes the unit whose turn it is; nil when nothing waits.
+func (l *lanes) next() *Unit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	best := -1
+	for i := range l.all {
+		if l.all[i].queued > 0 && (best < 0 || l.all[i].pass < l.all[best].pass) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	ln := &l.all[best]
+	for {
+		ln.turn++
+		if ln.turn >= len(ln.jobs) {
+			ln.turn = 0
+		}
+		if j := ln.jobs[ln.turn]; len(j.units) > 0 {
+			u := j.units[0]
+			j.units[0] = nil
+			j.units = j.units[1:]
+			before := j.source.queued
+			l.move(j, -len(u.to))
+			j.out += len(u.to)
+			l.pass = ln.pass
+			ln.pass += float64(len(u.to)) / weight(j.source.d.Lane)
+			if j.source.more && before >= lowWater && j.source.queued < lowWater {
+				hint(l.room)
+			}
+			return u
+		}
+	}
+}
+
+// setMore notes whether a distribution has ranges to lease.
+func (l *lanes) setMore(s *source, more bool) {
+	l.mu.Lock()
+	s.more = more
+	l.mu.Unlock()
+}
+
+// move changes the number of waiting copies of a job.
+func (l *lanes) move(j *job, n int) {
+	j.queued += n
+	j.source.queued += n
+	l.all[laneOf(j.source.d.Lane)].queued += n
+}
+
+// back returns a unit nobody has touched, to the front. It reports false when
+// its job was halted: then the copies are dropped.
+func (l *lanes) back(u *Unit) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j := u.job
+	j.out -= len(u.to)
+	if j.halted {
+		return false
+	}
+	j.units = append([]*Unit{u}, j.units...)
+	l.move(j, len(u.to))
+	l.all[laneOf(j.source.d.Lane)].pass -= float64(len(u.to)) / weight(j.source.d.Lane)
+	hint(l.more)
+	return true
+}
+
+// halt drops what is not handed out of the jobs that match, and gives those
+// that have nothing out: they can be released now. lost says that the lease is
+// another's.
+func (l *lanes) halt(match func(*job) bool, lost bool) (idle []*job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.all {
+		for _, j := range l.all[i].jobs {
+			if j.halted || !match(j) {
+				continue
+			}
+			l.move(j, -j.queued)
+			j.units, j.halted, j.lost = nil, true, lost
+			if j.out == 0 && !j.ended {
+				idle = append(idle, j)
+			}
+		}
+	}
+	return idle
+}
+
+// settle notes that n copies of j that were handed out are recorded. It
+// reports whether j waits for nothing more and should be dropped or released.
+func (l *lanes) settle(j *job, out, decided int) (idle bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j.out -= out
+	j.left -= decided
+	return j.left <= 0 || j.halted && j.out == 0
+}
+
+// drop forgets a job.
+func (l *lanes) drop(j *job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln := &l.all[laneOf(j.source.d.Lane)]
+	for i, have := range ln.jobs {
+		if have == j {
+			l.move(j, -j.queued)
+			ln.jobs = append(ln.jobs[:i], ln.jobs[i+1:]...)
+			j.source.jobs--
+			hint(l.room)
+			return
+		}
+	}
+}
+
+// queued counts the copies that wait to be handed out.
+func (l *lanes) queued() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for i := range l.all {
+		n += l.all[i].queued
+	}
+	return n
+}
+
+// load is the number of jobs of a lane in hand.
+func (l *lanes) load(lane model.Lane) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.all[laneOf(lane)].jobs)
+}
+
+// held gives every lease in hand that is ours.
+func (l *lanes) held() (chunks []model.Chunk, claims []model.Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.all {
+		for _, j := range l.all[i].jobs {
+			if j.lost || j.ended {
+				continue
+			}
+			if j.chunk != nil {
+				chunks = append(chunks, *j.chunk)
+			}
+			for _, c := range j.claims {
+				claims = append(claims, c)
+			}
+		}
+	}
+	return chunks, claims
+}
+
+// distributions lists the distributions in hand.
+func (l *lanes) distributions() []int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seen := map[int64]bool{}
+	var ids []int64
+	for i := range l.all {
+		for _, j := range l.all[i].jobs {
+			if !j.halted && !seen[j.source.d.ID] {
+				seen[j.source.d.ID] = true
+				ids = append(ids, j.source.d.ID)
+			}
+		}
+	}
+	return ids
+}

@@ -1,0 +1,288 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// maxReply bounds what is kept of a peer's reply.
+const maxReply = 500
+
+// batch is what one transaction records.
+type batch struct {
+	rows  []model.Delivery
+	ended []model.Chunk
+	tally map[*job]*tally
+	back  map[*Unit][]target // came back untouched
+	sent, temporary, permanent, skipped, lost,
+	tokens int // of the budget
+}
+
+type tally struct {
+	out, decided int
+	ids          []int64 // of retries that are decided
+}
+
+// record writes outcomes until both channels are closed and empty. It ends
+// early, with an error, when ctx ends before the database has taken everything.
+func (e *Engine) record(ctx context.Context) error {
+	outcomes, skips := e.outcomes, e.skips
+	for outcomes != nil || skips != nil {
+		b := &batch{tally: map[*job]*tally{}, back: map[*Unit][]target{}}
+		select {
+		case o, ok := <-outcomes:
+			if !ok {
+				outcomes = nil
+				continue
+			}
+			e.take(b, o)
+		case s, ok := <-skips:
+			if !ok {
+				skips = nil
+				continue
+			}
+			e.takeSkipped(b, s)
+		}
+		e.gather(b)
+		if err := e.commit(ctx, b); err != nil {
+			n := len(b.rows)
+			for range outcomes { // nobody may be left blocked on us
+				n++
+			}
+			for range skips {
+				continue
+			}
+			return fmt.Errorf("%d outcomes are not recorded, those copies may be repeated: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// gather adds what is waiting: the slower the database, the larger the batches.
+func (e *Engine) gather(b *batch) {
+	for len(b.rows) < e.Unrecorded {
+		select {
+		case o, ok := <-e.outcomes:
+			if !ok {
+				return
+			}
+			e.take(b, o)
+		case s, ok := <-e.skips:
+			if !ok {
+				return
+			}
+			e.takeSkipped(b, s)
+		default:
+			return
+		}
+	}
+}
+
+func (b *batch) of(j *job) *tally {
+	t := b.tally[j]
+	if t == nil {
+		t = &tally{}
+		b.tally[j] = t
+	}
+	return t
+}
+
+// take adds one outcome to the batch.
+func (e *Engine) take(b *batch, o Outcome) {
+	j, t := o.Unit.job, o.Unit.to[o.Index]
+	b.tokens++
+	if o.State == Unsent {
+		b.back[o.Unit] = append(b.back[o.Unit], t)
+		return
+	}
+	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, Attempts: t.attempts + 1, Code: o.Code,
+		Reply: oneLine(o.Reply), At: model.At(e.Now())}
+	state := o.State
+	if state == Permanent && row.Attempts < policyTries && isPolicy(o.Reply) {
+		state = Temporary
+	}
+	switch state {
+	case OK:
+		row.State = model.DeliverySent
+		b.sent++
+	case Permanent:
+		row.State = model.DeliveryFailed
+		b.permanent++
+	default:
+		row.State = model.DeliveryRetry
+		row.NextAt = row.At.Add(e.wait(e.Retry, t.attempts))
+		b.temporary++
+		if row.Attempts >= policyTries && row.NextAt > j.source.d.CreatedAt.Add(lifetime(j.source.d.Lane)) {
+			row.State, row.NextAt = model.DeliveryFailed, 0
+			b.temporary--
+			b.permanent++
+		}
+	}
+	if o.Lost {
+		b.lost++
+	}
+	b.rows = append(b.rows, row)
+	c := b.of(j)
+	c.out++
+	c.decided++
+	if j.claims != nil {
+		c.ids = append(c.ids, t.ID)
+	}
+}
+
+// isPolicy finds the enhanced status 5.7.x (RFC 3463 3.8): a refusal for
+// reasons of policy, which is about us and not about the recipient.
+func isPolicy(reply string) bool { return strings.HasPrefix(reply, "5.7.") }
+
+func (e *Engine) takeSkipped(b *batch, s skipped) {
+	c := b.of(s.job)
+	c.out += s.out
+	c.decided += len(s.rows)
+	now := model.At(e.Now())
+	for _, r := range s.rows {
+		r.At = now
+		b.rows = append(b.rows, r)
+		if s.job.claims != nil {
+			c.ids = append(c.ids, r.RecipientID)
+		}
+	}
+	b.skipped += len(s.rows)
+}
+
+// commit writes the batch, however long the database takes, then gives its
+// budget back.
+func (e *Engine) commit(ctx context.Context, b *batch) error {
+	e.endings(b)
+	for n := 0; len(b.rows) > 0; n++ {
+		err := e.Store.RecordDeliveries(ctx, b.rows, b.ended)
+		if err == nil {
+			break
+		}
+		if fault.Is(err, fault.Internal) || fault.Is(err, fault.Invalid) {
+			// The only foreign text is the reply: better none than no record.
+			for i := range b.rows {
+				b.rows[i].Reply = ""
+			}
+		}
+		if !e.pause(ctx, n, err, "outcomes cannot be recorded now, sending waits") {
+			return err
+		}
+	}
+	if b.sent > 0 {
+		e.site.good()
+	}
+	e.count(b)
+	for j, t := range b.tally {
+		if len(t.ids) > 0 {
+			e.lanes.forget(j, t.ids)
+		}
+		if e.lanes.settle(j, t.out, t.decided) {
+			e.letGo(ctx, []*job{j})
+		}
+	}
+	for u, to := range b.back {
+		again := &Unit{prepared: u.prepared, to: to, job: u.job}
+		if !e.lanes.back(again) {
+			e.finishHalted(u.job)
+		}
+	}
+	e.budget.give(b.tokens)
+	return nil
+}
+
+// endings finds the jobs whose last copy this batch decides.
+func (e *Engine) endings(b *batch) {
+	e.lanes.mu.Lock()
+	defer e.lanes.mu.Unlock()
+	for j, t := range b.tally {
+		if j.left > t.decided {
+			continue
+		}
+		j.ended = true
+		if j.chunk != nil && !j.lost {
+			b.ended = append(b.ended, *j.chunk)
+		}
+	}
+}
+
+func (e *Engine) count(b *batch) {
+	for _, c := range []struct {
+		name  string
+		n     int
+		total interface{ Add(int64) int64 }
+	}{
+		{"ok", b.sent, &e.counters.sent}, {"temporary", b.temporary, &e.counters.temporary},
+		{"permanent", b.permanent, &e.counters.permanent}, {"skipped", b.skipped, &e.counters.skipped},
+		{"lost", b.lost, &e.counters.lost},
+	} {
+		if c.n > 0 {
+			c.total.Add(int64(c.n))
+			e.Metrics.Delivered(c.name, c.n)
+		}
+	}
+}
+
+// letGo forgets jobs that wait for nothing more; what they leave undecided is
+// given back. After a failure the lease ends by itself.
+func (e *Engine) letGo(ctx context.Context, jobs []*job) {
+	var chunks []model.Chunk
+	var claims []model.Delivery
+	e.lanes.mu.Lock()
+	for _, j := range jobs {
+		if j.left > 0 && !j.lost {
+			if j.chunk != nil {
+				chunks = append(chunks, *j.chunk)
+			}
+			for _, c := range j.claims {
+				claims = append(claims, c)
+			}
+		}
+		j.lost = true // whatever comes late must not touch the lease
+	}
+	e.lanes.mu.Unlock()
+	for _, j := range jobs {
+		e.lanes.drop(j)
+	}
+	if err := e.Store.ReleaseChunks(ctx, e.Node, chunks); err != nil {
+		e.Log.Warn("ranges were not given back, their lease ends by itself", "err", err)
+	}
+	if err := e.Store.ReleaseClaims(ctx, claims); err != nil {
+		e.Log.Warn("retries were not given back, their lease ends by itself", "err", err)
+	}
+}
+
+// finishHalted lets a halted job go when nothing of it is out any more.
+func (e *Engine) finishHalted(j *job) {
+	e.lanes.mu.Lock()
+	idle := j.halted && j.out == 0 && !j.ended
+	e.lanes.mu.Unlock()
+	if idle {
+		ctx, cancel := context.WithTimeout(context.Background(), noteTimeout)
+		defer cancel()
+		e.letGo(ctx, []*job{j})
+	}
+}
+
+// oneLine makes a peer's reply fit to be kept: valid UTF-8, no control
+// characters, bounded.
+func oneLine(s string) string {
+	if len(s) > maxReply {
+		s = s[:maxReply]
+	}
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f {
+			return strings.Map(func(r rune) rune {
+				if r < ' ' || r == 0x7f {
+					return ' '
+				}
+				return r
+			}, strings.ToValidUTF8(s, string(utf8.RuneError)))
+		}
+	}
+	return s
+}

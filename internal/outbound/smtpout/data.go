@@ -1,0 +1,264 @@
+package smtpout
+
+import (
+	"fmt"
+	"time"
+
+	"plenary/internal/outbound/queue"
+)
+
+// runData sends by DATA. With pipelining the end of a message and the envelope
+// of the next travel in one write.
+func (c *conn) runData(f *feed) error {
+	var cur *item // its envelope and DATA were taken
+	for {
+		if cur == nil {
+			it := f.next(true)
+			if it == nil {
+				return nil
+			}
+			ready, err := c.open(f, it)
+			if err != nil {
+				return err
+			}
+			if !ready {
+				continue
+			}
+			cur = it
+		}
+		if err := c.body(cur); err != nil {
+			f.broken(cur, err)
+			return err
+		}
+		var next *item
+		if c.ext.pipelining {
+			if next = f.next(false); next != nil {
+				next.reset, c.reset = c.reset, false
+				c.envelope(next)
+				c.buf = append(c.buf, "DATA\r\n"...)
+			}
+		}
+		end, err := c.finish()
+		if err != nil {
+			f.answer(cur, lost(err))
+			f.untouched(next)
+			return err
+		}
+		f.answer(cur, end.result(false))
+		if end.code == 421 {
+			f.untouched(next)
+			return closing(end)
+		}
+		cur = nil
+		if next != nil {
+			ready, err := c.answered(f, next)
+			if err != nil {
+				return err
+			}
+			if ready {
+				cur = next
+			}
+		}
+	}
+}
+
+// finish sends what is buffered, the end of a message in it, and reads the
+// answer to the message.
+func (c *conn) finish() (reply, error) {
+	if err := c.flush(); err != nil {
+		return reply{}, err
+	}
+	return c.read(c.t.End)
+}
+
+// open sends the envelope and DATA, in one write when the peer allows it. ready
+// means that the peer waits for the message; otherwise the letter is answered.
+func (c *conn) open(f *feed, it *item) (ready bool, err error) {
+	it.reset, c.reset = c.reset, false
+	if c.ext.pipelining {
+		c.envelope(it)
+		c.buf = append(c.buf, "DATA\r\n"...)
+		if err := c.flush(); err != nil {
+			f.broken(it, err)
+			return false, err
+		}
+		return c.answered(f, it)
+	}
+	return c.step(f, it)
+}
+
+// answered reads the replies to a pipelined envelope and DATA.
+func (c *conn) answered(f *feed, it *item) (ready bool, err error) {
+	var refusal *reply
+	rcpt := false
+	if it.reset {
+		if _, err := c.readFor(f, it, c.t.Command); err != nil {
+			return false, err
+		}
+	}
+	for i := range 2 {
+		r, err := c.readFor(f, it, c.t.Command)
+		if err != nil {
+			return false, err
+		}
+		if refusal == nil && !r.ok() {
+			refusal, rcpt = &r, i == 1
+		}
+	}
+	r, err := c.readFor(f, it, c.t.Data)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case r.code == 354 && refusal == nil:
+		return true, nil
+	case r.code == 354:
+		// Nobody is to get it, but the peer waits for a message: an empty one
+		// ends the transaction (RFC 2920 3.1).
+		f.answer(it, refusal.result(rcpt))
+		c.buf = append(c.buf, ".\r\n"...)
+		_, err := c.finish()
+		return false, err
+	}
+	if refusal == nil {
+		refusal, rcpt = &r, false
+		if r.ok() {
+			f.answer(it, queue.Result{State: queue.Temporary, Code: r.code, Reply: r.text})
+			return false, fmt.Errorf("%w: DATA was answered %s", errGarbage, r)
+		}
+	}
+	c.reset = true
+	f.answer(it, refusal.result(rcpt))
+	return false, nil
+}
+
+// step sends envelope and DATA command by command.
+func (c *conn) step(f *feed, it *item) (ready bool, err error) {
+	if it.reset {
+		c.buf = append(c.buf, "RSET\r\n"...)
+		if err := c.flush(); err != nil {
+			f.broken(it, err)
+			return false, err
+		}
+		if _, err := c.readFor(f, it, c.t.Command); err != nil {
+			return false, err
+		}
+	}
+	mail := string(c.mailParams([]byte("MAIL FROM:<"+it.letter.ReversePath+">"), it))
+	for i, line := range []string{mail, "RCPT TO:<" + it.letter.Recipient + ">", "DATA"} {
+		c.buf = append(append(c.buf, line...), '\r', '\n')
+		if err := c.flush(); err != nil {
+			f.broken(it, err)
+			return false, err
+		}
+		wait := c.t.Command
+		if i == 2 {
+			wait = c.t.Data
+		}
+		r, err := c.readFor(f, it, wait)
+		if err != nil {
+			return false, err
+		}
+		if i < 2 && !r.ok() || i == 2 && r.code != 354 {
+			c.reset = i > 0
+			f.answer(it, r.result(i == 1))
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// readFor reads a reply before the message of it was sent. An error has
+// answered the letter.
+func (c *conn) readFor(f *feed, it *item, d time.Duration) (reply, error) {
+	r, err := c.read(d)
+	if err != nil {
+		f.broken(it, err)
+		return r, err
+	}
+	if r.code == 421 {
+		f.closed(it, r)
+		return r, closing(r)
+	}
+	return r, nil
+}
+
+// body sends the message with its dots doubled and leaves its end in the
+// buffer.
+func (c *conn) body(it *item) error {
+	atStart := true
+	for _, seg := range it.letter.Segments {
+		if len(seg) == 0 {
+			continue
+		}
+		f := c.seen.of(seg)
+		if atStart && f.firstDot {
+			c.buf = append(c.buf, '.')
+		}
+		for len(seg) > 0 {
+			part := seg
+			if len(part) > writeBlock {
+				part = part[:cutAt(part, writeBlock)]
+			}
+			if len(c.buf)+len(part) > writeBlock {
+				if err := c.flush(); err != nil {
+					return err
+				}
+			}
+			c.buf = stuff(c.buf, part, f.dots)
+			seg = seg[len(part):]
+		}
+		atStart = f.lastLF
+	}
+	if !atStart {
+		c.buf = append(c.buf, '\r', '\n')
+	}
+	c.buf = append(c.buf, ".\r\n"...)
+	return nil
+}
+
+// cutAt finds a place near n where seg can be cut without parting an LF from a
+// dot behind it.
+func cutAt(seg []byte, n int) int {
+	for n > 1 && seg[n-1] == '\n' {
+		n--
+	}
+	return n
+}
+
+// lost is the fate of a letter whose end was sent and not answered.
+func lost(err error) queue.Result {
+	return queue.Result{State: queue.Temporary, Reply: "the connection ended before the last reply: " + err.Error(), Lost: true}
+}
+
+func closing(r reply) error { return fmt.Errorf("the peer closes the connection: %s", r) }
+
+// blame reports whether the letter in work is to blame for the end of the
+// connection: on a fresh one it is, so that it moves out of the way.
+func (c *conn) blame(it *item) bool { return c.taken == 0 && !it.rested }
+
+// broken answers the letter in work when the connection ended before the end of
+// the message was sent.
+func (f *feed) broken(it *item, err error) {
+	if f.c.blame(it) {
+		f.answer(it, queue.Result{State: queue.Temporary, Reply: "the connection ended: " + err.Error()})
+		return
+	}
+	f.untouched(it)
+}
+
+// closed answers the letter in work when the peer says 421.
+func (f *feed) closed(it *item, r reply) {
+	if f.c.blame(it) {
+		f.answer(it, queue.Result{State: queue.Temporary, Code: r.code, Reply: r.text})
+		return
+	}
+	f.untouched(it)
+}
+
+// untouched returns a letter for another connection.
+func (f *feed) untouched(it *item) {
+	if it != nil {
+		f.answer(it, queue.Result{})
+	}
+}

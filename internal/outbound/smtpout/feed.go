@@ -1,0 +1,190 @@
+package smtpout
+
+import (
+	"strconv"
+	"time"
+
+	"plenary/internal/outbound/queue"
+)
+
+// feed gives the letters of the units one by one, and takes their answers.
+type feed struct {
+	c        *conn
+	units    <-chan *queue.Unit
+	outcomes chan<- queue.Outcome
+	unit     *queue.Unit
+	index    int
+	timer    *time.Timer
+	rested   bool // the connection was idle before the next letter
+	dead     bool // and the peer has closed it meanwhile
+}
+
+// item is a letter in work.
+type item struct {
+	unit   *queue.Unit
+	index  int
+	letter queue.Letter
+	survey survey
+	reset  bool // RSET was sent in front
+	rested bool // the connection had been idle before
+}
+
+func (f *feed) answer(it *item, r queue.Result) {
+	if r.State == queue.OK {
+		f.c.taken++
+	}
+	f.outcomes <- queue.Outcome{Unit: it.unit, Index: it.index, Result: r}
+}
+
+// next gives the next letter that can be sent over this connection; those that
+// cannot are answered here. With wait it blocks until there is one; nil means
+// there is none (now, or with wait: at all, or for the idle time).
+func (f *feed) next(wait bool) *item {
+	for {
+		for f.unit == nil {
+			if !f.pull(wait) {
+				return nil
+			}
+		}
+		if f.dead {
+			return nil
+		}
+		it := &item{unit: f.unit, index: f.index, letter: f.unit.Letter(f.index), rested: f.rested}
+		if f.index++; f.index == f.unit.Len() {
+			f.unit = nil
+		}
+		it.survey = f.c.seen.survey(&it.letter)
+		if r, bad := f.c.refuse(it); bad {
+			f.answer(it, r)
+			continue
+		}
+		f.rested = false
+		return it
+	}
+}
+
+// pull takes a unit; false when there is none.
+func (f *feed) pull(wait bool) bool {
+	var u *queue.Unit
+	ok := false
+	select {
+	case u, ok = <-f.units:
+	default:
+		if !wait {
+			return false
+		}
+		if f.timer == nil {
+			f.timer = time.NewTimer(f.c.t.Idle)
+		} else {
+			f.timer.Reset(f.c.t.Idle)
+		}
+		select {
+		case u, ok = <-f.units:
+			f.timer.Stop()
+			f.rested = true
+			f.dead = !f.c.alive()
+		case <-f.timer.C:
+			return false
+		}
+	}
+	if !ok {
+		return false
+	}
+	if u.Len() > 0 {
+		f.unit, f.index = u, 0
+	}
+	return true
+}
+
+// returnRest answers what was never begun.
+func (f *feed) returnRest() {
+	for f.unit != nil {
+		f.outcomes <- queue.Outcome{Unit: f.unit, Index: f.index}
+		if f.index++; f.index == f.unit.Len() {
+			f.unit = nil
+		}
+	}
+}
+
+// refuse finds letters this peer cannot be given.
+func (c *conn) refuse(it *item) (queue.Result, bool) {
+	permanent := func(code int, text string) (queue.Result, bool) {
+		return queue.Result{State: queue.Permanent, Code: code, Reply: text}, true
+	}
+	l := &it.letter
+	switch {
+	case !pathOK(l.Recipient) || l.Recipient == "":
+		return permanent(501, "5.1.3 the recipient's address cannot be written in SMTP")
+	case !pathOK(l.ReversePath):
+		return permanent(501, "5.1.7 the reverse path cannot be written in SMTP")
+	case !c.ext.utf8 && (eightBit(l.Recipient) || eightBit(l.ReversePath)):
+		return permanent(553, "5.6.7 the address needs SMTPUTF8, which the next hop does not offer")
+	case c.ext.size > 0 && int64(it.survey.size) > c.ext.size:
+		return permanent(552, "5.3.4 the message is larger than the next hop takes ("+strconv.FormatInt(c.ext.size, 10)+" octets)")
+	case it.survey.bare:
+		// A line end that is not CRLF may end the message for one server and
+		// not for the next: that is how mail is smuggled.
+		return permanent(554, "5.6.0 the message has line ends that are not CRLF")
+	}
+	return queue.Result{}, false
+}
+
+// envelope appends the commands in front of the message.
+func (c *conn) envelope(it *item) {
+	b := c.buf
+	if it.reset {
+		b = append(b, "RSET\r\n"...)
+	}
+	b = append(append(append(b, "MAIL FROM:<"...), it.letter.ReversePath...), '>')
+	b = c.mailParams(b, it)
+	b = append(append(append(b, "\r\nRCPT TO:<"...), it.letter.Recipient...), ">\r\n"...)
+	c.buf = b
+}
+
+func (c *conn) mailParams(b []byte, it *item) []byte {
+	if c.ext.sizes {
+		b = strconv.AppendInt(append(b, " SIZE="...), int64(it.survey.size), 10)
+	}
+	if c.ext.eightBit && it.survey.eightBit {
+		b = append(b, " BODY=8BITMIME"...)
+	}
+	if c.ext.utf8 && (eightBit(it.letter.Recipient) || eightBit(it.letter.ReversePath)) {
+		b = append(b, " SMTPUTF8"...)
+	}
+	return b
+}
+
+// pathOK reports whether an address can stand between angle brackets without
+// ending the command or beginning a parameter. Quoted local parts may hold
+// anything printable.
+func pathOK(s string) bool {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c < ' ' || c == 0x7f:
+			return false
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+			if i == len(s) || s[i] < ' ' || s[i] == 0x7f {
+				return false
+			}
+		case !quoted && (c == ' ' || c == '<' || c == '>'):
+			return false
+		}
+	}
+	return !quoted
+}
+
+func eightBit(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return true
+		}
+	}
+	return false
+}
+
+// plain reports whether s is printable ASCII without spaces.
+func plain(s string) bool { return !eightBit(s) && pathOK(s) }

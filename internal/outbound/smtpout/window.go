@@ -1,0 +1,130 @@
+package smtpout
+
+import (
+	"fmt"
+	"strconv"
+
+	"plenary/internal/outbound/queue"
+)
+
+// runWindow sends by BDAT: whole messages, several on the way.
+func (c *conn) runWindow(f *feed) error {
+	messages, octets := c.relay.window()
+	var way []*item // written, oldest first, not answered
+	bytes := 0
+	for {
+		for len(way) < messages && (len(way) == 0 || bytes < octets) {
+			it := f.next(len(way) == 0)
+			if it == nil {
+				break
+			}
+			way = append(way, it)
+			bytes += it.survey.size
+			if err := c.whole(it); err != nil {
+				c.brokenWindow(f, way, err)
+				return err
+			}
+		}
+		if len(way) == 0 {
+			return nil
+		}
+		if err := c.flush(); err != nil {
+			c.brokenWindow(f, way, err)
+			return err
+		}
+		// Answers first as they are there: the window is refilled when they are
+		// used up, in one write.
+		for len(way) > 0 {
+			it := way[0]
+			if err := c.answeredWhole(f, it, way); err != nil {
+				return err
+			}
+			bytes -= it.survey.size
+			way[0] = nil
+			way = way[1:]
+			if c.br.Buffered() == 0 {
+				break
+			}
+		}
+	}
+}
+
+// whole puts a message with its envelope into the buffer, or on the wire when
+// it is large.
+func (c *conn) whole(it *item) error {
+	it.reset = true
+	c.envelope(it)
+	c.buf = append(strconv.AppendInt(append(c.buf, "BDAT "...), int64(it.survey.size), 10), " LAST\r\n"...)
+	for _, seg := range it.letter.Segments {
+		if len(c.buf)+len(seg) > writeBlock {
+			if err := c.flush(); err != nil {
+				return err
+			}
+		}
+		if len(seg) > writeBlock {
+			if err := c.write(seg); err != nil {
+				return err
+			}
+			continue
+		}
+		c.buf = append(c.buf, seg...)
+	}
+	return nil
+}
+
+// answeredWhole reads the four replies to a message. An error has answered
+// every letter on the way.
+func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
+	var refusal *reply
+	rcpt := false
+	for i := range 4 {
+		wait := c.t.Command
+		if i == 3 {
+			wait = c.t.End
+		}
+		r, err := c.read(wait)
+		if err != nil {
+			if refusal != nil {
+				f.answer(it, refusal.result(rcpt))
+				way = way[1:]
+			}
+			c.brokenWindow(f, way, err)
+			return err
+		}
+		if r.code == 421 {
+			// The peer executes nothing more (RFC 5321 3.8); what follows was
+			// not looked at.
+			f.closed(it, r)
+			for _, other := range way[1:] {
+				f.untouched(other)
+			}
+			return closing(r)
+		}
+		switch {
+		case refusal != nil || i == 0:
+		case i < 3 && !r.ok():
+			refusal, rcpt = &r, i == 2
+		case i == 3 && (r.code == 500 || r.code == 502):
+			// It offered CHUNKING and does not know BDAT: what followed was read
+			// as commands.
+			f.answer(it, queue.Result{State: queue.Temporary, Code: r.code, Reply: r.text})
+			err := fmt.Errorf("%w: BDAT was answered %s", errGarbage, r)
+			c.brokenWindow(f, way[1:], err)
+			return err
+		case i == 3:
+			f.answer(it, r.result(false))
+		}
+	}
+	if refusal != nil {
+		f.answer(it, refusal.result(rcpt))
+	}
+	return nil
+}
+
+// brokenWindow answers what was on the way when the connection ended: any of it
+// may have arrived.
+func (c *conn) brokenWindow(f *feed, way []*item, err error) {
+	for _, it := range way {
+		f.answer(it, lost(err))
+	}
+}
