@@ -37,6 +37,9 @@ type Rule struct {
 	Then model.Action
 	// Kind is how a door answers a Reject; the zero value stands for Forbidden.
 	Kind fault.Kind
+	// Machine: a Reject that meets machines going in circles. Where a refusal
+	// cannot be said it becomes a Discard, while others become a Hold.
+	Machine bool
 	// Ask looks at the case. The reason is a sentence for people, without a line
 	// break. An error means that the question cannot be answered now; the whole
 	// judgement is then void.
@@ -70,7 +73,7 @@ type Case struct {
 
 // Reading gives the text of the message, read at the first call.
 func (c *Case) Reading() *message.Reading {
-	c.once.Do(func() { c.reading = message.Read(c.Raw) })
+	c.once.Do(func() { c.reading = c.Structure.Read(c.Raw) })
 	return &c.reading
 }
 
@@ -156,12 +159,32 @@ func kindOf(err error) fault.Kind {
 // Kind says how a door answers a verdict: with the kind of the rule that
 // refused. It is Forbidden for rules without a kind of their own.
 func Kind(rules []Rule, v model.Verdict) fault.Kind {
-	for _, reason := range v.Reasons {
-		for _, r := range rules {
-			if r.Name == reason.Rule && r.Kind != fault.Internal {
-				return r.Kind
-			}
-		}
+	if r := deciding(rules, v); r != nil && r.Kind != fault.Internal {
+		return r.Kind
 	}
 	return fault.Forbidden
+}
+
+// Unsaid gives the verdict that takes the place of a refusal which cannot be
+// said, because other recipients of the same transaction took the message: a
+// human looks at it, unless the rule is about machines.
+func Unsaid(rules []Rule, v model.Verdict) model.Verdict {
+	if v.Action != model.Reject {
+		return v
+	}
+	v.Action = model.Hold
+	if r := deciding(rules, v); r != nil && r.Machine {
+		v.Action = model.Discard
+	}
+	return v
+}
+
+// deciding finds the rule that gave the verdict's first reason.
+func deciding(rules []Rule, v model.Verdict) *Rule {
+	for i := range rules {
+		if len(v.Reasons) > 0 && rules[i].Name == v.Reasons[0].Rule {
+			return &rules[i]
+		}
+	}
+	return nil
 }

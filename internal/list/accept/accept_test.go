@@ -235,6 +235,18 @@ func TestKindOfARefusal(t *testing.T) {
 	}
 }
 
+func TestUnsaidRefusals(t *testing.T) {
+	for rule, want := range map[string]model.Action{"banned": model.Hold, "max-size": model.Hold, "loop": model.Discard} {
+		v := model.Verdict{Action: model.Reject, Reasons: []model.Reason{{Rule: rule}}}
+		if got := Unsaid(Rules(), v).Action; got != want {
+			t.Errorf("an unsaid refusal by %s becomes %s", rule, got)
+		}
+	}
+	if v := Unsaid(Rules(), model.Verdict{Action: model.Accept}); v.Action != model.Accept {
+		t.Errorf("an acceptance becomes %s", v.Action)
+	}
+}
+
 func TestBanPatterns(t *testing.T) {
 	for _, c := range []struct {
 		pattern, key string

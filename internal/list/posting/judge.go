@@ -1,0 +1,159 @@
+package posting
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"plenary/internal/list/accept"
+	"plenary/internal/list/archive"
+	"plenary/internal/list/compose"
+	"plenary/internal/mail/address"
+	"plenary/internal/mail/message"
+	"plenary/internal/model"
+)
+
+// Offer is a message on its way to one or several lists. Raw has CRLF line ends
+// and does not change.
+type Offer struct {
+	Raw         []byte
+	ReversePath string // empty: the null reverse-path
+	Helo        string // what the peer called itself
+	Addr        netip.Addr
+	Protocol    string // RFC 3848
+	Account     string // address of the authenticated account, or empty
+	At          time.Time
+
+	header    message.Header
+	structure *message.Structure
+}
+
+// parsed reads the message at the first call; an Offer is used by one goroutine.
+func (o *Offer) parsed() *Offer {
+	if o.structure == nil {
+		o.header, o.structure = message.ParseHeader(o.Raw), message.Scan(o.Raw)
+	}
+	return o
+}
+
+// Judged is an offer with the verdict of one list. Nothing has happened yet.
+type Judged struct {
+	Verdict model.Verdict
+	// Duplicate: the list has this Message-ID already; nothing more will happen
+	// and no rule was asked.
+	Duplicate bool
+	List      *model.List
+	Author    address.Mailbox
+	// MessageID of the post, its own or the one it will be given.
+	MessageID string
+
+	offer     *Offer
+	trusted   bool   // the peer proved to speak for the author
+	known     bool   // the author is on the list
+	automatic string // which sign says that a machine sent it; empty: none
+}
+
+// Judge asks the rules of a list about an offer. Errors are faults; Temporary
+// when the database cannot answer.
+func (s *Service) Judge(ctx context.Context, l *model.List, o *Offer) (*Judged, error) {
+	j, c, err := s.open(ctx, l, o)
+	if err != nil || j.Duplicate {
+		return j, err
+	}
+	j.Verdict, err = accept.Judge(ctx, s.Rules, c)
+	return j, err
+}
+
+// open makes the case of an offer.
+func (s *Service) open(ctx context.Context, l *model.List, o *Offer) (*Judged, *accept.Case, error) {
+	o.parsed()
+	j := &Judged{List: l, offer: o, MessageID: compose.MessageID(l, o.header, o.Raw, o.At)}
+	if from := o.header.Addresses("From"); len(from) > 0 {
+		j.Author = from[0]
+	}
+	key := j.Author.Address.Key()
+	if account, err := address.Parse(o.Account); err == nil {
+		j.trusted = key != "" && account.Key() == key
+	}
+	j.automatic, _ = message.IsAutomatic(o.header, o.ReversePath)
+	c := &accept.Case{List: l, Raw: o.Raw, Header: o.header, Structure: o.structure, Size: int64(len(o.Raw)),
+		ReversePath: o.ReversePath, Author: j.Author, Authenticated: j.trusted}
+	var err error
+	if j.Duplicate, err = s.Store.HasPost(ctx, l.ID, model.KeyMessageID, archive.MessageKey(j.MessageID), 0); err != nil {
+		return nil, nil, err
+	}
+	if key != "" {
+		if c.Subscriber, err = s.Store.FindSubscriber(ctx, l.ID, key); err != nil {
+			return nil, nil, err
+		}
+		j.known = c.Subscriber != nil
+	}
+	if c.Bans, err = s.Store.Bans(ctx, l.ID); err != nil {
+		return nil, nil, err
+	}
+	c.SeenBody = func(ctx context.Context) (bool, error) {
+		body := archive.BodyKey(key, *c.Reading())
+		if body == nil {
+			return false, nil
+		}
+		return s.Store.HasPost(ctx, l.ID, model.KeyBody, body, model.At(o.At.Add(-duplicateWindow)))
+	}
+	return j, c, nil
+}
+
+// Unsaid makes of a refusal what happens when it cannot be said in the SMTP
+// dialogue, because another recipient of the same transaction took the message:
+// it is held, or dropped when machines go in circles.
+func (s *Service) Unsaid(j *Judged) *Judged {
+	other := *j
+	other.Verdict = accept.Unsaid(s.Rules, j.Verdict)
+	return &other
+}
+
+// Trusted reports whether the peer proved to speak for the author's address, so
+// that a letter to the author cannot hit a stranger.
+func (j *Judged) Trusted() bool { return j.trusted }
+
+// Explanation is what would happen to a message.
+type Explanation struct {
+	Judged
+	Subscriber *model.Subscriber // the author's row, nil for an outsider
+	Audience   int64             // who would get it, as things stand now
+	Copy       []byte            // one copy as it would go out, with a made-up recipient
+}
+
+// Explain judges without effect and asks every rule. Line ends of LF are taken
+// for CRLF, as a file on disk has them.
+func (s *Service) Explain(ctx context.Context, l *model.List, o *Offer) (*Explanation, error) {
+	plain := *o
+	plain.Raw, plain.structure = withCRLF(o.Raw), nil
+	j, c, err := s.open(ctx, l, &plain)
+	if err != nil {
+		return nil, err
+	}
+	if j.Verdict, err = accept.Explain(ctx, s.Rules, c); err != nil {
+		return nil, err
+	}
+	e := &Explanation{Judged: *j, Subscriber: c.Subscriber}
+	if e.Audience, err = s.Store.CountSubscribers(ctx, l.ID); err != nil {
+		return nil, err
+	}
+	own, options := s.own(l, plain.Raw, s.trace(l, &plain), plain.At)
+	letter := compose.Prepare(own, plain.Raw, options).For(compose.Recipient{Address: "someone@example.org", Verp: "id", OneClick: "token"})
+	for _, part := range letter.Segments {
+		e.Copy = append(e.Copy, part...)
+	}
+	return e, nil
+}
+
+// withCRLF makes every line end CRLF.
+func withCRLF(raw []byte) []byte {
+	out := make([]byte, 0, len(raw)+len(raw)/32)
+	for i, c := range raw {
+		if c == '\n' && (i == 0 || raw[i-1] != '\r') {
+			out = append(out, '\r')
+		}
+		out = append(out, c)
+	}
+	return out
+}
