@@ -1,11 +1,6 @@
 package store
 
-import (
-	"crypto/sha256"
-	"encoding/binary"
-
-	"plenary/internal/model"
-)
+import "plenary/internal/model"
 
 // Threads. thread_nodes holds, for each Message-ID a list has seen, whom it
 // claims as its parent:
@@ -117,10 +112,9 @@ func (g *graph) add(p *model.NewPost) {
 		seen[r.Key] = true
 		parent = g.ghost(r, parent, p)
 	}
-	n := g.nodes[p.Self.Key]
+	key, n := p.Self.Key, g.nodes[p.Self.Key]
 	if n != nil && n.PostID != 0 { // an id used twice: a node of its own, which nobody refers to
-		p.Self = model.Reference{Key: ownKey(p.Self.Key, p.Post.ID)}
-		n = nil
+		key, n = model.TwinKey(key, p.Post.ID), nil
 	}
 	var claim int64
 	if parent != nil {
@@ -137,7 +131,7 @@ func (g *graph) add(p *model.NewPost) {
 		}
 		return
 	}
-	n = &node{ThreadNode: model.ThreadNode{ListID: g.list, Key: p.Self.Key, PostID: p.Post.ID, ParentKey: claim,
+	n = &node{ThreadNode: model.ThreadNode{ListID: g.list, Key: key, PostID: p.Post.ID, ParentKey: claim,
 		MessageID: p.Self.MessageID}, changed: true, post: p}
 	g.nodes[n.Key] = n
 	if parent != nil && parent.ThreadID != 0 {
@@ -159,7 +153,7 @@ func (g *graph) ghost(r model.Reference, before *node, by *model.NewPost) *node 
 			n.ParentKey, n.ThreadID = before.Key, before.ThreadID
 		}
 		g.nodes[r.Key] = n
-	case n.PostID == 0 && before != nil && (n.ParentKey == 0 || before.Key < n.ParentKey):
+	case n.PostID == 0 && before != nil && model.GhostParent(n.ParentKey, before.Key) != n.ParentKey:
 		g.touch(n.Key, n.ParentKey)
 		n.ParentKey, n.changed = before.Key, true
 	}
@@ -189,12 +183,6 @@ func (g *graph) touch(keys ...int64) {
 			g.dirty[k] = true
 		}
 	}
-}
-
-// ownKey is the key of a post whose Message-ID another post has already.
-func ownKey(key int64, id model.PostID) int64 {
-	sum := sha256.Sum256(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(key)), uint64(id)))
-	return int64(binary.BigEndian.Uint64(sum[:8])>>1 | 1)
 }
 
 // settle labels the parts of the graph around the dirty keys again.

@@ -135,3 +135,25 @@ func (r *Reader) Watch(listID int64) (<-chan struct{}, func()) {
 func (r *Reader) WatchFlags(account, listID int64) (<-chan struct{}, func()) {
 	return r.store.Watch("flags:" + strconv.FormatInt(account, 10) + ":" + strconv.FormatInt(listID, 10))
 }
+
+// Threads draws the threads of a list as they stand, oldest first.
+func (r *Reader) Threads(ctx context.Context, listID int64) ([]Branch, error) {
+	ix, err := r.Open(ctx, listID)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []model.ThreadNode
+	if err := r.store.ThreadNodes(ctx, listID, func(n *model.ThreadNode) error {
+		nodes = append(nodes, *n)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	rows := ix.Rows()
+	return Arrange(nodes, func(id model.PostID) model.Instant {
+		if i, ok := find(rows, id.UID()); ok {
+			return rows[i].SentAt
+		}
+		return 0
+	}), nil
+}
