@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"plenary/internal/mail/address"
 	"plenary/internal/mail/message"
 	"plenary/internal/model"
 )
@@ -30,9 +31,9 @@ type Arrival struct {
 	At       time.Time
 }
 
-// Trace makes the Received field of a message that came for the list (RFC 5321
-// 4.4). The account of an authenticated author is not in it.
-func Trace(l *model.List, a Arrival) []byte {
+// Trace makes the Received field of a message that came for one of our addresses
+// (RFC 5321 4.4). The account of an authenticated author is not in it.
+func Trace(to address.Address, a Arrival) []byte {
 	var from strings.Builder
 	if helo := traceWord(a.Helo); helo != "" {
 		from.WriteString("from " + helo)
@@ -49,9 +50,9 @@ func Trace(l *model.List, a Arrival) []byte {
 	}
 	host := traceWord(a.Host)
 	if host == "" {
-		host = l.Domain
+		host = to.Domain
 	}
-	return field("Received", from.String()+"by "+host+" with "+protocol+" for <"+l.Address()+">; "+a.At.UTC().Format(rfc5322Date))
+	return field("Received", from.String()+"by "+host+" with "+protocol+" for <"+to.String()+">; "+a.At.UTC().Format(rfc5322Date))
 }
 
 // addressLiteral writes an IP address as RFC 5321 4.1.3 wants it.

@@ -43,7 +43,7 @@ func TestGolden(t *testing.T) {
 			l := parseList(t, parts[0])
 			raw := []byte(crlf(parts[1]))
 			info := ArchiveInfo{ReceivedAt: time.Date(2026, 11, 23, 20, 21, 0, 0, time.UTC), BaseURL: "https://lists.example.org"}
-			info.Trace = Trace(l, Arrival{Helo: "mx.example.net", Addr: netip.MustParseAddr("192.0.2.7"), Protocol: "ESMTPS",
+			info.Trace = Trace(address.Address{Local: l.Local, Domain: l.Domain}, Arrival{Helo: "mx.example.net", Addr: netip.MustParseAddr("192.0.2.7"), Protocol: "ESMTPS",
 				Host: "lists.example.org", At: info.ReceivedAt})
 			info.ArchivedAt = PostURL(l, info.BaseURL, "0123abcd")
 			own := Archived(l, raw, info)
@@ -149,7 +149,7 @@ func TestHostileNames(t *testing.T) {
 	evil := "x\r\nBcc: victim@example.net\r\n\r\nHello " + strings.Repeat("long ", 400) + "\x00\x7f<b>ü"
 	l := &model.List{Local: "talk", Domain: "example.org", Name: evil, Description: evil, SubjectTag: evil, ReplyTo: model.ReplyToList}
 	raw := []byte("From: ann@example.net\r\nSubject: Hours\r\n\r\nText\r\n")
-	trace := Trace(l, Arrival{Helo: evil, Protocol: evil, Host: evil})
+	trace := Trace(address.Address{Local: l.Local, Domain: l.Domain}, Arrival{Helo: evil, Protocol: evil, Host: evil})
 	own := Archived(l, raw, ArchiveInfo{Trace: trace, BaseURL: "https://lists.example.org"})
 	msg := whole(Prepare(own, raw, Snapshot(l, "https://lists.example.org", "")).For(bob).Segments)
 	head, body, _ := strings.Cut(msg, "\r\n\r\n")

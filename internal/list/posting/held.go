@@ -156,35 +156,35 @@ func (s *Service) Refuse(ctx context.Context, j *Judged) error {
 // Release lets a held post go out to the list at the word of by. The decision is
 // part of the transaction that stores the post; a post that was decided meanwhile
 // is a Conflict. A list that has the message by another way keeps that one.
-func (s *Service) Release(ctx context.Context, h *model.Held, by string) (model.PostID, error) {
+func (s *Service) Release(ctx context.Context, h *model.Held, by string) error {
 	if h.State != model.HeldPending {
-		return 0, fault.New(fault.Conflict, "this post was decided already: it was %s", h.State)
+		return fault.New(fault.Conflict, "this post was decided already: it was %s", h.State)
 	}
 	l, err := s.Store.GetList(ctx, h.ListID)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	data, err := s.Store.Bytes(ctx, h.BytesID)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	trace, raw := Original(data)
 	p, err := s.newPost(l, raw, trace, h.CreatedAt.Time())
 	if err != nil {
-		return 0, err
+		return err
 	}
 	p.HeldID, p.DecidedBy = h.ID, by
 	text, err := encode(detail{ReversePath: h.ReversePath, Held: h.ID})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	p.Event = &model.Event{At: model.At(s.Now()), ListID: l.ID, Kind: EventReleased, Actor: by, MessageKey: h.MessageKey,
 		EmailKey: h.AuthorKey, Detail: text}
-	id, dup, err := s.Store.SavePost(ctx, p)
+	_, dup, err := s.Store.SavePost(ctx, p)
 	if err == nil {
 		s.Log.Info("post released", "list", l.Address(), "by", by, "message", h.MessageKey, "duplicate", dup)
 	}
-	return id, err
+	return err
 }
 
 // traceEnd ends every Received field of ours, and stands nowhere else in one: an

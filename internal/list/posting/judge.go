@@ -116,30 +116,42 @@ func (j *Judged) Trusted() bool { return j.trusted }
 
 // Explanation is what would happen to a message.
 type Explanation struct {
-	Judged
-	Subscriber *model.Subscriber // the author's row, nil for an outsider
-	Audience   int64             // who would get it, as things stand now
-	Copy       []byte            // one copy as it would go out, with a made-up recipient
+	Verdict       model.Verdict     `json:"verdict"`
+	Author        string            `json:"author"`        // address, empty when there is none
+	Authenticated bool              `json:"authenticated"` // proved to be the author's
+	Subscriber    *model.Subscriber `json:"subscriber"`    // the author's row, nil for an outsider
+	Duplicate     bool              `json:"duplicate"`     // the list has this Message-ID already
+	Recipients    int64             `json:"recipients"`    // who would get it, as things stand now
+	Copy          []byte            `json:"-"`             // one copy as it would go out, to a made-up recipient
 }
 
 // Explain judges without effect and asks every rule. Line ends of LF are taken
-// for CRLF, as a file on disk has them.
-func (s *Service) Explain(ctx context.Context, l *model.List, o *Offer) (*Explanation, error) {
-	plain := *o
-	plain.Raw, plain.structure = withCRLF(o.Raw), nil
-	j, c, err := s.open(ctx, l, &plain)
+// for CRLF, as a file on disk has them; an empty ReversePath stands for the
+// author's address, and "<>" for the null reverse-path.
+func (s *Service) Explain(ctx context.Context, l *model.List, o Offer) (*Explanation, error) {
+	o.Raw, o.structure = withCRLF(o.Raw), nil
+	if o.At.IsZero() {
+		o.At = s.Now()
+	}
+	if from := o.parsed().header.Addresses("From"); o.ReversePath == "" && len(from) > 0 {
+		o.ReversePath = from[0].Address.String()
+	}
+	if o.ReversePath == "<>" {
+		o.ReversePath = ""
+	}
+	j, c, err := s.open(ctx, l, &o)
 	if err != nil {
 		return nil, err
 	}
-	if j.Verdict, err = accept.Explain(ctx, s.Rules, c); err != nil {
+	e := &Explanation{Author: j.Author.Address.String(), Authenticated: j.trusted, Subscriber: c.Subscriber, Duplicate: j.Duplicate}
+	if e.Verdict, err = accept.Explain(ctx, s.Rules, c); err != nil {
 		return nil, err
 	}
-	e := &Explanation{Judged: *j, Subscriber: c.Subscriber}
-	if e.Audience, err = s.Store.CountSubscribers(ctx, l.ID); err != nil {
+	if e.Recipients, err = s.Store.CountSubscribers(ctx, l.ID); err != nil {
 		return nil, err
 	}
-	own, options := s.own(l, plain.Raw, s.trace(l, &plain), plain.At)
-	letter := compose.Prepare(own, plain.Raw, options).For(compose.Recipient{Address: "someone@example.org", Verp: "id", OneClick: "token"})
+	own, options := s.own(l, o.Raw, s.trace(l, &o), o.At)
+	letter := compose.Prepare(own, o.Raw, options).For(compose.Recipient{Address: "someone@example.org", Verp: "id", OneClick: "token"})
 	for _, part := range letter.Segments {
 		e.Copy = append(e.Copy, part...)
 	}

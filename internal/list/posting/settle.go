@@ -10,6 +10,7 @@ import (
 	"plenary/internal/list/accept"
 	"plenary/internal/list/archive"
 	"plenary/internal/list/compose"
+	"plenary/internal/mail/address"
 	"plenary/internal/mail/message"
 	"plenary/internal/model"
 )
@@ -94,9 +95,15 @@ func (s *Service) accept(ctx context.Context, j *Judged) (model.PostID, bool, er
 	return s.Store.SavePost(ctx, p)
 }
 
-// trace is the Received field of an offer.
+// trace is the Received field of an offer to a list.
 func (s *Service) trace(l *model.List, o *Offer) []byte {
-	return compose.Trace(l, compose.Arrival{Helo: o.Helo, Addr: o.Addr, Protocol: o.Protocol, Host: s.Host, At: o.At})
+	return Trace(address.Address{Local: l.Local, Domain: l.Domain}, s.Host, o)
+}
+
+// Trace is the Received field of an offer that came for one of our addresses;
+// host is our name.
+func Trace(to address.Address, host string, o *Offer) []byte {
+	return compose.Trace(to, compose.Arrival{Helo: o.Helo, Addr: o.Addr, Protocol: o.Protocol, Host: host, At: o.At})
 }
 
 // own makes the fields the archive puts in front, and the settings copies are
