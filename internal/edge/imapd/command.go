@@ -11,6 +11,7 @@ import (
 // command is one command of the client, complete and in one line.
 type command struct {
 	tag  string
+	done bool   // go-imap has answered it
 	name string // upper case; "UID FETCH" and the like are one name
 	args []byte // what follows the name and its space, without the line end
 	rest *literal
@@ -210,11 +211,11 @@ func trailing(c *command) *literal {
 	if n := len(digits); n > 0 && (digits[n-1] == '+' || digits[n-1] == '-') {
 		digits, lit.wait = digits[:n-1], false
 	}
-	size, err := strconv.ParseUint(string(digits), 10, 63)
-	if err != nil {
+	size, err := strconv.ParseUint(string(digits), 10, 62)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return nil
 	}
-	lit.size = int64(size)
+	lit.size = int64(min(size, 1<<62-1)) // out of range: as large as can be
 	c.args = bytes.TrimSuffix(b[:i], []byte{'~'})
 	return lit
 }
@@ -260,6 +261,9 @@ func check(c *command) error {
 	}
 	if bytes.ContainsAny(c.args, "\x00\r\n") {
 		return &syntaxError{tag: c.tag, text: "A command holds no control characters"}
+	}
+	if insideQuotes(c.args) { // go-imap would read on in the next command
+		return &syntaxError{tag: c.tag, text: "A quote is not closed"}
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package imapd
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"plenary/internal/list/archive"
-	"plenary/internal/model"
 )
 
 // The clock of the door in tests.
@@ -74,6 +72,8 @@ func dial(t testing.TB, addr string) *client {
 	t.Cleanup(func() { _ = c.Close() })
 	return &client{t, c, bufio.NewReader(c)}
 }
+
+func (c *client) reset() { c.r = bufio.NewReader(c.Conn) }
 
 func (c *client) send(s string) {
 	c.t.Helper()
@@ -156,7 +156,9 @@ func loggedIn(t testing.TB, addr, who string) *client {
 
 // TestDialogues plays testdata/*.dialogue. c> is sent as a line, c>> without a
 // line end; s< is a response to the letter, with "..." for anything, and a
-// literal's lines follow as s| lines. "! word" does something beside.
+// literal's lines follow as s| lines. "@ name" changes to another connection,
+// whose greeting is only shown when the name is greeting; "! word" does something
+// beside.
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.dialogue")
 	if err != nil || len(files) == 0 {
@@ -181,7 +183,7 @@ func play(t *testing.T, text string) {
 	conn := func() *client {
 		if conns[name] == nil {
 			conns[name] = dial(t, addr)
-			if name != "main" {
+			if name != "greeting" {
 				conns[name].line()
 			}
 		}
@@ -241,6 +243,3 @@ func fits(want, got string) bool {
 	}
 	return regexp.MustCompile(`(?s)^` + strings.Join(parts, ".*") + `$`).MatchString(got)
 }
-
-var _ = tls.Config{}
-var _ = model.Actor{}

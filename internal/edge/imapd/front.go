@@ -30,7 +30,9 @@ type front struct {
 	ready []byte    // the rest of the command go-imap is reading
 	cmd   *command  // the command go-imap is answering; nil before the first
 	mode  mode
-	bad   int // commands we could not make sense of
+	bad   int // commands we could not make sense of, one after another
+
+	before int // commands; counts before login
 
 	rd   sync.Mutex // guards over against a deadline being set
 	over error      // why no more is read: errClosing or errEnd; nil while we go on

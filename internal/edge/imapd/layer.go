@@ -12,12 +12,16 @@ func (f *front) next() ([]byte, error) {
 	if f.mode == modeIdle {
 		return f.idleEnd()
 	}
+	if f.cmd != nil && !f.cmd.done {
+		f.srv.opt.Log.Error("imap: a command was not read to its end", "name", f.cmd.name)
+		return nil, errEnd
+	}
 	f.cmd = nil
 	for {
 		if err := f.ended(); err != nil {
 			return nil, err
 		}
-		if f.bad > maxMistakes {
+		if f.bad > maxMistakes || f.bad > maxNonsense && !f.sess.loggedIn() {
 			f.put("* BYE Too many commands that make no sense\r\n")
 			return nil, errEnd
 		}
@@ -29,6 +33,10 @@ func (f *front) next() ([]byte, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if f.before++; f.before > maxBefore && !f.sess.loggedIn() {
+			f.put("* BYE Log in next time\r\n")
+			return nil, errEnd
 		}
 		pass, err := f.answer(c)
 		if err != nil {
@@ -95,7 +103,6 @@ func (f *front) answer(c *command) (pass bool, err error) {
 		return true, nil
 	}
 	if !f.sess.loggedIn() {
-		// A browser that was made to talk to us must not get far.
 		f.put(c.tag + " BAD Unknown command\r\n* BYE This is an IMAP server\r\n")
 		return false, errEnd
 	}

@@ -13,7 +13,9 @@ const (
 	maxLiteral    = 4096     // octets of a literal within a command: names, search words, credentials; RFC 7888 4: 4,096 for LITERAL-
 	maxDiscard    = 64 << 20 // octets of a refused non-synchronising literal that are read away; RFC 7888 4 allows to disconnect
 	maxStranger   = 64 << 10 // the same before login
-	maxMistakes   = 20       // commands we could not make sense of, per connection
+	maxMistakes   = 20       // commands in a row we could not make sense of, per connection
+	maxNonsense   = 5        // the same before login: a browser that was made to talk to us is cut off
+	maxBefore     = 100      // commands before login, per connection; no RFC minimum
 	maxSearchKeys = 1000     // keys in one SEARCH; no RFC minimum
 	maxPatterns   = 20       // patterns in one LIST (RFC 5258); no RFC minimum
 	maxPattern    = 512      // octets of one of them

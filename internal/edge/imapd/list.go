@@ -32,7 +32,7 @@ func (s *session) List(w *imapserver.ListWriter, ref string, patterns []string, 
 		return err
 	}
 	for _, n := range all {
-		if !matches(want, n.name) {
+		if !matches(want, n.name) || n.parent && o.SelectSubscribed && !s.listsParent(all, want, o) {
 			continue
 		}
 		data, err := s.listed(n, o)
@@ -44,6 +44,26 @@ func (s *session) List(w *imapserver.ListWriter, ref string, patterns []string, 
 		}
 	}
 	return nil
+}
+
+// listsParent says whether the parent of the lists, which cannot be subscribed
+// itself, is shown among what is: where its children are but were not asked for
+// (RFC 3501 6.3.9, RFC 5258 3.5).
+func (s *session) listsParent(all []node, want []pattern, o *imap.ListOptions) bool {
+	lsub := s.front.cmd != nil && s.front.cmd.name == "LSUB"
+	if !lsub && !o.SelectRecursiveMatch {
+		return false
+	}
+	children := false
+	for _, n := range all {
+		if n.list != nil {
+			children = true
+			if matches(want, n.name) {
+				return false
+			}
+		}
+	}
+	return children
 }
 
 func matches(want []pattern, name string) bool {
@@ -63,7 +83,7 @@ func (s *session) listed(n node, o *imap.ListOptions) (*imap.ListData, error) {
 	} else if o.SelectSubscribed || o.ReturnSubscribed {
 		data.Attrs = append(data.Attrs, imap.MailboxAttrSubscribed)
 	}
-	if n.parent && o.SelectSubscribed && o.SelectRecursiveMatch && !n.leaf {
+	if n.parent && o.SelectRecursiveMatch {
 		data.ChildInfo = &imap.ListDataChildInfo{Subscribed: true}
 	}
 	if n.leaf {

@@ -154,6 +154,8 @@ func (s *session) Login(user, password string) error {
 			return s.failed("log in", err)
 		}
 		return s.enter(who)
+	case fault.TooMany:
+		return no(imap.ResponseCodeUnavailable, fault.Text(err))
 	}
 	s.failures++
 	srv.fails.add(s.front.peer, srv.opt.Now(), srv.times.window)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
 
 	"plenary/internal/list/archive"
@@ -15,10 +16,22 @@ import (
 func (s *session) Poll(_ *imapserver.UpdateWriter, allowExpunge bool) error {
 	if c := s.front.cmd; c != nil && s.sel != nil && s.sel.box != nil && (c.name == "NOOP" || c.name == "CHECK") {
 		if err := s.sel.box.index.Refresh(s.ctx); err != nil {
-			return s.failed("look for new posts", err)
+			return s.lasting(s.failed("look for new posts", err))
 		}
 	}
 	return s.announce(allowExpunge)
+}
+
+// lasting drops an error that may pass: news can wait, and go-imap would close
+// the connection.
+func (s *session) lasting(err error) error {
+	if s.sel != nil && s.sel.lost {
+		return errEnd
+	}
+	if s.front.gone() {
+		return err
+	}
+	return nil
 }
 
 // Idle tells the news as they come (RFC 9051 6.3.13). The box was watching
@@ -69,20 +82,24 @@ func (s *session) Idle(_ *imapserver.UpdateWriter, stop <-chan struct{}) error {
 // for her (RFC 9051 7.1.5).
 func (s *session) allowed(sel *selected) error {
 	now := s.front.srv.opt.Now()
-	if sel.box == nil || now.Sub(sel.checked) < s.front.srv.times.access {
+	if sel.box == nil || !sel.lost && now.Sub(sel.checked) < s.front.srv.times.access {
 		return nil
 	}
-	ok, err := s.front.srv.opt.Archive.MayRead(s.ctx, s.who, sel.list.ID)
-	if err != nil {
-		return s.failed("look up access", err)
-	}
-	if !ok {
-		s.front.put("* BYE The list " + sel.list.Address() + " is no longer open to you\r\n")
+	text := "The list " + sel.list.Address() + " is no longer open to you"
+	if !sel.lost {
+		ok, err := s.front.srv.opt.Archive.MayRead(s.ctx, s.who, sel.list.ID)
+		if err != nil {
+			return s.failed("look up access", err)
+		}
+		if ok {
+			sel.checked = now
+			return nil
+		}
+		sel.lost = true
+		s.front.put("* BYE " + text + "\r\n")
 		s.front.end(errEnd)
-		return errEnd
 	}
-	sel.checked = now
-	return nil
+	return no(imap.ResponseCodeNoPerm, text)
 }
 
 // announce tells the client what has changed in the selected mailbox.
@@ -94,12 +111,12 @@ func (s *session) announce(allowExpunge bool) error {
 		return nil
 	}
 	if err := s.allowed(sel); err != nil {
-		return err
+		return s.lasting(err)
 	}
 	if err := s.announceRows(sel, sel.box.index.Rows(), allowExpunge); err != nil {
 		return err
 	}
-	return s.announceFlags(sel)
+	return s.lasting(s.announceFlags(sel))
 }
 
 // announceRows tells of posts that came, and of posts that were taken away
@@ -162,11 +179,11 @@ func (s *session) announceFlags(sel *selected) error {
 	if !sel.stale {
 		return nil
 	}
-	sel.stale = false
 	flags, err := s.flagsOf(sel.list.ID)
 	if err != nil {
 		return s.failed("read flags", err)
 	}
+	sel.stale = false
 	had := sel.flags
 	sel.flags = flags
 	if err := s.tellKeywords(sel); err != nil {

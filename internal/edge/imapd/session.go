@@ -41,6 +41,7 @@ type selected struct {
 	flags    Flags
 	keywords []string  // flags the client has been told of
 	checked  time.Time // when the right to read was last looked up
+	lost     bool      // and is gone: the connection ends
 	saved    []model.UID
 	wake     chan struct{} // something happened in the box
 

@@ -28,6 +28,7 @@ func (f *front) Write(p []byte) (int, error) {
 // outcome is the tagged response of the command at hand as the client gets it.
 func (f *front) outcome(p []byte) []byte {
 	c := f.cmd
+	c.done = true
 	status := p[len(c.tagged()):]
 	switch {
 	case bytes.HasPrefix(status, []byte("NO [SERVERBUG]")):

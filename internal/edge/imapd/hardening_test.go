@@ -1,0 +1,501 @@
+package imapd
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"plenary/internal/model"
+	"plenary/internal/testkit/real"
+)
+
+// The defects of go-imap that DEPENDENCIES lists, and what else a client may do
+// to a door: each is shown not to reach anybody.
+
+// The raw writing relies on three habits of the library: its buffer is empty
+// after each response, one command is handled at a time, and it reads only when
+// its own buffer is empty.
+func TestTheLibraryIsTheOneThatWasLookedAt(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(real.Root(t), "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(mod, []byte("github.com/emersion/go-imap/v2 v2.0.0-beta.8")) {
+		t.Error("go-imap is another version: read conn.go again before moving the pin")
+	}
+}
+
+func TestTenStarsCostNothing(t *testing.T) {
+	m := sample(t)
+	m.add(model.List{Local: strings.Repeat("a", 60), Domain: strings.Repeat("a.", 60) + "example"}, "alice@example.org")
+	_, addr := serve(t, m)
+	c := loggedIn(t, addr, "alice@example.org")
+	for _, p := range []string{
+		strings.Repeat("*a", 10) + "b", strings.Repeat("*", 500), strings.Repeat("%a", 200) + "*x", strings.Repeat("*%", 200) + "y",
+	} {
+		c.want(`LIST "" "`+p+`"`, "OK")
+	}
+	c.want(`LIST "" "`+strings.Repeat("*", maxPattern+1)+`"`, "NO [LIMIT]")
+	c.want(`LIST "" (`+strings.Repeat("* ", maxPatterns)+`*)`, "NO [LIMIT]")
+}
+
+func TestMatchIsTheDefinition(t *testing.T) {
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"*", "Lists/a", true}, {"%", "Lists/a", false}, {"%", "Lists", true}, {"%/%", "Lists/a", true}, {"Lists/%", "Lists/a/b", false},
+		{"*/b", "Lists/a/b", true}, {"L*s/%b", "Lists/ab", true}, {"L*s/%b", "Lists/a/b", false}, {"L*/%b", "Lists/a/b", true}, {"", "", true}, {"", "a", false},
+		{"*%", "a/b", true}, {"%*", "a/b", true}, {"a%b", "ab", true}, {"a%b", "a/b", false}, {"a*", "b", false}, {"ä%", "äö", true},
+	} {
+		if got := compile(c.pattern).match(c.name); got != c.want {
+			t.Errorf("%q on %q: %v", c.pattern, c.name, got)
+		}
+	}
+}
+
+// Each of these makes the library answer [SERVERBUG] and write to the log.
+func TestNoCommandIsAServerBug(t *testing.T) {
+	var log lockedBuffer
+	_, addr := serve(t, sample(t), func(o *Options, _ *times) {
+		o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	})
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("SELECT Lists/talk@example.org", "OK")
+	for _, command := range []string{
+		"FETCH 0 UID", "FETCH 1:0 UID", "FETCH a UID", "FETCH 99999999999 UID", "UID FETCH 1,, UID", "STORE x FLAGS ()", "SEARCH BOGUS", "SEARCH MODSEQ 1",
+		"SEARCH FUZZY TEXT a", "SEARCH ON 32-Foo-1999", "SEARCH 0", "SEARCH UID 0", "SELECT {1+}\r\n\xff", "SELECT &A-", "LIST \"\" &A-",
+		"STATUS x (HIGHESTMODSEQ)", "STATUS INBOX ()", "CREATE x (USE (\\Foo", "ENABLE", "ENABLE ()", "AUTHENTICATE X", "COPY 1 &A-",
+		"SEARCH " + strings.Repeat("(", 5000), "SEARCH " + strings.Repeat("NOT ", 5000) + "ALL", "FETCH 1 (" + strings.Repeat("BODY[", 3000),
+		"LIST " + strings.Repeat("(", 5000), "FETCH 1 (" + strings.Repeat("BODY[1] ", 2000) + "UID)", "FETCH " + strings.Repeat("1,", 9000) + "1 UID",
+	} {
+		all := c.do("t", command)
+		if last := all[len(all)-1]; !strings.HasPrefix(last, "t ") || strings.Contains(last, "SERVERBUG") {
+			t.Errorf("%.60q: %.100q", command, last)
+		}
+		c.want("NOOP", "OK")
+	}
+	if s := log.String(); s != "" {
+		t.Errorf("logged: %s", s)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestOversizedLiteralIsNotTakenForCommands(t *testing.T) {
+	_, addr := serve(t, sample(t))
+	c := loggedIn(t, addr, "alice@example.org")
+	evil := strings.Repeat("x LOGOUT\r\n", 600)
+	for _, command := range []string{"SEARCH TEXT", "SELECT", "APPEND INBOX", "WHAT"} {
+		c.send(fmt.Sprintf("a %s {%d+}\r\n%s\r\nb NOOP\r\n", command, len(evil), evil))
+		if s := c.line(); !strings.HasPrefix(s, "a BAD") && !strings.HasPrefix(s, "a NO") {
+			t.Errorf("%s: %q", command, s)
+		}
+		if s := c.line(); s != "b OK NOOP completed" {
+			t.Errorf("%s: then %q", command, s)
+		}
+	}
+}
+
+func TestOversizedLiteralIsAnsweredAtOnce(t *testing.T) {
+	_, addr := serve(t, sample(t))
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("SEARCH TEXT {5000}", "BAD [TOOBIG]")
+	c.want("APPEND INBOX {50000000}", "NO [NOPERM]")
+}
+
+func TestLineThatNeverEnds(t *testing.T) {
+	_, addr := serve(t, sample(t))
+	c := loggedIn(t, addr, "alice@example.org")
+	c.send("a SEARCH TEXT " + strings.Repeat("x", 3*maxLine) + "\r\n")
+	if s := c.line(); s != "* BAD That line is too long" {
+		t.Error(s)
+	}
+	c.want("NOOP", "OK")
+	s := dial(t, addr)
+	s.line()
+	s.send("a LOGIN " + strings.Repeat("x", 2*maxLine) + "\r\nb NOOP\r\n")
+	if got := s.line() + s.line(); !strings.Contains(got, "too long") || !strings.Contains(got, "b OK") {
+		t.Error(got)
+	}
+}
+
+func TestMultipartWithoutPartsPoisonsNothing(t *testing.T) {
+	m := sample(t)
+	for _, head := range []string{"multipart/mixed", `multipart/mixed; boundary=""`, "multipart/", "message/rfc822", `multipart/mixed; boundary="a"`} {
+		m.post(1, crlf("From: a@example.org\nContent-Type: "+head+"\n\n--a--\n"))
+		m.post(1, crlf("Content-Type: "+head+"\n"))
+		m.post(1, head)
+	}
+	m.post(1, "")
+	m.post(1, "\r\n")
+	_, addr := serve(t, m)
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("SELECT Lists/talk@example.org", "OK")
+	for _, item := range []string{"BODYSTRUCTURE", "BODY", "ENVELOPE", "FULL", "BODY.PEEK[]", "BODY.PEEK[1]", "BODY.PEEK[1.1.HEADER]", "BODY.PEEK[TEXT]", "BINARY.PEEK[1]"} {
+		n := 0
+		for _, s := range c.want("FETCH 1:* "+item, "OK") {
+			if strings.Contains(s, " FETCH (") {
+				n++
+			}
+			if strings.Contains(s, "(BODYSTRUCTURE ())") {
+				t.Error("no children:", s)
+			}
+		}
+		if n != 20 {
+			t.Errorf("%s: %d responses", item, n)
+		}
+	}
+}
+
+func TestBrokenHeaderIsGivenAsItIs(t *testing.T) {
+	m := sample(t)
+	for _, raw := range []string{oddPost, "Subject: bare\n\nlines\nof LF only\n", "no header at all", "Subject: x\r\n\r\n\x00\x00\xff"} {
+		uid := m.post(1, raw)
+		_, addr := serve(t, m)
+		c := loggedIn(t, addr, "bob@example.org")
+		c.want("SELECT Lists/talk@example.org", "OK")
+		c.send(fmt.Sprintf("a UID FETCH %d (RFC822.SIZE BODY.PEEK[])\r\n", uid))
+		head := c.line()
+		if !strings.HasSuffix(head, fmt.Sprintf("RFC822.SIZE %d BODY[] {%d}", len(raw), len(raw))) {
+			t.Fatal(head)
+		}
+		got := make([]byte, len(raw))
+		if _, err := io.ReadFull(c.r, got); err != nil || string(got) != raw {
+			t.Errorf("%q came as %q (%v)", raw, got, err)
+		}
+	}
+}
+
+func TestNULInBinary(t *testing.T) {
+	_, addr := serve(t, sample(t))
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("EXAMINE Lists/talk@example.org", "OK")
+	if got := c.want("FETCH 2 BINARY[3]", "OK"); got[0] != "* 2 FETCH (BINARY[3] ~{6}\n\x00\x01\x02\x03\x04\x05)" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A post that came between the last poll and IDLE is told when IDLE begins.
+func TestIdleLooksBeforeItWaits(t *testing.T) {
+	m := sample(t)
+	_, addr := serve(t, m)
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("SELECT Lists/talk@example.org", "OK")
+	for i := range 20 {
+		m.post(1, plainPost)
+		c.send("a IDLE\r\n")
+		for want := range 2 {
+			if s := c.line(); want == 1 && s != fmt.Sprintf("* %d EXISTS", 4+i) && s != "+ idling" {
+				t.Fatal(s)
+			}
+		}
+		c.send("DONE\r\n")
+		c.until("a")
+	}
+}
+
+func TestClientsThatGoAwayWhileIdling(t *testing.T) {
+	m := sample(t)
+	s, addr := serve(t, m)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			c := loggedIn(t, addr, "alice@example.org")
+			c.want("SELECT Lists/talk@example.org", "OK")
+			c.send("a IDLE\r\n")
+			c.line()
+			_ = c.Close()
+			m.post(1, plainPost)
+		})
+	}
+	all.Wait()
+	s.gone(t)
+}
+
+// gone waits until no connection is left.
+func (s *Server) gone(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		n := len(s.fronts)
+		s.mu.Unlock()
+		if n == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d connections are still there", n)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.boxes) != 0 || len(s.perIP) != 0 {
+		t.Errorf("left: %d boxes, %d addresses", len(s.boxes), len(s.perIP))
+	}
+}
+
+func TestClientThatNeverReadsIsCut(t *testing.T) {
+	m := sample(t)
+	m.post(1, "Subject: large\r\n\r\n"+strings.Repeat("0123456789abcdef\r\n", 200_000))
+	s, addr := serve(t, m, func(_ *Options, tm *times) { tm.write = 50 * time.Millisecond })
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("SELECT Lists/talk@example.org", "OK")
+	c.send(strings.Repeat("a FETCH 4 BODY.PEEK[]\r\n", 50))
+	s.gone(t)
+}
+
+func TestSilentClientsAreCut(t *testing.T) {
+	s, addr := serve(t, sample(t), func(_ *Options, tm *times) { tm.stranger, tm.rest = 50*time.Millisecond, 50*time.Millisecond })
+	silent, half := dial(t, addr), dial(t, addr)
+	silent.line()
+	half.line()
+	half.send("a LOG")
+	for _, c := range []*client{silent, half} {
+		if got := c.line() + c.line(); got != "* BYE You were silent for too long" {
+			t.Error(got)
+		}
+	}
+	slow := loggedIn(t, addr, "alice@example.org")
+	slow.send("b SEARCH TEXT {100+}\r\nabc")
+	if got := slow.line() + slow.line(); got != "* BYE You were silent for too long" {
+		t.Error(got)
+	}
+	s.gone(t)
+}
+
+func certificate(t testing.TB) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"mail.example.org"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}
+
+// far makes connections look as if they came from elsewhere.
+type far struct {
+	net.Listener
+	mu sync.Mutex
+	n  int
+}
+
+func (l *far) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.n++
+	return farConn{c, net.IPv4(192, 0, 2, byte(l.n/3+1))}, nil // three connections each
+}
+
+type farConn struct {
+	net.Conn
+	ip net.IP
+}
+
+func (c farConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: c.ip, Port: 1} }
+
+// serveFar runs a door whose clients are elsewhere.
+func serveFar(t testing.TB, implicit bool, change func(*Options, *times)) (*Server, string) {
+	t.Helper()
+	s, _ := serve(t, sample(t), change)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := s.Serve
+	if implicit {
+		run = s.ServeTLS
+	}
+	go func() { _ = run(context.Background(), &far{Listener: l}) }()
+	return s, l.Addr().String()
+}
+
+func TestStartTLS(t *testing.T) {
+	conf := certificate(t)
+	_, addr := serveFar(t, false, func(o *Options, _ *times) { o.TLSConfig = conf })
+	c := dial(t, addr)
+	if s := c.line(); !strings.Contains(s, " STARTTLS LOGINDISABLED AUTH=ANONYMOUS]") {
+		t.Fatal(s)
+	}
+	c.want("LOGIN alice@example.org secret", "NO [PRIVACYREQUIRED]")
+	c.want("AUTHENTICATE PLAIN", "NO [PRIVACYREQUIRED]")
+	c.want("STARTTLS now", "BAD")
+	c.want("STARTTLS", "OK")
+	tc := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
+	under := dialled(t, tc)
+	if got := under.want("CAPABILITY", "OK"); strings.Contains(got[0], "STARTTLS") || !strings.Contains(got[0], "AUTH=PLAIN") {
+		t.Error(got)
+	}
+	under.want("STARTTLS", "BAD")
+	under.want("LOGIN alice@example.org secret", "OK")
+	under.want("SELECT Lists/talk@example.org", "OK")
+	under.want("FETCH 1:* BODY.PEEK[]", "OK")
+}
+
+func dialled(t testing.TB, c net.Conn) *client {
+	t.Helper()
+	cl := &client{t: t, Conn: c}
+	cl.reset()
+	return cl
+}
+
+func TestWhatFollowsStartTLSInTheClearIsNotObeyed(t *testing.T) {
+	conf := certificate(t)
+	_, addr := serveFar(t, false, func(o *Options, _ *times) { o.TLSConfig = conf })
+	c := dial(t, addr)
+	c.line()
+	c.send("a STARTTLS\r\nb LOGIN alice@example.org secret\r\n")
+	if got := c.line() + c.line(); got != "* BYE Nothing may follow STARTTLS before TLS has begun" {
+		t.Error(got)
+	}
+}
+
+func TestAnonymousNeedsNoTLS(t *testing.T) {
+	_, addr := serveFar(t, false, func(*Options, *times) {})
+	c := dial(t, addr)
+	if s := c.line(); !strings.Contains(s, " LOGINDISABLED AUTH=ANONYMOUS]") {
+		t.Error(s)
+	}
+	c.want("STARTTLS", "NO")
+	c.want("AUTHENTICATE ANONYMOUS =", "OK")
+}
+
+func TestImplicitTLS(t *testing.T) {
+	conf := certificate(t)
+	_, addr := serveFar(t, true, func(o *Options, _ *times) { o.TLSConfig = conf })
+	raw, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	c := dialled(t, raw)
+	if s := c.line(); strings.Contains(s, "STARTTLS") || !strings.Contains(s, "AUTH=PLAIN") {
+		t.Error(s)
+	}
+	c.want("LOGIN alice@example.org secret", "OK")
+	c.want("SELECT Lists/talk@example.org", "OK")
+	c.want("FETCH 1 BODY.PEEK[]", "OK")
+}
+
+func TestSilentTLSClientsAreCut(t *testing.T) {
+	conf := certificate(t)
+	s, addr := serveFar(t, true, func(o *Options, tm *times) { o.TLSConfig, tm.handshake = conf, 50*time.Millisecond })
+	for _, say := range []string{"", "a NOOP\r\n", "\x16\x03\x01\x02\x00"} {
+		c := dial(t, addr)
+		c.send(say)
+		_ = c.SetReadDeadline(time.Now().Add(patience))
+		b, err := io.ReadAll(c.r)
+		if errors.Is(err, os.ErrDeadlineExceeded) || bytes.Contains(b, []byte("IMAP")) || bytes.Contains(b, []byte("BUG")) {
+			t.Errorf("%q: %q %v", say, b, err)
+		}
+	}
+	s.gone(t)
+}
+
+func TestConnectionLimits(t *testing.T) {
+	s, addr := serveFar(t, false, func(o *Options, _ *times) { o.MaxPerIP, o.MaxConnections = 2, 5 })
+	var got []string
+	for range 8 {
+		got = append(got, dial(t, addr).line()[:12])
+	}
+	const ok, bye = "* OK [CAPABI", "* BYE [UNAVA"
+	// far gives the addresses .1 .1 .2 .2 .2 .3 .3 .3
+	want := []string{ok, ok, ok, ok, bye, ok, bye, bye}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("connection %d: %q", i+1, got[i])
+		}
+	}
+	_ = s
+}
+
+func TestWrongPasswordsAreCountedOverConnections(t *testing.T) {
+	_, addr := serveFar(t, false, func(o *Options, _ *times) { o.AllowInsecureAuth, o.MaxPerIP = true, 100 })
+	s := New(Options{Archive: nil, Auth: people{}})
+	peer := peerOf(farConn{nil, net.IPv4(192, 0, 2, 1)})
+	for range maxPerNetwork {
+		if s.fails.many(peer, noon, time.Minute) {
+			t.Fatal("too early")
+		}
+		s.fails.add(peer, noon, time.Minute)
+	}
+	if !s.fails.many(peer, noon, time.Minute) || s.fails.many(peer, noon.Add(2*time.Minute), time.Minute) {
+		t.Error("not counted, or not forgotten")
+	}
+	c := dial(t, addr)
+	c.line()
+	for i := range maxFailures {
+		all := c.do("t", "LOGIN alice@example.org wrong")
+		if bye := strings.HasPrefix(all[0], "* BYE"); bye != (i == maxFailures-1) {
+			t.Errorf("attempt %d: %q", i, all)
+		}
+	}
+	if s := c.line(); s != "" {
+		t.Error(s)
+	}
+}
+
+func TestTheThrottleHoldsFewAddresses(t *testing.T) {
+	var th throttle
+	for i := range 3 * maxNetworks {
+		th.add(peerOf(farConn{nil, net.IPv4(10, byte(i>>16), byte(i>>8), byte(i))}), noon, time.Minute)
+	}
+	if len(th.seen) > maxNetworks {
+		t.Error(len(th.seen))
+	}
+}
+
+func TestShutdownCutsWhoDoesNotListen(t *testing.T) {
+	m := sample(t)
+	m.post(1, "Subject: large\r\n\r\n"+strings.Repeat("0123456789abcdef\r\n", 200_000))
+	s, addr := serve(t, m)
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("SELECT Lists/talk@example.org", "OK")
+	c.send("a FETCH 4 (" + strings.Repeat("BODY.PEEK[] ", 50) + "UID)\r\n")
+	c.line() // it has begun, and will not end
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	s.gone(t)
+}
