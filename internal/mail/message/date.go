@@ -250,11 +250,14 @@ const months = "janfebmaraprmayjunjulaugsepoctnovdec"
 // monthOf reads the name of a month by its first three letters, or gives 0.
 // German, French, Spanish and Dutch names that begin otherwise are known too.
 func monthOf(w string) int {
+	if len(w) < 3 {
+		return 0
+	}
 	if m, ok := otherMonths[w]; ok {
 		return m
 	}
-	if len(w) < 3 {
-		return 0
+	if m, ok := otherMonths[w[:3]]; ok {
+		return m
 	}
 	if i := strings.Index(months, w[:3]); i >= 0 && i%3 == 0 {
 		return i/3 + 1
@@ -263,7 +266,7 @@ func monthOf(w string) int {
 }
 
 var otherMonths = map[string]int{"mär": 3, "mrz": 3, "märz": 3, "maerz": 3, "mai": 5, "okt": 10, "dez": 12, "fév": 2, "avr": 4, "aoû": 8, "août": 8, "déc": 12,
-	"ene": 1, "abr": 4, "ago": 8, "dic": 12, "mei": 5, "mrt": 3, "juin": 6, "juil": 7, "mon": 0, "sat": 0, "fri": 0}
+	"ene": 1, "abr": 4, "ago": 8, "dic": 12, "mei": 5, "mrt": 3, "juin": 6, "juil": 7}
 
 // zones gives minutes east of UTC for the names RFC 5322 4.3 knows and those
 // archives are full of. Single letters count as UTC (RFC 5322 4.3).

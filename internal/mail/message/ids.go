@@ -29,7 +29,7 @@ func (h Header) MessageID() string {
 func (h Header) References() []string {
 	var ids []string
 	for _, value := range h.All("References") {
-		ids = append(ids, messageIDs(value, MaxFields)...)
+		ids = append(ids, messageIDs(value, len(value))...)
 	}
 	value := h.Get("In-Reply-To")
 	if parent := messageIDs(value, 1); len(parent) == 1 && (len(ids) == 0 || value[0] == '<' && !slices.Contains(ids, parent[0])) {
@@ -81,11 +81,10 @@ func normaliseID(id string) string {
 	if len(id) > maxID {
 		return ""
 	}
-	if strings.ContainsAny(id, " \t") {
-		id = strings.Join(strings.Fields(id), "")
-	}
 	if strings.HasPrefix(id, `"`) {
 		id = unquoteID(id)
+	} else if strings.ContainsAny(id, " \t") {
+		id = strings.Join(strings.Fields(id), "")
 	}
 	return word.Line(word.Guess([]byte(id)))
 }

@@ -16,7 +16,7 @@ package message
 
 // Limits of what is looked at. They bound work and memory, not what is accepted.
 const (
-	MaxDepth     = 20        // levels of multipart and message/rfc822; RFC 2045 knows no limit, real mail stays under 8
+	MaxDepth     = 50        // levels of multipart and message/rfc822; RFC 2045 knows no limit, real mail stays under 8
 	MaxParts     = 1000      // parts of one message
 	MaxHeader    = 256 << 10 // octets of one header, the message's or a part's
 	MaxFields    = 2000      // fields of one header that are looked at

@@ -102,12 +102,17 @@ func (p *Part) FileName() string {
 	return word.Line(name)
 }
 
+// isSignature tells the parts that hold how another part was signed or encrypted.
+func (p *Part) isSignature() bool {
+	return p.Type == "application" && (strings.HasSuffix(p.Subtype, "-signature") || p.Subtype == "pgp-encrypted")
+}
+
 // IsAttachment tells a part that is a thing of its own and not text to be read
 // in place: disposition attachment, or anything that is neither text nor
 // multipart, nor shown inline by reference, nor the signature of another part.
 func (p *Part) IsAttachment() bool {
 	switch {
-	case p.isMultipart(), strings.HasSuffix(p.Subtype, "-signature"), p.Subtype == "pgp-encrypted":
+	case p.isMultipart(), p.isSignature():
 		return false
 	case p.Disposition == "attachment":
 		return true

@@ -56,13 +56,8 @@ func isQuoted(line string) bool {
 	return n+1 == len(trimmed) || trimmed[n+1] == ' ' || trimmed[n+1] == '>'
 }
 
-// unquoteLine takes the quote marks off.
-func unquoteLine(line string) string {
-	if isQuoted(line) {
-		line = line[strings.IndexByte(line, '>')+1:]
-	}
-	return strings.TrimLeft(line, "> \t")
-}
+// unquoteLine takes the quote marks off; initials before them stay, they may be words.
+func unquoteLine(line string) string { return strings.TrimLeft(line, "> \t") }
 
 // isOriginal tells a line after which all is quoted.
 func isOriginal(lines []string, i int) bool {

@@ -39,6 +39,7 @@ func (s *Structure) Read(raw []byte) Reading {
 		r.body.add(text)
 	} else {
 		r.walk(s.Root)
+		r.preamble(s.Root)
 	}
 	var out Reading
 	out.Plain, out.HTML, out.Attached, out.Files = r.plain.String(), r.html.String(), r.attached.String(), r.files
@@ -55,6 +56,24 @@ func headless(raw []byte, root *Part) (text string, ok bool) {
 		}
 	}
 	return word.Clean(word.Guess(raw[:min(len(raw), maxLeaf)])), root.isText("plain")
+}
+
+// preamble reads the text before the first boundary when the parts have none:
+// a broken header can put the text there. What mail programs write there for
+// readers without MIME is left out.
+func (r *reader) preamble(root *Part) {
+	if !root.isMultipart() || r.body.Len()+r.attached.Len() > 0 {
+		return
+	}
+	text := word.Clean(word.Guess(r.raw[root.BodyStart:root.Children[0].HeaderStart]))
+	if i := strings.LastIndex(strings.TrimRight(text, "\n"), "\n"); i >= 0 {
+		text = text[:i+1] // the last line is the boundary
+	} else {
+		return
+	}
+	if strings.TrimSpace(text) != "" && !strings.Contains(text, "MIME") {
+		r.body.add(TextOfHTML(text))
+	}
 }
 
 // reader gathers the texts of one message.
@@ -88,6 +107,7 @@ type visit struct {
 	twin    *Part // the alternative around it, or nil
 	foreign bool  // inside an attached message
 	first   bool  // the first leaf: text even when it has a name
+	related bool  // inside multipart/related: pictures belong to the text
 }
 
 // walk visits all parts in order without recursion.
@@ -105,7 +125,7 @@ func (r *reader) walk(root *Part) {
 				twin = p
 			}
 			for i := len(p.Children) - 1; i >= 0; i-- {
-				todo = append(todo, visit{part: p.Children[i], twin: twin, foreign: v.foreign, first: v.first && i == 0})
+				todo = append(todo, visit{part: p.Children[i], twin: twin, foreign: v.foreign, first: v.first && i == 0, related: v.related || p.Subtype == "related"})
 			}
 		case p.Message != nil:
 			r.inside(p)
@@ -140,8 +160,8 @@ func (r *reader) file(name string, p *Part) {
 // leaf reads one single part.
 func (r *reader) leaf(v visit, plainTwin map[*Part]bool) {
 	p := v.part
-	attachment := p.IsAttachment() && !(v.first && p.Type == "text")
-	if attachment && !v.foreign {
+	attachment := p.IsAttachment() && !(v.first && p.Type == "text") || p.isData()
+	if loose := p.ID != "" && p.Type != "text" && !v.related && !p.isSignature(); (attachment || loose) && !v.foreign {
 		r.file(p.FileName(), p)
 	}
 	if !p.hasWords() || r.texts >= maxTexts {
@@ -165,7 +185,7 @@ func (r *reader) leaf(v visit, plainTwin map[*Part]bool) {
 		read = text
 	}
 	switch {
-	case attachment || v.foreign:
+	case attachment || v.foreign || p.isData():
 		r.attached.add(read)
 	case p.isText("html"):
 		r.html.add(text)
@@ -183,13 +203,23 @@ func (r *reader) leaf(v visit, plainTwin map[*Part]bool) {
 
 func (p *Part) isText(subtype string) bool { return p.Type == "text" && p.Subtype == subtype }
 
-// hasWords tells a part with text for people: text that is not data for programs.
+// isData tells text that is written for programs but full of words for people:
+// invitations and visiting cards. It is searched, and not shown as text.
+func (p *Part) isData() bool {
+	switch p.Subtype {
+	case "calendar", "vcard", "x-vcard", "directory", "csv":
+		return p.Type == "text"
+	}
+	return false
+}
+
+// hasWords tells a part with text that is worth reading or searching.
 func (p *Part) hasWords() bool {
 	if p.Type != "text" {
 		return p.Type == "message" && (p.Subtype == "delivery-status" || p.Subtype == "disposition-notification")
 	}
 	switch p.Subtype {
-	case "css", "javascript", "calendar", "vcard", "x-vcard", "directory", "rtf", "x-amp-html":
+	case "css", "javascript", "rtf", "x-amp-html":
 		return false
 	}
 	return true

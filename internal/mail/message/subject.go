@@ -57,24 +57,30 @@ func trimTrailer(s string) (rest string, found bool) {
 	}
 }
 
-// trimLeaders removes everything in front that is no subject.
+// trimLeaders removes everything in front that is no subject: reply words with
+// the blobs before them, tags, and blobs as long as something follows. One walk:
+// blobs are passed once, however many there are.
 func trimLeaders(s string, tags []string) (rest string, reply bool) {
-	for {
-		s = strings.TrimLeft(s, " ")
-		if n := leader(s); n > 0 {
-			s, reply = s[n:], true
+	at, lastBlob := spaces(s), -1 // lastBlob: nothing but blobs since the last leader
+	for at < len(s) {
+		if n := blob(s[at:]); n > 0 {
+			lastBlob = at
+			at += n
 			continue
 		}
-		if n := tagAt(s, tags); n > 0 {
-			s = s[n:]
-			continue
+		if n := leader(s[at:]); n > 0 {
+			at, lastBlob, reply = at+n, -1, true
+		} else if n := tagAt(s[at:], tags); n > 0 {
+			at, lastBlob = at+n, -1
+		} else {
+			break
 		}
-		if n := blob(s); n > 0 && n < len(s) {
-			s = s[n:]
-			continue
-		}
-		return s, reply
+		at += spaces(s[at:])
 	}
+	if at == len(s) && lastBlob >= 0 {
+		at = lastBlob
+	}
+	return s[at:], reply
 }
 
 // tagAt gives the length of one of the tags at the start of s, if something follows it.
@@ -87,22 +93,13 @@ func tagAt(s string, tags []string) int {
 	return 0
 }
 
-// leader gives the length of *blob refwd at the start of s (RFC 5256 5:
-// subj-leader), or 0.
+// leader gives the length of a reply word with its colon at the start of s
+// (RFC 5256 5: subj-refwd), or 0.
 func leader(s string) int {
-	at := 0
-	for {
-		n := blob(s[at:])
-		if n == 0 {
-			break
-		}
-		at += n
-	}
-	n := replyWord(s[at:])
-	if n == 0 {
+	at := replyWord(s)
+	if at == 0 {
 		return 0
 	}
-	at += n
 	at += counter(s[at:])
 	at += spaces(s[at:])
 	at += blob(s[at:])
