@@ -44,6 +44,7 @@ type Posts interface {
 	PostStructures(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
 	PostHeaders(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
 	Bytes(ctx context.Context, bytesID int64) ([]byte, error)
+	FindPostByKey(ctx context.Context, listID int64, kind int, key []byte) (model.PostID, error)
 	FindPosts(ctx context.Context, ids []model.PostID) ([]model.Post, error)
 	ThreadNodes(ctx context.Context, listID int64, yield func(*model.ThreadNode) error) error
 }

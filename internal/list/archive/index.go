@@ -13,6 +13,7 @@ type Row struct {
 	UID        model.UID
 	Size       uint32 // octets (RFC822.SIZE)
 	HeaderLen  uint32 // octets of the header, empty line included
+	Flags      model.PostFlags
 	ReceivedAt model.Instant
 	SentAt     model.Instant
 	BytesID    int64 // where the bytes were when the row was read
@@ -46,7 +47,7 @@ func (ix *Index) Refresh(ctx context.Context) error {
 	// looks there.
 	err := ix.posts.PostPlaces(ctx, ix.list, from, 1<<32-1, func(p *model.Post) error {
 		rows = append(rows, Row{
-			UID: p.ID.UID(), Size: uint32(p.Size), HeaderLen: uint32(p.HeaderLen), ReceivedAt: p.ReceivedAt, SentAt: p.SentAt,
+			UID: p.ID.UID(), Size: uint32(p.Size), HeaderLen: uint32(p.HeaderLen), Flags: p.Flags, ReceivedAt: p.ReceivedAt, SentAt: p.SentAt,
 			BytesID: p.BytesID, BytesOff: p.BytesOff, list: ix.list,
 		})
 		return nil

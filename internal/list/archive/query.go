@@ -11,7 +11,8 @@ import (
 // Limits of a query.
 const (
 	maxSteps   = 1000 // steps of a query, counting every word and operator
-	maxPhrases = 200  // that are asked of the index at once
+	maxPhrases = 200  // steps that are asked of the index at once
+	maxHeaders = 50   // conditions that look at headers one by one
 )
 
 // Query says which posts are sought: conditions and how they are joined. It is
@@ -33,6 +34,8 @@ const (
 	opSize
 	opFlag
 	opWhere
+	opFact
+	opMessage
 )
 
 // step is a condition, or an operator on the n results before it.
@@ -43,7 +46,7 @@ type step struct {
 	text    string // the phrase, the header substring, the flag
 	field   string
 	prefix  bool
-	from    int64 // inclusive; dates are days since 1970
+	from    int64 // inclusive; dates are days since 1970; facts are bits
 	to      int64 // exclusive
 	account int64
 	where   func(model.UID) bool
@@ -146,6 +149,13 @@ func Flagged(account int64, flag string) Query {
 // flags. f is called once for each post, in order.
 func Where(f func(model.UID) bool) Query { return leaf(step{op: opWhere, where: f}) }
 
+// HasFact matches posts with all of these facts.
+func HasFact(facts model.PostFlags) Query { return leaf(step{op: opFact, from: int64(facts)}) }
+
+// MessageID matches the post with this Message-ID, written without <>; where an
+// import brought several, the first.
+func MessageID(id string) Query { return leaf(step{op: opMessage, text: id}) }
+
 const endless = int64(1) << 62
 
 func dayOf(t time.Time) int64 {
@@ -155,7 +165,13 @@ func dayOf(t time.Time) int64 {
 
 // check refuses what would take too long to answer.
 func (q Query) check() error {
-	if len(q.steps) > maxSteps {
+	headers := 0
+	for _, s := range q.steps {
+		if s.op == opHeader || s.op == opSent {
+			headers++
+		}
+	}
+	if len(q.steps) > maxSteps || headers > maxHeaders {
 		return fault.New(fault.TooMany, "that is more than can be searched for at once")
 	}
 	return nil

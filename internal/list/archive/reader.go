@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync"
+	"time"
 
 	"plenary/internal/fault"
 	"plenary/internal/model"
@@ -12,6 +13,9 @@ import (
 // Reader reads archives for every door. Its methods may be called from many
 // goroutines.
 type Reader struct {
+	// Now is the clock that "2.weeks.ago" counts from.
+	Now func() time.Time
+
 	store Store
 
 	mu      sync.Mutex
@@ -20,7 +24,7 @@ type Reader struct {
 }
 
 // NewReader makes a reader on a store.
-func NewReader(s Store) *Reader { return &Reader{store: s, indexes: map[int64]*Index{}} }
+func NewReader(s Store) *Reader { return &Reader{Now: time.Now, store: s, indexes: map[int64]*Index{}} }
 
 // Lists gives the lists whose archive who may read, in the order of the store:
 // public ones, and those she subscribes to, moderates, edits or owns.

@@ -144,6 +144,15 @@ func (s *searcher) leaf(st step) (conj, error) {
 		return s.where(func(r *Row) bool { d := day(r.ReceivedAt); return d >= st.from && d < st.to }), nil
 	case opSize:
 		return s.where(func(r *Row) bool { return int64(r.Size) >= st.from && int64(r.Size) < st.to }), nil
+	case opFact:
+		return s.where(func(r *Row) bool { return int64(r.Flags)&st.from == st.from }), nil
+	case opMessage:
+		id, err := s.r.store.FindPostByKey(s.ctx, s.list, model.KeyMessageID, MessageKey(st.text))
+		set := newBitset(len(s.rows))
+		if i, ok := find(s.rows, id.UID()); ok && id != 0 {
+			set.add(i)
+		}
+		return conj{set: &set}, err
 	case opWhere:
 		return s.where(func(r *Row) bool { return st.where(r.UID) }), nil
 	}

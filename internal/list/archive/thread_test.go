@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -382,5 +383,36 @@ func TestArrangeEnds(t *testing.T) {
 	deepest := slices.MaxFunc(bs, func(a, b archive.Branch) int { return cmp.Compare(a.Depth, b.Depth) })
 	if len(bs) != 50_000 || deepest.Depth != 49_999 || bs[0].Post.UID() != 50_000 {
 		t.Error(len(bs), deepest, bs[0])
+	}
+}
+
+// gunzipMbox gives the first n messages of a packed archive.
+func gunzipMbox(t testing.TB, path string, n int) (raws [][]byte, received []time.Time) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(z)
+	for {
+		l, err := lines.ReadBytes('\n')
+		if err != nil {
+			return raws, received
+		}
+		if f := strings.Fields(string(l)); bytes.HasPrefix(l, []byte("From ")) && len(f) >= 6 {
+			if when, err := time.Parse("Mon Jan 2 15:04:05 2006", strings.Join(f[len(f)-5:], " ")); err == nil {
+				if len(raws) == n {
+					return raws, received
+				}
+				raws, received = append(raws, nil), append(received, when)
+				continue
+			}
+		}
+		raws[len(raws)-1] = append(raws[len(raws)-1], bytes.ReplaceAll(l, []byte("\n"), []byte("\r\n"))...)
 	}
 }

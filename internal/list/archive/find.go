@@ -1,0 +1,180 @@
+package archive
+
+import (
+	"context"
+	"strings"
+	"unicode/utf8"
+
+	"plenary/internal/fault"
+	"plenary/internal/mail/message"
+	"plenary/internal/model"
+)
+
+// Marks stand around the words that were found in Hit.Snippet. Nothing else in
+// it is a control character: escape the text, then replace them.
+const (
+	MarkStart = "\x01"
+	MarkEnd   = "\x02"
+)
+
+const (
+	maxHits       = 200
+	snippetBefore = 60  // octets before the first word found
+	snippetAfter  = 140 // and after it
+	snippetText   = 64 << 10
+)
+
+// Hit is one post a person's search found.
+type Hit struct {
+	UID      model.UID
+	ThreadID model.PostID
+	SentAt   model.Instant
+	Author   string // decoded, one line
+	Subject  string // decoded, one line
+	Snippet  string // one line around the first word found, words marked
+}
+
+// Find answers a query as a person types it (Parse), newest first, at most limit
+// (and 200). A list she may not read is Forbidden, a query that cannot be meant
+// Invalid.
+func (r *Reader) Find(ctx context.Context, who model.Actor, listID int64, text string, limit int) ([]Hit, error) {
+	may, err := r.MayRead(ctx, who, listID)
+	if err != nil {
+		return nil, err
+	}
+	if !may {
+		return nil, fault.New(fault.Forbidden, "you may not read this archive")
+	}
+	q, err := Parse(text, r.Now())
+	if err != nil {
+		return nil, err
+	}
+	uids, err := r.Newest(ctx, listID, q, min(limit, maxHits))
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]model.PostID, len(uids))
+	for i, u := range uids {
+		ids[i] = model.MakePostID(listID, u)
+	}
+	posts, err := r.store.FindPosts(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	sought := q.sought()
+	hits := make([]Hit, 0, len(posts))
+	for _, p := range posts {
+		h := Hit{UID: p.ID.UID(), ThreadID: p.ThreadID, SentAt: p.SentAt, Author: p.Author, Subject: p.Subject}
+		row := Row{UID: h.UID, Size: uint32(p.Size), BytesID: p.BytesID, BytesOff: p.BytesOff, list: listID}
+		data, err := r.Bytes(ctx, row)
+		if err != nil {
+			return nil, err
+		}
+		h.Snippet = snippet(message.Read(data), sought)
+		hits = append(hits, h)
+	}
+	return hits, nil
+}
+
+// wanted is a word to mark; prefix means it may go on.
+type wanted struct {
+	word   string
+	prefix bool
+}
+
+// sought gives the words q asks for, those it does not want left out.
+func (q Query) sought() []wanted {
+	var out []wanted
+	for i, s := range q.steps {
+		if s.op != opWords || i+1 < len(q.steps) && q.steps[i+1].op == opNot {
+			continue
+		}
+		words, prefix := QueryWords(s.text)
+		for i, w := range words {
+			out = append(out, wanted{w, (prefix || s.prefix) && i == len(words)-1})
+		}
+	}
+	return out
+}
+
+func (w wanted) is(s span) bool {
+	return s.word == w.word || w.prefix && strings.HasPrefix(s.word, w.word)
+}
+
+// snippet cuts a line out of what was read, around the first word sought: of
+// the own words, else of quoted lines and attachments, else the beginning.
+func snippet(r message.Reading, sought []wanted) string {
+	for _, text := range []string{r.Body, r.Quoted, r.Attached} {
+		text = oneLine(text)
+		at := -1
+		scanWords(text, func(s span) bool {
+			for _, w := range sought {
+				if w.is(s) {
+					at = s.start
+					return false
+				}
+			}
+			return true
+		})
+		if at >= 0 {
+			return marked(window(text, at), sought)
+		}
+	}
+	return window(oneLine(r.Body), 0)
+}
+
+// oneLine makes runs of white space one space.
+func oneLine(text string) string {
+	if len(text) > snippetText {
+		text = strings.ToValidUTF8(text[:snippetText], "")
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// window cuts the text around octet at, at spaces where there are any.
+func window(text string, at int) string {
+	from, to := at-snippetBefore, at+snippetAfter
+	var b strings.Builder
+	if from > 0 {
+		if n := strings.IndexByte(text[from:at], ' '); n >= 0 {
+			from += n + 1
+		}
+		for !utf8.RuneStart(text[from]) {
+			from++
+		}
+		b.WriteString("… ")
+	}
+	from = max(from, 0)
+	if to >= len(text) {
+		b.WriteString(text[from:])
+		return b.String()
+	}
+	if n := strings.LastIndexByte(text[at:to], ' '); n > 0 {
+		to = at + n
+	}
+	for !utf8.RuneStart(text[to]) {
+		to--
+	}
+	b.WriteString(text[from:to] + " …")
+	return b.String()
+}
+
+// marked puts marks around the words sought.
+func marked(text string, sought []wanted) string {
+	var b strings.Builder
+	done := 0
+	scanWords(text, func(s span) bool {
+		if s.start < done {
+			return true
+		}
+		for _, w := range sought {
+			if w.is(s) {
+				b.WriteString(text[done:s.start] + MarkStart + text[s.start:s.end] + MarkEnd)
+				done = s.end
+				break
+			}
+		}
+		return true
+	})
+	return b.String() + text[done:]
+}
