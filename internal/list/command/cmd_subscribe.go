@@ -1,0 +1,124 @@
+package command
+
+import (
+	"context"
+	"strings"
+
+	"plenary/internal/fault"
+	"plenary/internal/list/membership"
+	"plenary/internal/mail/address"
+	"plenary/internal/model"
+)
+
+func cmdSubscribe() command {
+	return command{
+		Names: []string{"SUBscribe", "JOIN", "SIGNUP", "ADDME"},
+		Usage: "[list] [your name]",
+		Doc:   "Join a list. A letter comes to the address; answer it.",
+		fits:  fitsSubscribe,
+		run:   runSubscribe,
+	}
+}
+
+// fillers follow the verb in sentences: "subscribe me to the list please".
+var fillers = map[string]bool{"me": true, "us": true, "to": true, "please": true, "my": true, "the": true, "this": true, "your": true, "list": true}
+
+func fitsSubscribe(j *job, verb string, args []string) bool {
+	switch {
+	case len(args) == 0:
+		return true
+	case len(args) > 12:
+		return false
+	case j.listNamed(args[0]) != nil, isOption(args[0]), isAddress(args[0]):
+		return true
+	case verb == "SUBSCRIBE":
+		return j.mail.List == nil || isNameLike(args) || fillers[strings.ToLower(args[0])] || len(args) <= 3
+	}
+	return j.mail.List != nil && (isNameLike(args) || len(args) == 1 && fillers[strings.ToLower(args[0])])
+}
+
+func runSubscribe(ctx context.Context, j *job, c call) (result, error) {
+	list, rest := j.target(c.args)
+	if list == nil {
+		return j.whichList(c), nil
+	}
+	email, name, notes := readPerson(j.mail.From, rest)
+	if name == "" && email == j.mail.From {
+		name = fromName(j.mail)
+	}
+	if strings.EqualFold(name, "anonymous") {
+		name = ""
+	}
+	key := "join " + list.Address() + " " + email.Key()
+	if j.done[key] {
+		return result{}, nil
+	}
+	j.done[key] = true
+	err := j.s.Membership.RequestJoin(ctx, membership.JoinRequest{List: list, Email: email, Name: name, Source: j.mail.Source,
+		InReplyTo: j.mail.Header.MessageID()})
+	if err != nil && !ours(err) {
+		return result{text: sentence(fault.Text(err))}, nil
+	}
+	if email.Key() != j.mail.From.Key() {
+		return result{text: joined(notes, "A letter is on its way to "+email.Unicode()+". Its answer decides; nothing happens without it.")}, err
+	}
+	if len(notes) > 0 {
+		return result{text: joined(notes, "A letter is on its way to "+email.Unicode()+". Answer it to join.")}, err
+	}
+	return result{letter: true}, err
+}
+
+func joined(notes []string, last string) string {
+	return strings.Join(append(notes, last), "\n")
+}
+
+// readPerson reads what follows the list: a name, another address, options of
+// other list servers, which are named in a note.
+func readPerson(from address.Address, args []string) (email address.Address, name string, notes []string) {
+	email = from
+	var words []string
+	for i, a := range args {
+		lower := strings.ToLower(a)
+		switch {
+		case lower == "with" && i+1 < len(args):
+			return email, strings.Join(words, " "), append(notes, "The options "+strings.ToUpper(strings.Join(args[i+1:], " "))+" were left out.")
+		case strings.HasPrefix(lower, "address="), isAddress(a):
+			if other, err := address.Parse(strings.Trim(a[strings.LastIndexByte(lower, '=')+1:], "<>")); err == nil {
+				email = other
+			} else {
+				notes = append(notes, sentence(fault.Text(err)))
+			}
+		case isOption(a) || lower == "digest" || lower == "nodigest" || lower == "nomail":
+			notes = append(notes, "The option "+a+" was left out.")
+		case fillers[lower] && len(words) == 0:
+		default:
+			words = append(words, a)
+		}
+	}
+	return email, strings.Join(words, " "), notes
+}
+
+// whichList asks for the list that a command did not name, or named wrongly.
+func (j *job) whichList(c call) result {
+	if len(c.args) == 0 {
+		return result{text: "Which list? Write " + c.verb + " and the name of the list. LISTS shows the lists here.", help: true}
+	}
+	return result{text: "There is no list called " + clipWord(c.args[0]) + " here. LISTS shows the lists here."}
+}
+
+func clipWord(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}
+
+// visible tells whether a list is shown to the author: everybody may see an
+// advertised one, its people any.
+func (j *job) visible(l *model.List) (bool, error) {
+	if l.Advertised {
+		return true, nil
+	}
+	sub, err := j.s.Store.FindSubscriber(j.ctx, l.ID, j.mail.From.Key())
+	return sub != nil, err
+}

@@ -1,0 +1,213 @@
+package command
+
+import (
+	"context"
+	"strings"
+	"unicode/utf8"
+
+	"plenary/internal/list/notify"
+	"plenary/internal/mail/message"
+	"plenary/internal/model"
+)
+
+// job is the commands of one mail in work.
+type job struct {
+	s      *Service
+	ctx    context.Context
+	mail   Mail
+	lists  map[string]*model.List // found so far, by address
+	done   map[string]bool        // what was done, so that subject and text may say the same
+	failed error                  // of the database, while a line was read
+}
+
+// A human writes more than this many words below a subject that happens to be a
+// command.
+const (
+	maxBelowWeak   = 12
+	maxBelowStrong = 150
+)
+
+// plan finds the commands of a mail without carrying anything out: the lines that
+// are commands, and the lines that are not.
+func (j *job) plan() (calls []call, unknown []line, left int) {
+	m := j.mail
+	tags := []string{}
+	if m.List != nil {
+		tags = append(tags, m.List.SubjectTag, "["+m.List.Local+"]")
+	}
+	body := message.Read(m.Raw).Body
+	lines, left := bodyLines(body)
+	subject := subjectLine(m.Header, tags...)
+	_, isReply := message.BaseSubject(m.Header.Text("Subject"), tags...)
+	first, inBody := call{}, false
+	if len(lines) > 0 {
+		first, inBody = j.parse(lines[0])
+	}
+	if c, ok := j.parse(subject); ok {
+		n := wordsBelow(body)
+		switch {
+		case n == 0, inBody, !isReply && c.cmd.isWeak(c.verb) && n <= maxBelowWeak, !isReply && !c.cmd.isWeak(c.verb) && n <= maxBelowStrong:
+			calls = append(calls, c)
+		}
+		if len(calls) > 0 && !inBody {
+			return calls, nil, 0
+		}
+	}
+	if inBody && j.reads(first, lines) {
+		lines = lines[1:]
+		calls = append(calls, first)
+	}
+	for _, l := range lines {
+		if len(calls) > 0 && calls[len(calls)-1].cmd.end {
+			return calls, unknown, 0
+		}
+		c, ok := j.parse(l)
+		switch {
+		case ok:
+			calls = append(calls, c)
+			continue
+		case len(calls) > 0: // a signature
+			return calls, unknown, 0
+		}
+		if unknown = append(unknown, l); len(unknown) >= maxErrors {
+			return calls, unknown, left
+		}
+	}
+	return calls, unknown, left
+}
+
+// wordsBelow counts what stands below a subject, signatures left out; somebody
+// else's mail without quote marks counts.
+func wordsBelow(body string) (n int) {
+	for l := range strings.Lines(body) {
+		l = strings.TrimRight(l, "\n")
+		if stops(l) && !quotedHeader.MatchString(strings.TrimSpace(l)) {
+			break
+		}
+		n += len(strings.Fields(l))
+	}
+	return n
+}
+
+// reads tells whether the first line is meant as a command: an everyday word above
+// a page of text is rather the beginning of a letter.
+func (j *job) reads(c call, lines []line) bool {
+	if !c.cmd.isWeak(c.verb) {
+		return true
+	}
+	n, commands := 0, 0
+	for _, l := range lines[1:] {
+		if _, ok := j.parse(l); ok {
+			commands++
+		} else {
+			n += len(strings.Fields(l.text))
+		}
+	}
+	return n <= maxBelowWeak || commands > 0
+}
+
+// commands carries out the commands of a mail and answers once.
+func (s *Service) commands(ctx context.Context, m Mail) error {
+	j := &job{s: s, ctx: ctx, mail: m, lists: map[string]*model.List{}, done: map[string]bool{}}
+	calls, unknown, left := j.plan()
+	if j.failed != nil {
+		return j.failed
+	}
+	if len(calls) == 0 {
+		return j.nothing(unknown)
+	}
+	var out []string
+	help, letters := false, 0
+	for _, c := range calls {
+		s.Count(strings.ToLower(c.cmd.name()))
+		r, err := c.cmd.run(ctx, j, c)
+		if err == nil {
+			err = j.failed
+		}
+		if err != nil {
+			return err
+		}
+		help = help || r.help
+		if r.letter {
+			letters++
+		}
+		if r.text != "" || r.letter {
+			out = append(out, echo(c.line)+"\n"+indented(r.text, r.letter))
+		}
+		if r.stop {
+			break
+		}
+	}
+	if len(out) == 0 || letters == len(out) && left == 0 {
+		if letters > 0 || len(out) > 0 || onlyEnd(calls) {
+			return nil // the letters are the answer
+		}
+	}
+	for _, l := range unknown {
+		out = append(out, echo(l)+"\n    This was not understood.")
+	}
+	if left > 0 {
+		out = append(out, "Only "+itoa(maxLines)+" command lines of one mail are read; the rest was left out.")
+	}
+	return s.reply(ctx, m, strings.Join(out, "\n\n"), help || len(unknown) > 0)
+}
+
+func onlyEnd(calls []call) bool { return len(calls) == 1 && calls[0].cmd.end }
+
+// nothing answers a mail without any command: at a list's address it was meant
+// for people, at the server's it was mistyped.
+func (j *job) nothing(unknown []line) error {
+	m, s := j.mail, j.s
+	if m.List != nil {
+		if s.Owners == nil {
+			return s.send(j.ctx, m, notify.Letter{Kind: notify.Help})
+		}
+		if err := s.Owners.Forward(j.ctx, m.List, m.Raw); err != nil {
+			return err
+		}
+		s.Count("forward")
+		return s.send(j.ctx, m, notify.Letter{Kind: notify.Help, Data: notify.Data{
+			Text: "This address is read by a program first. No command was found in your message, so it was passed on to the people who run the list."}})
+	}
+	var out []string
+	for _, l := range unknown {
+		out = append(out, echo(l)+"\n    This was not understood.")
+	}
+	if len(out) == 0 {
+		out = append(out, "Your message held no command.")
+	}
+	return s.reply(j.ctx, m, strings.Join(out, "\n\n"), true)
+}
+
+// echo repeats a command line in an answer, and nothing else of the mail: answers
+// must not carry a stranger's text to a forged address.
+func echo(l line) string {
+	text := maskPassword(strings.Join(strings.Fields(l.text), " "))
+	if utf8.RuneCountInString(text) > maxLineShown {
+		text = string([]rune(text)[:maxLineShown]) + "…"
+	}
+	return "> " + text
+}
+
+// maskPassword hides what people still write as a password.
+func maskPassword(s string) string {
+	fields := strings.Fields(s)
+	for i, f := range fields {
+		if name, _, ok := strings.Cut(f, "="); ok && (strings.EqualFold(name, "pw") || strings.EqualFold(name, "password")) {
+			fields[i] = name + "=***"
+		}
+	}
+	if len(fields) > 1 && (strings.EqualFold(fields[0], "pw") || strings.EqualFold(fields[0], "password") || strings.EqualFold(fields[0], "approve")) {
+		for i := range fields[1:] {
+			fields[i+1] = "***"
+		}
+	}
+	return strings.Join(fields, " ")
+}
+
+func indented(text string, letter bool) string {
+	if text == "" && letter {
+		text = "A letter about this is on its way to you."
+	}
+	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
+}
