@@ -1,0 +1,172 @@
+// Package app is the composition root: it alone knows every package, makes the
+// services of their parts, opens the doors and stops them in order.
+//
+// New opens the database and makes the services, which is all the command line
+// needs. Listen opens the doors, Run answers at them until its context ends.
+// Adapters between what one service offers and what another asks for live here,
+// small and without decisions of their own.
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"plenary/internal/auth"
+	"plenary/internal/config"
+	"plenary/internal/edge/imapd"
+	"plenary/internal/edge/smtpin"
+	"plenary/internal/edge/web"
+	"plenary/internal/fault"
+	"plenary/internal/list/archive"
+	"plenary/internal/list/bounce"
+	"plenary/internal/list/command"
+	"plenary/internal/list/intake"
+	"plenary/internal/list/membership"
+	"plenary/internal/list/moderation"
+	"plenary/internal/list/notify"
+	"plenary/internal/list/posting"
+	"plenary/internal/list/transfer"
+	"plenary/internal/metrics"
+	"plenary/internal/model"
+	"plenary/internal/outbound/queue"
+	"plenary/internal/store"
+	"plenary/internal/token"
+)
+
+// App is the program: its services, and its doors once they are open.
+type App struct {
+	Config  *config.Config
+	Log     *slog.Logger
+	Metrics *metrics.Metrics
+	Node    string // names this process among those on the database
+
+	Store      *store.Store
+	Auth       *auth.Service
+	Reader     *archive.Reader
+	Posting    *posting.Service
+	Membership *membership.Service
+	Moderation *moderation.Service
+	Desk       *intake.Desk
+	Queue      *queue.Engine
+	Transfer   *transfer.Importer
+
+	smtp, submission, lmtp *smtpin.Server
+	imap                   *imapd.Server
+	web                    *web.Server
+	health                 *http.Server
+	listeners              map[string]net.Listener // by configuration key
+	addrs                  Addrs
+}
+
+// New opens the database of the configuration and makes the services. Nothing
+// listens or sends yet.
+func New(ctx context.Context, c *config.Config, log *slog.Logger) (*App, error) {
+	a := &App{Config: c, Log: log, Metrics: metrics.New(), listeners: map[string]net.Listener{}}
+	host, err := os.Hostname()
+	if err != nil {
+		host = c.Hostname
+	}
+	a.Node = host + " " + c.DataDir
+	if a.Store, err = store.Open(ctx, c.Database.DSN, log); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Ready makes the services. The schema of an empty database is made; one that
+// is behind is an error, because only the postmaster migrates.
+func (a *App) Ready(ctx context.Context) error {
+	steps, err := a.Store.MigrationStatus(ctx)
+	if err != nil {
+		return err
+	}
+	applied := 0
+	for _, s := range steps {
+		if s.Applied {
+			applied++
+		}
+	}
+	switch {
+	case applied == 0:
+		if err := a.Store.Migrate(ctx); err != nil {
+			return err
+		}
+	case applied < len(steps):
+		return fault.New(fault.Invalid, "the database has an older schema; run plenary migrate up")
+	}
+	return a.assemble(ctx)
+}
+
+// assemble makes every service of its parts.
+func (a *App) assemble(ctx context.Context) error {
+	secret, err := a.Store.Secret(ctx, "tokens")
+	if err != nil {
+		return err
+	}
+	tokens := token.New(secret)
+	letters, err := notify.New(notify.Deps{Store: a.Store, ArchiveURL: a.archiveURL, Log: a.Log})
+	if err != nil {
+		return err
+	}
+	base := a.Config.HTTP.BaseURL
+	a.Auth = auth.New(auth.Deps{Store: a.Store, Log: a.Log})
+	a.Reader = archive.NewReader(a.Store)
+	a.Posting = posting.New(posting.Deps{Store: a.Store, Tokens: tokens, Letters: letters, BaseURL: base, Host: a.Config.Hostname, Log: a.Log})
+	a.Membership = membership.New(membership.Deps{Store: a.Store, Tokens: tokens, Letters: letters, Log: a.Log})
+	a.Moderation = moderation.New(moderation.Deps{Store: a.Store, Posting: a.Posting, Letters: letters, Tokens: tokens, Log: a.Log})
+	owners := &intake.Owners{Store: a.Store, Postmaster: a.Config.SMTP.Postmaster, Hostname: a.Config.Hostname, Log: a.Log}
+	commands := command.New(command.Deps{Store: a.Store, Membership: a.Membership, Moderation: a.Moderation, Letters: letters,
+		Owners: owners, ArchiveURL: a.archiveURL, Count: a.Metrics.Command, Log: a.Log})
+	a.Desk = intake.New(intake.Deps{Store: a.Store, Posting: a.Posting, Commands: commands, Tokens: tokens, Owners: owners,
+		Bounces: bounce.New(bounce.Deps{Store: a.Store, Tokens: tokens}), Hostname: a.Config.Hostname, Count: a.Metrics.Received, Log: a.Log})
+	a.Transfer = &transfer.Importer{Store: a.Store}
+	a.Queue = a.newQueue(tokens)
+	a.gauges()
+	return a.openDoors()
+}
+
+// archiveURL is where people read about a list on the web.
+func (a *App) archiveURL(l *model.List) string { return a.Config.HTTP.BaseURL + "/list/" + l.Address() }
+
+// gauges registers figures that are asked for at each scrape.
+func (a *App) gauges() {
+	const patience = 2 * time.Second
+	status := func(pick func(*store.QueueStatus) float64) func() float64 {
+		return func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			st, err := a.Store.QueueStatus(ctx, 0)
+			if err != nil {
+				return -1
+			}
+			return pick(st)
+		}
+	}
+	a.Metrics.Gauge("plenary_queue_distributions", "Distributions not finished; -1: unknown.",
+		status(func(s *store.QueueStatus) float64 { return float64(s.Active + s.Waiting + s.Held + s.Stale) }))
+	a.Metrics.Gauge("plenary_queue_retries", "Copies that wait for another try; -1: unknown.",
+		status(func(s *store.QueueStatus) float64 { return float64(s.Retries) }))
+	a.Metrics.Gauge("plenary_queue_oldest_seconds", "Age of the oldest distribution not finished; -1: unknown.",
+		status(func(s *store.QueueStatus) float64 {
+			if s.Oldest.IsZero() {
+				return 0
+			}
+			return time.Since(s.Oldest.Time()).Seconds()
+		}))
+}
+
+// Close closes what is open. Run has ended before.
+func (a *App) Close() error {
+	var errs []error
+	for _, l := range a.listeners {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, a.Store.Close())...)
+}

@@ -1,0 +1,126 @@
+package app
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"plenary/internal/fault"
+	"plenary/internal/list/settings"
+	"plenary/internal/mail/address"
+	"plenary/internal/model"
+	"plenary/internal/sample"
+)
+
+// DemoWorld is what the demo's banner needs to know.
+type DemoWorld struct {
+	List, News             string
+	Owner, Moderator, User string
+	Password               string // of User, made at each start
+	Posts                  int64  // in the archive of List
+}
+
+// The people of the demo beside the three who have a part.
+var demoPeople = []string{"rufus.pk@example.com", "ines.valdelomar@ies-rioclaro.example", "reading.room@example.net"} //nolint:gochecknoglobals // a constant table
+
+// Demo makes the lists and people of the demo and fills the archive, once;
+// later starts find them. The reader's app password is new at each start.
+func (a *App) Demo(ctx context.Context) (*DemoWorld, error) {
+	w := &DemoWorld{List: sample.TalkAddress, News: sample.NewsAddress, Owner: sample.OwnerAddress,
+		Moderator: sample.ModeratorAddress, User: sample.SubscriberAddress}
+	talk, err := a.demoList(ctx, model.Discussion, w.List, sample.TalkName, "Colleagues in school libraries: questions, answers, ideas")
+	if err != nil {
+		return nil, err
+	}
+	news, err := a.demoList(ctx, model.Announcement, w.News, sample.NewsName, "Dates and news; a few messages a month")
+	if err != nil {
+		return nil, err
+	}
+	for _, fill := range []struct {
+		list *model.List
+		mbox []byte
+	}{{talk, sample.Talk()}, {news, sample.Announce()}} {
+		if err := a.demoPeople(ctx, fill.list); err != nil {
+			return nil, err
+		}
+		if err := a.demoArchive(ctx, fill.list, fill.mbox); err != nil {
+			return nil, err
+		}
+	}
+	if w.Posts, err = a.Store.CountPosts(ctx, talk.ID); err != nil {
+		return nil, err
+	}
+	reader, err := address.Parse(w.User)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.Auth.RevokeAll(ctx, reader); err != nil {
+		return nil, err
+	}
+	w.Password, err = a.Auth.NewAppPassword(ctx, reader, "demo")
+	return w, err
+}
+
+func (a *App) demoList(ctx context.Context, kind model.ListKind, addr, name, about string) (*model.List, error) {
+	at, err := address.Parse(addr)
+	if err != nil {
+		return nil, err
+	}
+	l, err := a.Store.FindList(ctx, at.Local, at.Domain)
+	if err != nil || l != nil {
+		return l, err
+	}
+	l = settings.New(kind, at.Local, at.Domain)
+	l.Name, l.Description = name, about
+	return l, a.Store.CreateList(ctx, l)
+}
+
+func (a *App) demoPeople(ctx context.Context, l *model.List) error {
+	roles := map[string]model.Role{
+		sample.OwnerAddress:      model.RoleOwner | model.RoleSubscriber,
+		sample.ModeratorAddress:  model.RoleModerator | model.RoleSubscriber,
+		sample.SubscriberAddress: model.RoleSubscriber,
+	}
+	for _, p := range demoPeople {
+		roles[p] = model.RoleSubscriber
+	}
+	for email, role := range roles {
+		at, err := address.Parse(email)
+		if err != nil {
+			return err
+		}
+		// Who has left in an earlier run of the demo stays away.
+		if gone, err := a.Store.SubscriptionsOf(ctx, []string{at.Key()}); err != nil || onList(gone, l.ID) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		_, err = a.Membership.Add(ctx, l, &model.Subscriber{ListID: l.ID, Email: at.String(), EmailKey: at.Key(), Roles: role, Consent: "demo"}, "demo")
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func onList(subs []model.Subscriber, list int64) bool {
+	for i := range subs {
+		if subs[i].ListID == list {
+			return true
+		}
+	}
+	return false
+}
+
+// demoArchive imports the sample by the ordinary importer, which passes over
+// what is there.
+func (a *App) demoArchive(ctx context.Context, l *model.List, mbox []byte) error {
+	path := filepath.Join(a.Config.DataDir, l.Local+".mbox")
+	if err := os.WriteFile(path, mbox, 0o600); err != nil {
+		return fault.Wrap(fault.StorageFull, err, "cannot write the sample archive")
+	}
+	defer os.Remove(path)
+	_, err := a.Transfer.Import(ctx, l, "mbox", path)
+	return err
+}

@@ -1,0 +1,109 @@
+package app
+
+import (
+	"context"
+	"encoding/hex"
+	"time"
+
+	"plenary/internal/auth"
+	"plenary/internal/config"
+	"plenary/internal/edge/imapd"
+	"plenary/internal/edge/smtpin"
+	"plenary/internal/edge/web"
+	"plenary/internal/fault"
+	"plenary/internal/list/posting"
+	"plenary/internal/model"
+	"plenary/internal/outbound/queue"
+	"plenary/internal/outbound/smtpout"
+	"plenary/internal/token"
+)
+
+// openDoors makes the doors; they answer only in Run.
+func (a *App) openDoors() error {
+	c := a.Config
+	cert, err := loadTLS(c.TLS.CertFile, c.TLS.KeyFile, time.Now)
+	if err != nil {
+		return err
+	}
+	mail := smtpin.Options{
+		Desk: a.Desk, Hostname: c.Hostname, MaxMessageBytes: c.SMTP.MaxMessageBytes, MaxRecipients: c.SMTP.MaxRecipients,
+		MaxConnections: c.SMTP.MaxConnections, MaxPerIP: c.SMTP.MaxPerIP, ReadTimeout: c.SMTP.Timeout, TLSConfig: cert, Logger: a.Log,
+	}
+	a.smtp = smtpin.New(mail)
+	submission := mail
+	submission.Submission, submission.Authenticator = true, accounts{a.Auth}
+	a.submission = smtpin.New(submission)
+	lmtp := mail
+	lmtp.LMTP, lmtp.MaxPerIP = true, c.SMTP.MaxConnections // the one mail server in front
+	a.lmtp = smtpin.New(lmtp)
+	a.imap = imapd.New(imapd.Options{
+		Archive: imapd.Over(a.Reader), Auth: a.Auth, Hostname: c.Hostname, TLSConfig: cert,
+		MaxConnections: c.IMAP.MaxConnections, MaxPerIP: c.IMAP.MaxPerIP, Log: a.Log,
+	})
+	o := web.Options{Hostname: c.Hostname, Lists: a.Store, Leave: a.Membership, Archive: permalinks{a}, Health: a.Store.Ping,
+		Metrics: a.Metrics.Handler(), Log: a.Log}
+	if c.Outbound.Mode == "catch" {
+		o.Catcher = catcher{a.Store}
+	}
+	a.web, err = web.New(o)
+	return err
+}
+
+// accounts lets owners' tools in at the submission door.
+type accounts struct{ auth *auth.Service }
+
+// Authenticate implements smtpin.Authenticator.
+func (a accounts) Authenticate(ctx context.Context, user, password string) (string, error) {
+	who, err := a.auth.Authenticate(ctx, user, password)
+	return who.Email, err
+}
+
+// permalinks finds the post an Archived-At field names.
+type permalinks struct{ app *App }
+
+// PostByPermalink implements web.Archive.
+func (p permalinks) PostByPermalink(ctx context.Context, l *model.List, hash string) ([]byte, error) {
+	missing := fault.New(fault.NotFound, "there is no such post")
+	key, err := hex.DecodeString(hash) // posting.Permalink
+	if err != nil {
+		return nil, missing
+	}
+	id, err := p.app.Store.FindPostByKey(ctx, l.ID, model.KeyMessageID, key)
+	if err != nil || id == 0 {
+		return nil, cmpOr(err, missing)
+	}
+	post, err := p.app.Store.GetPost(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return p.app.Store.PostBytes(ctx, post)
+}
+
+func cmpOr(err, fallback error) error {
+	if err != nil {
+		return err
+	}
+	return fallback
+}
+
+// relayTLS maps the configuration's words.
+func relayTLS(c *config.Config) smtpout.TLSMode {
+	if c.Outbound.RelayTLS == "opportunistic" {
+		return smtpout.TLSOpportunistic
+	}
+	return smtpout.TLSMode(c.Outbound.RelayTLS)
+}
+
+// newQueue makes the engine with the configured way out.
+func (a *App) newQueue(tokens *token.Keyring) *queue.Engine {
+	o := a.Config.Outbound
+	connect := (&smtpout.Catcher{Keep: a.Store.SaveCaught}).Connect
+	if o.Mode == "relay" {
+		connect = (&smtpout.Relay{Addr: o.Relay, TLS: relayTLS(a.Config), Username: o.RelayUsername, Password: o.RelayPassword,
+			Hello: a.Config.Hostname}).Connect
+	}
+	return queue.New(queue.Options{
+		Store: a.Store, Composer: &posting.Composer{Store: a.Store, Tokens: tokens}, Connect: connect, Node: a.Node,
+		Metrics: a.Metrics, Log: a.Log, Connections: o.Connections, StaleAge: o.HoldOlder,
+	})
+}

@@ -1,0 +1,192 @@
+// Package cli is the command line: the verbs of `plenary`, one file each
+// (cmd_x.go), in one table (table.go).
+//
+// A verb opens the program without its doors, calls a service and prints; it
+// decides nothing itself. Verbs that change something work beside a running
+// `plenary serve` and without one, because the database is the only meeting
+// point. Listings take --json. An error is one line on standard error that says
+// what to do; the exit code is 2 for a wrong call and 1 for a failure.
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kong"
+
+	"plenary/internal/app"
+	"plenary/internal/config"
+	"plenary/internal/fault"
+)
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// env is what a verb works with.
+type env struct {
+	ctx     context.Context
+	in      io.Reader
+	out     *bufio.Writer
+	err     io.Writer
+	environ []string
+	file    string // --config
+	opened  *app.App
+}
+
+// Main runs one command line and gives the exit code.
+func Main(args, environ []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	e := &env{ctx: ctx, in: os.Stdin, out: bufio.NewWriter(os.Stdout), err: os.Stderr, environ: environ}
+	return e.run(args)
+}
+
+func (e *env) run(args []string) int {
+	defer func() { _ = e.out.Flush() }()
+	var root table
+	exited := -1
+	parser, err := kong.New(&root, kong.Name("plenary"), kong.Description("Professional discussion lists and newsletters in one program."),
+		kong.Writers(e.out, e.err), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Vars{"config": lookup(e.environ, "PLENARY_CONFIG")})
+	if err != nil {
+		return e.fail(err, exitFailure)
+	}
+	if len(args) == 0 || args[0] == "help" {
+		args = append(append([]string{}, args[min(1, len(args)):]...), "--help")
+	}
+	call, err := parser.Parse(args)
+	if exited >= 0 { // --help was printed
+		return exited
+	}
+	if err != nil {
+		return e.fail(fmt.Errorf("%w; plenary help lists the verbs", err), exitUsage)
+	}
+	e.file = root.Config
+	err = call.Run(e)
+	if e.opened != nil {
+		err = errors.Join(err, e.opened.Close())
+	}
+	if err != nil {
+		return e.fail(err, exitFailure)
+	}
+	return exitOK
+}
+
+// fail prints one line. Someone at the command line is no stranger: the cause
+// is shown too.
+func (e *env) fail(err error, code int) int {
+	_ = e.out.Flush()
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	fmt.Fprintln(e.err, "plenary:", text)
+	return code
+}
+
+func lookup(environ []string, name string) string {
+	for _, v := range environ {
+		if rest, ok := strings.CutPrefix(v, name+"="); ok {
+			return rest
+		}
+	}
+	return ""
+}
+
+// config reads the configuration.
+func (e *env) config() (*config.Config, error) { return config.Load(e.file, e.environ) }
+
+// app opens the program without its doors. The schema of a new database is
+// made; one that is behind is not changed behind the postmaster's back.
+func (e *env) app() (*app.App, error) {
+	if e.opened != nil {
+		return e.opened, nil
+	}
+	c, err := e.config()
+	if err != nil {
+		return nil, err
+	}
+	a, err := app.New(e.ctx, c, logger(c.Log, e.err))
+	if err != nil {
+		return nil, err
+	}
+	e.opened = a
+	return a, a.Ready(e.ctx)
+}
+
+// logger writes structured lines to w.
+func logger(c config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // checked by config
+	opts := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// json prints one value as one line.
+func (e *env) json(v any) error {
+	enc := json.NewEncoder(e.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// rows prints a table with aligned columns, or one JSON line a row.
+func rows[T any](e *env, asJSON bool, items []T, head string, line func(T) []any) error {
+	if asJSON {
+		for _, it := range items {
+			if err := e.json(it); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, strings.ReplaceAll(head, " ", "\t"))
+	for _, it := range items {
+		cells := line(it)
+		for i, c := range cells {
+			if i > 0 {
+				fmt.Fprint(w, "\t")
+			}
+			fmt.Fprint(w, oneLine(c))
+		}
+		fmt.Fprintln(w)
+	}
+	return w.Flush()
+}
+
+// oneLine keeps foreign text from breaking a listing or driving the terminal.
+func oneLine(v any) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, fmt.Sprint(v))
+}
+
+// wrong is an error of the call rather than of the work.
+func wrong(format string, args ...any) error { return fault.New(fault.Invalid, format, args...) }
+
+// unready opens the program without asking whether its schema is current.
+func (e *env) unready() (*app.App, error) {
+	c, err := e.config()
+	if err != nil {
+		return nil, err
+	}
+	e.opened, err = app.New(e.ctx, c, logger(c.Log, e.err))
+	return e.opened, err
+}

@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"plenary/internal/list/archive"
+	"plenary/internal/list/posting"
+	"plenary/internal/list/transfer"
+	"plenary/internal/mail/message"
+	"plenary/internal/model"
+)
+
+type importCmd struct {
+	Format string   `arg:"" help:"mbox, maildir or eml."`
+	List   string   `arg:"" help:"The list's address."`
+	Path   []string `arg:"" help:"Files or folders, in order." type:"path"`
+	JSON   bool     `help:"The report as one JSON object."`
+}
+
+// Run imports; it goes on where an interrupted import stopped.
+func (c *importCmd) Run(e *env) error {
+	p, err := e.app()
+	if err != nil {
+		return err
+	}
+	l, err := findList(e, p, c.List)
+	if err != nil {
+		return err
+	}
+	im := *p.Transfer
+	if !c.JSON {
+		im.Progress = progressLine(e)
+	}
+	report, err := im.Import(e.ctx, l, c.Format, c.Path...)
+	if im.Progress != nil {
+		fmt.Fprintln(e.err)
+	}
+	if c.JSON {
+		if jerr := e.json(report); err == nil {
+			err = jerr
+		}
+		return err
+	}
+	fmt.Fprintf(e.out, "%d messages read: %d new, %d there already", report.Messages, report.Added, report.Known)
+	if report.TooLarge > 0 {
+		fmt.Fprintf(e.out, ", %d left out for their size", report.TooLarge)
+	}
+	fmt.Fprintln(e.out)
+	for _, line := range append(report.Resumed, report.Cut...) {
+		fmt.Fprintln(e.out, oneLine(line))
+	}
+	return err
+}
+
+// progressLine rewrites one line on a terminal; elsewhere it is quiet.
+func progressLine(e *env) func(transfer.Progress) {
+	f, ok := e.err.(*os.File)
+	if !ok {
+		return nil
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return nil
+	}
+	start := time.Now()
+	return func(p transfer.Progress) {
+		done := ""
+		if p.Total > 0 {
+			done = fmt.Sprintf(" %3d%%", 100*p.Octets/p.Total)
+		}
+		rate := float64(p.Messages) / max(time.Since(start).Seconds(), 0.001)
+		fmt.Fprintf(f, "\r%s%s  %d messages, %d new, %.0f/s ", oneLine(p.File), done, p.Messages, p.Added, rate)
+	}
+}
+
+type exportCmd struct {
+	Format string `arg:"" enum:"mbox" help:"mbox."`
+	List   string `arg:"" help:"The list's address."`
+}
+
+// Run writes the archive to standard output.
+func (c *exportCmd) Run(e *env) error {
+	p, err := e.app()
+	if err != nil {
+		return err
+	}
+	l, err := findList(e, p, c.List)
+	if err != nil {
+		return err
+	}
+	_, err = transfer.ExportMbox(e.ctx, p.Reader, l.ID, e.out, nil)
+	return err
+}
+
+type searchCmd struct {
+	List  string   `arg:"" help:"The list's address."`
+	Query []string `arg:"" help:"Words, \"phrases\", -not, OR, prefix*, s: f: b: d:."`
+	Limit int      `default:"20" help:"Newest posts to show."`
+	JSON  bool     `help:"One JSON object a line."`
+}
+
+// searchRow is what --json prints.
+type searchRow struct {
+	UID     model.UID `json:"uid"`
+	Date    string    `json:"date"`
+	Author  string    `json:"author"`
+	Subject string    `json:"subject"`
+	Snippet string    `json:"snippet"`
+}
+
+// Run prints the newest posts that match.
+func (c *searchCmd) Run(e *env) error {
+	p, err := e.app()
+	if err != nil {
+		return err
+	}
+	l, err := findList(e, p, c.List)
+	if err != nil {
+		return err
+	}
+	hits, err := p.Reader.Find(e.ctx, model.Actor{Site: true}, l.ID, strings.Join(c.Query, " "), c.Limit)
+	if err != nil {
+		return err
+	}
+	mark := strings.NewReplacer(archive.MarkStart, "", archive.MarkEnd, "")
+	var out []searchRow
+	for _, h := range hits {
+		out = append(out, searchRow{h.UID, h.SentAt.Time().Format("2006-01-02"), h.Author, h.Subject, mark.Replace(h.Snippet)})
+	}
+	return rows(e, c.JSON, out, "UID DATE AUTHOR SUBJECT FOUND", func(r searchRow) []any { return []any{r.UID, r.Date, r.Author, r.Subject, r.Snippet} })
+}
+
+type explainCmd struct {
+	List string `arg:"" help:"The list's address."`
+	File string `arg:"" help:"The message, as a file." type:"existingfile"`
+	From string `help:"The reverse-path; the From field's address unless given." placeholder:"ADDRESS"`
+	JSON bool   `help:"One JSON object."`
+}
+
+// explanation is what --json prints.
+type explanation struct {
+	Verdict     string         `json:"verdict"`
+	Duplicate   bool           `json:"duplicate"`
+	Subscribers int64          `json:"subscribers"`
+	Reasons     []model.Reason `json:"reasons"`
+	Trace       []model.Answer `json:"trace"`
+}
+
+// Run asks every rule about a message and shows what would happen.
+func (c *explainCmd) Run(e *env) error {
+	raw, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	p, err := e.app()
+	if err != nil {
+		return err
+	}
+	l, err := findList(e, p, c.List)
+	if err != nil {
+		return err
+	}
+	if c.From == "" {
+		if from := message.ParseHeader(raw).Addresses("From"); len(from) > 0 {
+			c.From = from[0].Address.String()
+		}
+	}
+	x, err := p.Posting.Explain(e.ctx, l, posting.Offer{ReversePath: c.From, Raw: raw, At: time.Now()})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return e.json(explanation{x.Verdict.Action.String(), x.Duplicate, x.Recipients, x.Verdict.Reasons, x.Verdict.Trace})
+	}
+	if x.Duplicate {
+		fmt.Fprintln(e.out, "the list has a post with this Message-ID: a second one would change nothing")
+	}
+	fmt.Fprintf(e.out, "verdict: %s\n", x.Verdict.Action)
+	for _, r := range x.Verdict.Reasons {
+		fmt.Fprintf(e.out, "  because %s (%s)\n", oneLine(r.Text), r.Rule)
+	}
+	fmt.Fprintf(e.out, "the list has %d subscribers\n\n", x.Recipients)
+	return rows(e, false, x.Verdict.Trace, "RULE HIT MEANS ANSWER", func(a model.Answer) []any {
+		hit := "no"
+		if a.Hit {
+			hit = "yes"
+		}
+		return []any{a.Rule, hit, a.Action, a.Text}
+	})
+}

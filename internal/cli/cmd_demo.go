@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"plenary/internal/app"
+	"plenary/internal/config"
+)
+
+type demoCmd struct {
+	Dir  string `default:"plenary-demo" help:"Folder of its data; starting again goes on with it."`
+	JSON bool   `help:"One JSON line of addresses instead of the banner, for scripts."`
+}
+
+// demoPorts are the doors' usual ports, used unless taken or configured.
+var demoPorts = []struct{ key, port string }{ //nolint:gochecknoglobals // a constant table
+	{"SMTP_LISTEN", "2525"}, {"LMTP_LISTEN", "2424"}, {"IMAP_LISTEN", "1143"}, {"HTTP_LISTEN", "8080"},
+}
+
+// demoLine is what --json prints.
+type demoLine struct {
+	SMTP     string `json:"smtp"`
+	LMTP     string `json:"lmtp"`
+	IMAP     string `json:"imap"`
+	HTTP     string `json:"http"`
+	List     string `json:"list"`
+	User     string `json:"user"`
+	Password string `json:"password"`
+}
+
+// Run starts the whole program on loopback, makes the lists and people of the
+// demo when the folder is new, and serves until it is stopped.
+func (c *demoCmd) Run(e *env) error {
+	cfg, err := c.config(e)
+	if err != nil {
+		return err
+	}
+	a, err := app.New(e.ctx, cfg, logger(cfg.Log, e.err))
+	if err != nil {
+		return err
+	}
+	e.opened = a
+	if err := a.Store.Migrate(e.ctx); err != nil {
+		return err
+	}
+	if err := a.Ready(e.ctx); err != nil {
+		return err
+	}
+	world, err := a.Demo(e.ctx)
+	if err != nil {
+		return err
+	}
+	at, err := a.Listen()
+	if err != nil {
+		return err
+	}
+	line := demoLine{at.SMTP, at.LMTP, at.IMAP, at.HTTP, world.List, world.User, world.Password}
+	if c.JSON {
+		err = e.json(line)
+	} else {
+		_, err = e.out.WriteString(banner(line, world, cfg.DataDir))
+	}
+	if err = errors.Join(err, e.out.Flush()); err != nil {
+		return err
+	}
+	if err := a.Run(e.ctx); err != nil {
+		return err
+	}
+	if !c.JSON {
+		fmt.Fprintf(e.out, "\nStopped. The data stays in %s; start again to go on with it.\n", cfg.DataDir)
+	}
+	return nil
+}
+
+// config is the demo's: loopback, a folder, the catcher. Environment variables
+// still win.
+func (c *demoCmd) config(e *env) (*config.Config, error) {
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, err
+	}
+	environ := []string{"PLENARY_DATA_DIR=" + dir, "PLENARY_OUTBOUND_MODE=catch", "PLENARY_HOSTNAME=localhost", "PLENARY_LOG_LEVEL=warn"}
+	http := ""
+	for _, d := range demoPorts {
+		addr := lookup(e.environ, "PLENARY_"+d.key)
+		if addr == "" {
+			if addr, err = freeAddr(d.port); err != nil {
+				return nil, err
+			}
+			environ = append(environ, "PLENARY_"+d.key+"="+addr)
+		}
+		if d.key == "HTTP_LISTEN" {
+			http = addr
+		}
+	}
+	environ = append(environ, "PLENARY_HTTP_BASE_URL=http://"+http)
+	return config.Load(e.file, append(environ, e.environ...))
+}
+
+// freeAddr gives the usual port on loopback, or another when it is taken.
+func freeAddr(port string) (string, error) {
+	for _, p := range []string{port, "0"} {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", p))
+		if err != nil {
+			continue
+		}
+		addr := l.Addr().String()
+		return addr, l.Close()
+	}
+	return "", errors.New("no free port on 127.0.0.1")
+}
+
+// banner says what there is and what to try; its commands can be pasted.
+func banner(d demoLine, w *app.DemoWorld, dir string) string {
+	from, to := d.User, d.List
+	local, domain, _ := strings.Cut(to, "@")
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p("Plenary is running; nothing leaves this machine. Data: %s", dir)
+	p("")
+	p("  lists       %s (discussion, %d posts in the archive)", to, w.Posts)
+	p("              %s (announcements)", w.News)
+	p("  people      %s owns them, %s moderates, %s posts freely", w.Owner, w.Moderator, from)
+	p("  doors       SMTP %s   LMTP %s   IMAP %s   HTTP %s", d.SMTP, d.LMTP, d.IMAP, d.HTTP)
+	p("")
+	p("Post to the list:")
+	p(`  printf 'From: %s\r\nTo: %s\r\nSubject: Hello\r\n\r\nIs anybody lending board games?\r\n' | curl -sS smtp://%s --mail-from %s --mail-rcpt %s --upload-file -`, from, to, d.SMTP, from, to)
+	p("")
+	p("Read what each person got, in a browser:")
+	p("  http://%s/catch", d.HTTP)
+	p("")
+	p("Read the archive by IMAP (or set up any mail program with this server, user and password):")
+	p("  curl -sS 'imap://%s/Lists%%2F%s/;UID=1' --user '%s:%s'", d.IMAP, strings.ReplaceAll(to, "@", "%40"), from, d.Password)
+	p("  curl -sS 'imap://%s/Lists%%2F%s' --user '%s:%s' -X 'SEARCH TEXT library'", d.IMAP, strings.ReplaceAll(to, "@", "%40"), from, d.Password)
+	p("")
+	p("Join: write to the list's join address, then answer the letter that comes (open it in the browser page above)")
+	p(`  printf 'From: New Colleague <new@example.com>\r\nTo: %s-join@%s\r\nSubject: join\r\n\r\n' | curl -sS smtp://%s --mail-from new@example.com --mail-rcpt %s-join@%s --upload-file -`, local, domain, d.SMTP, local, domain)
+	p("")
+	p("Ctrl-C stops it.")
+	return b.String()
+}

@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"plenary/internal/app"
+	"plenary/internal/fault"
+	"plenary/internal/list/settings"
+	"plenary/internal/mail/address"
+	"plenary/internal/model"
+)
+
+type listCmd struct {
+	Create listCreateCmd `cmd:"" help:"Make a list."`
+	Ls     listLsCmd     `cmd:"" help:"All lists."`
+	Show   listShowCmd   `cmd:"" help:"A list's settings."`
+	Set    listSetCmd    `cmd:"" help:"Change settings: KEY=VALUE ..."`
+	Rm     listRmCmd     `cmd:"" help:"Remove a list with its people and its archive."`
+}
+
+type listCreateCmd struct {
+	Address string   `arg:"" help:"The posting address."`
+	Kind    string   `enum:"discussion,announcement,newsletter" default:"discussion" help:"discussion, announcement or newsletter."`
+	Set     []string `sep:"none" placeholder:"KEY=VALUE" help:"A setting; may be repeated."`
+}
+
+var kinds = map[string]model.ListKind{"discussion": model.Discussion, "announcement": model.Announcement, "newsletter": model.Newsletter} //nolint:gochecknoglobals // a constant table
+
+// Run makes the list.
+func (c *listCreateCmd) Run(e *env) error {
+	a, err := address.Parse(c.Address)
+	if err != nil {
+		return err
+	}
+	key, err := address.Parse(a.Key())
+	if err != nil {
+		return err
+	}
+	l := settings.New(kinds[c.Kind], key.Local, key.Domain)
+	if err := apply(l, c.Set); err != nil {
+		return err
+	}
+	p, err := e.app()
+	if err != nil {
+		return err
+	}
+	if err := p.Store.CreateList(e.ctx, l); err != nil {
+		if fault.Is(err, fault.Conflict) {
+			return fault.New(fault.Conflict, "there is a list %s already", l.Address())
+		}
+		return err
+	}
+	fmt.Fprintf(e.out, "%s is there. Next: plenary subscriber add %s YOU@EXAMPLE --role owner\n", l.Address(), l.Address())
+	return nil
+}
+
+func apply(l *model.List, pairs []string) error {
+	for _, p := range pairs {
+		key, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return wrong("%q is not KEY=VALUE", p)
+		}
+		if err := settings.Set(l, strings.TrimSpace(key), value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findList gives the list with this posting address.
+func findList(e *env, p *app.App, text string) (*model.List, error) {
+	a, err := address.Parse(text)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "a list is named by its posting address")
+	}
+	key, err := address.Parse(a.Key())
+	if err != nil {
+		return nil, err
+	}
+	l, err := p.Store.FindList(e.ctx, key.Local, key.Domain)
+	if err == nil && l == nil {
+		err = fault.New(fault.NotFound, "there is no list %s; plenary list ls shows all", text)
+	}
+	return l, err
+}
+
+type listLsCmd struct {
+	JSON bool `help:"One JSON object a line."`
+}
+
+type listRow struct {
+	Address     string `json:"address"`
+	Kind        string `json:"kind"`
+	Subscribers int64  `json:"subscribers"`
+	Description string `json:"description"`
+}
+
+// Run prints all lists.
+func (c *listLsCmd) Run(e *env) error {
+	p, err := e.app()
+	if err != nil {
+		return err
+	}
+	lists, err := p.Store.Lists(e.ctx)
+	if err != nil {
+		return err
+	}
+	var out []listRow
+	for i := range lists {
+		n, err := p.Store.CountSubscribers(e.ctx, lists[i].ID)
+		if err != nil {
+			return err
+		}
+		out = append(out, listRow{lists[i].Address(), kindName(lists[i].Kind), n, lists[i].Description})
+	}
+	return rows(e, c.JSON, out, "LIST KIND SUBSCRIBERS DESCRIPTION", func(r listRow) []any {
+		return []any{r.Address, r.Kind, r.Subscribers, r.Description}
+	})
+}
+
+func kindName(k model.ListKind) string {
+	for name, v := range kinds {
+		if v == k {
+			return name
+		}
+	}
+	return "unknown"
+}
+
+type listShowCmd struct {
+	List string `arg:"" help:"The list's address."`
+	JSON bool   `help:"One JSON object a line."`
+}
+
+type settingRow struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// Run prints every setting.
+func (c *listShowCmd) Run(e *env) error {
+	p, err := e.app()
+	if err != nil {
+		return err
+	}
+	l, err := findList(e, p, c.List)
+	if err != nil {
+		return err
+	}
+	var out []settingRow
+	for _, s := range settings.Table() {
+		out = append(out, settingRow{s.Key, s.Get(l)})
+	}
+	return rows(e, c.JSON, out, "SETTING VALUE", func(r settingRow) []any { return []any{r.Key, r.Value} })
+}
+
+type listSetCmd struct {
+	List string   `arg:"" help:"The list's address."`
+	Set  []string `arg:"" help:"KEY=VALUE ..." placeholder:"KEY=VALUE"`
+}
+
+// Run changes settings, all or none.
+func (c *listSetCmd) Run(e *env) error {
+	p, err := e.app()
+	if err != nil {
+		return err
+	}
+	l, err := findList(e, p, c.List)
+	if err != nil {
+		return err
+	}
+	if err := apply(l, c.Set); err != nil {
+		return err
+	}
+	return p.Store.SaveList(e.ctx, l)
+}
+
+type listRmCmd struct {
+	List string `arg:"" help:"The list's address."`
+	Yes  bool   `help:"Really; the archive goes too."`
+}
+
+// Run removes the list.
+func (c *listRmCmd) Run(e *env) error {
+	p, err := e.app()
+	if err != nil {
+		return err
+	}
+	l, err := findList(e, p, c.List)
+	if err != nil {
+		return err
+	}
+	if !c.Yes {
+		return wrong("this removes %s with its subscribers and its whole archive; say --yes", l.Address())
+	}
+	return p.Store.RemoveList(e.ctx, l.ID)
+}

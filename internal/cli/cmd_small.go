@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"plenary/internal/app"
+	"plenary/internal/config"
+	"plenary/internal/mail/address"
+)
+
+type configCmd struct {
+	Markdown bool `help:"As the handbook's page."`
+}
+
+// Run prints a configuration file that holds every key.
+func (c *configCmd) Run(e *env) error {
+	text := config.Sample()
+	if c.Markdown {
+		text = config.Handbook()
+	}
+	_, err := e.out.WriteString(text)
+	return err
+}
+
+type migrateCmd struct {
+	Up     migrateUpCmd     `cmd:"" help:"Bring the schema to its newest version."`
+	Status migrateStatusCmd `cmd:"" help:"Which steps were applied."`
+}
+
+type migrateUpCmd struct{}
+
+// Run migrates.
+func (c *migrateUpCmd) Run(e *env) error {
+	p, err := e.unready()
+	if err != nil {
+		return err
+	}
+	return p.Store.Migrate(e.ctx)
+}
+
+type migrateStatusCmd struct {
+	JSON bool `help:"One JSON object a line."`
+}
+
+type migrationRow struct {
+	Version int64  `json:"version"`
+	Name    string `json:"name"`
+	Applied bool   `json:"applied"`
+}
+
+// Run prints every step.
+func (c *migrateStatusCmd) Run(e *env) error {
+	p, err := e.unready()
+	if err != nil {
+		return err
+	}
+	steps, err := p.Store.MigrationStatus(e.ctx)
+	if err != nil {
+		return err
+	}
+	var out []migrationRow
+	for _, s := range steps {
+		out = append(out, migrationRow{s.Version, s.Name, s.Applied})
+	}
+	return rows(e, c.JSON, out, "VERSION NAME APPLIED", func(r migrationRow) []any { return []any{r.Version, r.Name, r.Applied} })
+}
+
+type accessCmd struct {
+	Email  string `arg:"" help:"The person's address."`
+	Label  string `default:"mail client" help:"What it is for."`
+	Revoke bool   `help:"Take all app passwords of this person back instead."`
+}
+
+// Run makes an app password and prints it; only its hash is kept.
+func (c *accessCmd) Run(e *env) error {
+	a, err := address.Parse(c.Email)
+	if err != nil {
+		return err
+	}
+	p, err := e.app()
+	if err != nil {
+		return err
+	}
+	if c.Revoke {
+		n, err := p.Auth.RevokeAll(e.ctx, a)
+		if err == nil {
+			fmt.Fprintf(e.out, "%d app passwords of %s no longer work\n", n, a)
+		}
+		return err
+	}
+	secret, err := p.Auth.NewAppPassword(e.ctx, a, c.Label)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.out, secret)
+	return nil
+}
+
+type healthCmd struct{}
+
+// Run asks /healthz of the service this configuration describes.
+func (c *healthCmd) Run(e *env) error {
+	cfg, err := e.config()
+	if err != nil {
+		return err
+	}
+	if err := app.AskHealth(e.ctx, cfg); err != nil {
+		return err
+	}
+	fmt.Fprintln(e.out, "ok")
+	return nil
+}
+
+type versionCmd struct{}
+
+// Run prints the version the binary was built from.
+func (c *versionCmd) Run(e *env) error {
+	version, goVersion := "unknown", ""
+	if b, ok := debug.ReadBuildInfo(); ok {
+		version, goVersion = b.Main.Version, b.GoVersion
+		for _, s := range b.Settings {
+			if s.Key == "vcs.revision" {
+				version += " " + s.Value
+			}
+		}
+	}
+	fmt.Fprintln(e.out, "plenary", version, goVersion)
+	return nil
+}

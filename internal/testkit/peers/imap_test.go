@@ -1,0 +1,237 @@
+package peers
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"plenary/internal/model"
+	"plenary/internal/sample"
+	"plenary/internal/testkit"
+	"plenary/internal/testkit/real"
+)
+
+const (
+	reader  = "ann@example.org"
+	mailbox = "Lists/talk@lists.example.org"
+)
+
+// library is a running program with the sample archive imported.
+type library struct {
+	*testkit.Plenary
+	list     *model.List
+	posts    int
+	password string
+	host     string
+	port     string
+}
+
+func open(t *testing.T) *library {
+	t.Helper()
+	p := testkit.Start(t)
+	l := &library{Plenary: p, list: p.List("talk@lists.example.org", model.Discussion)}
+	p.Add(l.list, model.RoleSubscriber, reader)
+	mbox := filepath.Join(t.TempDir(), "talk.mbox")
+	if err := os.WriteFile(mbox, sample.Talk(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := p.Transfer.Import(context.Background(), l.list, "mbox", mbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.posts = report.Added
+	l.password = p.Password(reader)
+	l.host, l.port, _ = net.SplitHostPort(p.At.IMAP)
+	return l
+}
+
+// run runs a program with a bound and gives everything it printed.
+func run(t *testing.T, dir, name string, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*testkit.Patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, real.Program(t, name), args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir, "LC_ALL=C.UTF-8", "TERM=xterm")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func TestMbsyncPullsAWholeList(t *testing.T) {
+	real.Program(t, "mbsync")
+	l, dir := open(t), t.TempDir()
+	rc := fmt.Sprintf(`IMAPAccount plenary
+Host %s
+Port %s
+User %s
+Pass %s
+SSLType None
+AuthMechs LOGIN
+
+IMAPStore remote
+Account plenary
+
+MaildirStore local
+Path %s/mail/
+Inbox %s/inbox
+
+Channel talk
+Far :remote:"%s"
+Near :local:talk
+Create Near
+Sync Pull
+SyncState *
+`, l.host, l.port, reader, l.password, dir, dir, mailbox)
+	write(t, dir, "mbsyncrc", rc)
+	if err := os.Mkdir(filepath.Join(dir, "mail"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	first, err := run(t, dir, "mbsync", "-V", "-c", "mbsyncrc", "talk")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, first)
+	}
+	if n := files(t, dir); n != l.posts {
+		t.Fatalf("mbsync pulled %d messages of %d\n%s", n, l.posts, first)
+	}
+	second, err := run(t, dir, "mbsync", "-V", "-c", "mbsyncrc", "talk")
+	if err != nil || files(t, dir) != l.posts || !strings.Contains(second, "far side: 0 messages") && !strings.Contains(second, "Near: +0") {
+		t.Fatalf("the second pull was not quiet: %v, %d files\n%s", err, files(t, dir), second)
+	}
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func files(t *testing.T, dir string) int {
+	t.Helper()
+	a, _ := filepath.Glob(filepath.Join(dir, "mail", "talk", "new", "*"))
+	b, _ := filepath.Glob(filepath.Join(dir, "mail", "talk", "cur", "*"))
+	return len(a) + len(b)
+}
+
+func TestCurlReadsOneMessage(t *testing.T) {
+	real.Program(t, "curl")
+	l, dir := open(t), t.TempDir()
+	out, err := run(t, dir, "curl", "-sS", "--user", reader+":"+l.password, "imap://"+l.At.IMAP+"/"+url.PathEscape(mailbox)+"/;UID=1")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if want := l.bytes(t, 1); out != string(want) {
+		t.Errorf("curl got %d octets, the archive has %d", len(out), len(want))
+	}
+}
+
+// bytes gives a post as the archive keeps it.
+func (l *library) bytes(t *testing.T, uid model.UID) []byte {
+	t.Helper()
+	post, err := l.Store.GetPost(context.Background(), model.MakePostID(l.list.ID, uid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := l.Store.PostBytes(context.Background(), post)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+const imaplibScript = `
+import imaplib, sys
+host, port, user, password, box = sys.argv[1:6]
+m = imaplib.IMAP4(host, int(port))
+assert m.login(user, password)[0] == 'OK'
+print('CAPABILITY', b' '.join(m.capability()[1]).decode())
+typ, boxes = m.list('""', '*'); assert typ == 'OK' and any(box.encode() in b for b in boxes), boxes
+typ, n = m.select('"%s"' % box); assert typ == 'OK', n
+total = int(n[0]); print('EXISTS', total)
+typ, d = m.search(None, 'TEXT', 'library'); assert typ == 'OK' and d[0], d
+typ, d = m.uid('search', None, 'SUBJECT', 'e-readers', 'SINCE', '1-Jan-2025'); assert typ == 'OK', d
+typ, d = m.fetch('1:5', '(FLAGS UID INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)'); assert typ == 'OK' and len(d) == 5, d
+typ, d = m.fetch('2', '(BODY.PEEK[HEADER.FIELDS (SUBJECT FROM)] BODY.PEEK[TEXT]<0.20>)'); assert typ == 'OK', d
+typ, d = m.store('3', '+FLAGS', '(\\Seen \\Flagged)'); assert typ == 'OK', d
+typ, d = m.search(None, 'FLAGGED'); assert d[0] == b'3', d
+for refused in (lambda: m.store('3', '+FLAGS', '(\\Deleted)'), lambda: m.create('x'), lambda: m.delete(box),
+                lambda: m.append('"%s"' % box, '', None, b'Subject: x\r\n\r\nx'), lambda: m.copy('1', '"%s"' % box)):
+    typ, why = refused()
+    print('REFUSED', typ, why)
+    assert typ == 'NO', why
+typ, d = m.expunge(); assert typ in ('OK', 'NO')
+typ, d = m.status('"%s"' % box, '(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)'); assert typ == 'OK'; print('STATUS', d)
+m.close(); m.logout()
+m = imaplib.IMAP4(host, int(port)); m.login(user, password); m.select('"%s"' % box, readonly=True)
+typ, d = m.search(None, 'FLAGGED'); assert d[0] == b'3', d
+typ, d = m.store('1', '+FLAGS', '(\\Seen)'); assert typ == 'NO', d
+m.logout(); print('DONE')
+`
+
+func TestPythonImaplib(t *testing.T) {
+	real.Program(t, "python3")
+	l, dir := open(t), t.TempDir()
+	write(t, dir, "session.py", imaplibScript)
+	out, err := run(t, dir, "python3", "session.py", l.host, l.port, reader, l.password, mailbox)
+	if err != nil || !strings.Contains(out, "DONE") || !strings.Contains(out, fmt.Sprintf("EXISTS %d\n", l.posts)) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestMuttThreadsAndSearches drives mutt in a terminal as a person would.
+func TestMuttThreadsAndSearches(t *testing.T) {
+	tmux := real.Program(t, "tmux")
+	mutt := real.Program(t, "mutt")
+	l, dir := open(t), t.TempDir()
+	write(t, dir, "muttrc", fmt.Sprintf(`set imap_user="%s"
+set imap_pass="%s"
+set ssl_starttls=no ssl_force_tls=no
+set sort=threads
+set mail_check=1 timeout=1
+set pager_index_lines=0 wait_key=no
+set ascii_chars=yes
+set charset=utf-8
+`, reader, l.password))
+	box := fmt.Sprintf("imap://%s/%s", l.At.IMAP, mailbox)
+	socket := filepath.Join(dir, "tmux")
+	term := func(args ...string) string {
+		out, err := run(t, dir, tmux, append([]string{"-S", socket, "-f", "/dev/null"}, args...)...)
+		if err != nil {
+			t.Fatalf("tmux %v: %v\n%s", args, err, out)
+		}
+		return out
+	}
+	term("new-session", "-d", "-x", "140", "-y", "50", mutt+" -F "+dir+"/muttrc -f '"+box+"'")
+	t.Cleanup(func() { _ = exec.Command(tmux, "-S", socket, "kill-server").Run() })
+	screen := func(what, want string) string {
+		t.Helper()
+		re, deadline := regexp.MustCompile(want), time.Now().Add(testkit.Patience)
+		for {
+			out := term("capture-pane", "-p")
+			if re.MatchString(out) {
+				return out
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: mutt does not show %q:\n%s", what, want, out)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	screen("opening", fmt.Sprintf(`Msgs:%d`, l.posts))
+	screen("threading", `[|\x60]->`)
+	term("send-keys", "l", "=b grant", "Enter") // a server-side body search
+	screen("searching", `(?i)limit: =b grant|Msgs:\d+/`)
+	term("send-keys", "l", "all", "Enter")
+	screen("all again", fmt.Sprintf(`Msgs:%d`, l.posts))
+	term("send-keys", "=", "Enter") // first message, open it
+	screen("reading", `(?m)^Subject: `)
+	term("send-keys", "q", "q")
+}
