@@ -142,6 +142,7 @@ const (
 
 func TestCommands(t *testing.T) {
 	html := "Content-Type: text/html; charset=utf-8\r\n"
+	r := newRig(t)
 	for _, c := range []struct {
 		name          string
 		entry         command.Entry
@@ -225,7 +226,6 @@ func TestCommands(t *testing.T) {
 		{"absence", command.AtJoin, "Subject: Automatische Antwort: Re: x\r\n", "", "", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t)
 			m := command.Mail{Entry: c.entry}
 			if c.entry != command.AtServer {
 				m.List = r.talk

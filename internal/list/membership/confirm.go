@@ -126,7 +126,7 @@ func (s *Service) Decline(ctx context.Context, tok string) (Confirmed, error) {
 	if _, err := s.Store.UsePending(ctx, p.ID); err != nil {
 		return Confirmed{}, err
 	}
-	s.trace(ctx, list, "member.declined", p.EmailKey, p.EmailKey, "")
+	s.trace(ctx, list, model.Event{Kind: "member.declined", Actor: p.EmailKey, EmailKey: p.EmailKey})
 	email, err := address.Parse(p.Email)
 	return Confirmed{Kind: p.Kind, List: list, Email: email}, err
 }
@@ -149,7 +149,7 @@ func (s *Service) askModerators(ctx context.Context, list *model.List, p *model.
 	if err := s.toModerators(ctx, list, notify.Letter{Kind: notify.JoinApprove, Token: tok, Data: data}); err != nil {
 		return false, err
 	}
-	s.trace(ctx, list, "member.join-waiting", p.EmailKey, p.EmailKey, "")
+	s.trace(ctx, list, model.Event{Kind: "member.join-waiting", Actor: p.EmailKey, EmailKey: p.EmailKey})
 	return true, s.Letters.Send(ctx, notify.Letter{Kind: notify.JoinWaiting, List: list, To: email, Data: data})
 }
 
@@ -202,7 +202,7 @@ func (s *Service) DecideJoin(ctx context.Context, tok string, agree bool, by, co
 	case agree:
 		return done, nil
 	}
-	s.trace(ctx, list, "member.join-refused", by, p.EmailKey, comment)
+	s.trace(ctx, list, model.Event{Kind: "member.join-refused", Actor: by, EmailKey: p.EmailKey, Detail: comment})
 	return done, s.Letters.Send(ctx, notify.Letter{Kind: notify.JoinRefused, List: list, To: email,
 		Data: notify.Data{Email: email.Unicode(), Comment: comment}})
 }

@@ -107,7 +107,7 @@ func (s *Service) Join(ctx context.Context, e Entry) (fresh bool, err error) {
 	if fresh = made || before != nil && !before.Has(model.RoleSubscriber); err != nil || !fresh {
 		return false, err
 	}
-	s.trace(ctx, e.List, "member.joined", e.By, sub.EmailKey, e.Consent)
+	s.trace(ctx, e.List, model.Event{Kind: "member.joined", Actor: e.By, EmailKey: sub.EmailKey, Detail: e.Consent})
 	return true, s.Letters.Send(ctx, notify.Letter{Kind: notify.Welcome, List: e.List, To: e.Email, Data: notify.Data{Email: e.Email.Unicode()}})
 }
 
@@ -122,7 +122,7 @@ func (s *Service) Add(ctx context.Context, l *model.List, sub *model.Subscriber,
 	if fresh, err = s.Store.Subscribe(ctx, sub); err != nil {
 		return false, err
 	}
-	s.trace(ctx, l, "member.added", by, sub.EmailKey, RoleNames(sub.Roles))
+	s.trace(ctx, l, model.Event{Kind: "member.added", Actor: by, EmailKey: sub.EmailKey, Detail: RoleNames(sub.Roles)})
 	return fresh, nil
 }
 
@@ -136,7 +136,7 @@ func (s *Service) Remove(ctx context.Context, l *model.List, a address.Address, 
 	if gone == nil {
 		return fault.New(fault.NotFound, "%s is not on %s", a.Unicode(), l.Address())
 	}
-	s.trace(ctx, l, "member.removed", by, a.Key(), "")
+	s.trace(ctx, l, model.Event{Kind: "member.removed", Actor: by, EmailKey: a.Key()})
 	return nil
 }
 
@@ -165,7 +165,7 @@ func (s *Service) Leave(ctx context.Context, e Exit) (left bool, err error) {
 	} else if err := s.Store.SaveSubscriber(ctx, sub); err != nil {
 		return false, err
 	}
-	s.trace(ctx, e.List, "member.left", key, key, e.Reason)
+	s.trace(ctx, e.List, model.Event{Kind: "member.left", Actor: key, EmailKey: key, Detail: e.Reason})
 	if e.Quiet {
 		return true, nil
 	}
@@ -174,10 +174,10 @@ func (s *Service) Leave(ctx context.Context, e Exit) (left bool, err error) {
 
 // trace writes a line of the trace. It comes after the fact, so a failure is
 // logged and undoes nothing.
-func (s *Service) trace(ctx context.Context, l *model.List, kind, actor, emailKey, detail string) {
-	e := &model.Event{At: model.At(s.Now()), ListID: l.ID, Kind: kind, Actor: actor, EmailKey: emailKey, Detail: detail}
-	if err := s.Store.SaveEvent(ctx, e); err != nil {
-		s.Log.Error("cannot write the trace", "event", kind, "list", l.Address(), "err", err)
+func (s *Service) trace(ctx context.Context, l *model.List, e model.Event) {
+	e.At, e.ListID = model.At(s.Now()), l.ID
+	if err := s.Store.SaveEvent(ctx, &e); err != nil {
+		s.Log.Error("cannot write the trace", "event", e.Kind, "list", l.Address(), "err", err)
 	}
 }
 

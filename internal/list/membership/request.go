@@ -36,7 +36,7 @@ func (s *Service) RequestJoin(ctx context.Context, r JoinRequest) error {
 		return err
 	}
 	if banned(bans, r.Email.Key()) {
-		s.trace(ctx, r.List, "member.join-refused", "rule", r.Email.Key(), "banned; "+r.Source)
+		s.trace(ctx, r.List, model.Event{Kind: "member.join-refused", Actor: "rule", EmailKey: r.Email.Key(), Detail: "banned; " + r.Source})
 		return nil
 	}
 	kind := notify.ConfirmJoin
@@ -97,7 +97,7 @@ func (s *Service) ask(ctx context.Context, kind notify.Kind, q question) error {
 	if err := s.Store.SavePending(ctx, p); err != nil {
 		return err
 	}
-	s.trace(ctx, q.list, event, "mail", q.email.Key(), q.source)
+	s.trace(ctx, q.list, model.Event{Kind: event, Actor: "mail", EmailKey: q.email.Key(), Detail: q.source})
 	l := notify.Letter{Kind: kind, List: q.list, To: q.email, InReplyTo: q.inReplyTo,
 		Data: notify.Data{Email: q.email.Unicode(), Until: now.Add(confirmLife)}}
 	if kind == notify.ConfirmJoin || kind == notify.ConfirmLeave {

@@ -42,6 +42,7 @@ type Store interface {
 	DecideHeld(ctx context.Context, id int64, state model.HeldState, by, comment string) (won bool, err error)
 	ExpireHeld(ctx context.Context, now model.Instant) ([]model.Held, error)
 	Bytes(ctx context.Context, id int64) ([]byte, error)
+	FindSubscriber(ctx context.Context, listID int64, emailKey string) (*model.Subscriber, error)
 	SubscribersOf(ctx context.Context, listID int64, role model.Role, afterID int64, limit int) ([]model.Subscriber, error)
 	SaveEvent(ctx context.Context, e *model.Event) error
 }
@@ -234,23 +235,34 @@ func (s *Service) toAuthor(ctx context.Context, h *model.Held, raw []byte, l not
 		s.Log.Info("author not told: a machine wrote the post", "held", h.ID, "sign", why)
 		return
 	}
-	to, ok := author(h, header)
-	if !ok {
+	to, err := s.writer(ctx, h, header)
+	if err != nil || to.IsZero() {
+		s.Log.Info("author not told: no address to write to", "held", h.ID, "err", err)
 		return
 	}
 	l.To, l.InReplyTo = to, header.MessageID()
 	s.send(ctx, l)
 }
 
-// author is the address the post was written from.
-func author(h *model.Held, header message.Header) (address.Address, bool) {
+// writer is the address a note about a post goes to: the author's when she is on
+// the list or the envelope names her too, else the envelope's (RFC 3834 4). A
+// stranger's name in From must not bring the stranger mail.
+func (s *Service) writer(ctx context.Context, h *model.Held, header message.Header) (address.Address, error) {
+	envelope, _ := address.Parse(h.ReversePath)
+	author, _ := address.Parse(h.AuthorKey)
 	for _, m := range header.Addresses("From") {
-		if h.AuthorKey == "" || m.Address.Key() == h.AuthorKey {
-			return m.Address, true
+		if m.Address.Key() == h.AuthorKey {
+			author = m.Address // as typed
 		}
 	}
-	a, err := address.Parse(h.AuthorKey)
-	return a, err == nil
+	if author.IsZero() || author.Key() == envelope.Key() {
+		return envelope, nil
+	}
+	known, err := s.Store.FindSubscriber(ctx, h.ListID, author.Key())
+	if err != nil || known != nil {
+		return author, err
+	}
+	return envelope, nil
 }
 
 func (s *Service) send(ctx context.Context, l notify.Letter) {

@@ -178,6 +178,29 @@ func TestMachinesAreNotTold(t *testing.T) {
 	}
 }
 
+// TestWhoIsTold: a forged From brings nobody a letter.
+func TestWhoIsTold(t *testing.T) {
+	ctx, r := context.Background(), newRig(t, stores.SQLite(t))
+	tell := func(reversePath string) string {
+		id, _ := r.hold(post, reversePath)
+		if err := r.Decide(ctx, moderation.Decision{HeldID: id, Action: model.Reject, By: "cli"}); err != nil {
+			t.Fatal(err)
+		}
+		to := r.letters[0].To.String()
+		r.letters = nil
+		return to
+	}
+	if got := tell("bulk@mailer.example"); got != "bulk@mailer.example" {
+		t.Error(got)
+	}
+	if _, err := r.store.Subscribe(ctx, &model.Subscriber{ListID: r.list.ID, Email: "Zoe@example.com", EmailKey: "zoe@example.com", Roles: model.RoleSubscriber}); err != nil {
+		t.Fatal(err)
+	}
+	if got := tell("bounces+7@mailer.example"); got != "zoe@example.com" {
+		t.Error(got)
+	}
+}
+
 func TestExpire(t *testing.T) {
 	ctx, r := context.Background(), newRig(t, stores.SQLite(t))
 	id, _ := r.hold(post, "zoe@example.com")
