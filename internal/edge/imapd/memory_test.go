@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -197,6 +198,18 @@ func (m *memory) FindPosts(_ context.Context, ids []model.PostID) (out []model.P
 		return nil
 	})
 	return out, err
+}
+
+func (m *memory) FindPostByKey(_ context.Context, list int64, kind int, key []byte) (id model.PostID, err error) {
+	err = m.locked(func() error {
+		for _, p := range m.posts[list] {
+			if kind == model.KeyMessageID && bytes.Equal(p.MessageKey, key) {
+				id = p.Post.ID
+			}
+		}
+		return nil
+	})
+	return id, err
 }
 
 func (m *memory) ThreadNodes(context.Context, int64, func(*model.ThreadNode) error) error { return nil }

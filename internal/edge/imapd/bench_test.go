@@ -1,0 +1,131 @@
+package imapd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"plenary/internal/list/archive"
+	"plenary/internal/model"
+	"plenary/internal/store"
+	"plenary/internal/testkit/stores"
+)
+
+// twentyThousand fills a list with ten variants of a real archive.
+func twentyThousand(b *testing.B) (*store.Store, *model.List) {
+	b.Helper()
+	s := stores.SQLite(b)
+	l := imported(b, s, "linux-man-2000.mbox.gz")
+	ctx := context.Background()
+	var posts []*model.NewPost
+	all := originals(b, s, l)
+	for n := range 9 {
+		for i, raw := range all {
+			own := fmt.Appendf(nil, "X-Variant: %d\r\n", n)
+			raw = bytes.Replace(raw, []byte("Message-ID: <"), fmt.Appendf(nil, "Message-ID: <%d.", n), 1)
+			raw = bytes.Replace(raw, []byte("Message-Id: <"), fmt.Appendf(nil, "Message-Id: <%d.", n), 1)
+			posts = append(posts, archive.Make(l, append(own, raw...), nil, model.At(noon.Add(time.Duration(i)*time.Minute)), true))
+			if len(posts) == 500 || i == len(all)-1 {
+				if _, err := s.ImportPosts(ctx, l.ID, posts, fmt.Sprintf("v%d-%d", n, i), 0); err != nil {
+					b.Fatal(err)
+				}
+				posts = nil
+			}
+		}
+	}
+	return s, l
+}
+
+// drain reads up to the outcome of command t and gives the octets.
+func drain(b *testing.B, c net.Conn, buf []byte) (n int) {
+	b.Helper()
+	var tail []byte
+	for {
+		k, err := c.Read(buf)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n += k
+		tail = append(tail, buf[max(0, k-200):k]...)
+		tail = tail[max(0, len(tail)-200):]
+		if i := bytes.LastIndex(tail, []byte("\nt OK ")); bytes.HasSuffix(tail, []byte(" completed\r\n")) && (i >= 0 || bytes.HasPrefix(tail, []byte("t OK"))) {
+			return n
+		}
+	}
+}
+
+func BenchmarkTwentyThousand(b *testing.B) {
+	s, _ := twentyThousand(b)
+	addr := serveStore(b, s)
+	buf := make([]byte, 256<<10)
+	for _, command := range []string{
+		"SELECT Lists/talk@example.org", "STATUS Lists/talk@example.org (MESSAGES UNSEEN SIZE)", "NOOP",
+		"UID FETCH 1:* (UID FLAGS)", "UID FETCH 1:* (UID RFC822.SIZE INTERNALDATE FLAGS)", "UID FETCH 1:* (UID ENVELOPE)", "UID FETCH 1:* (UID BODYSTRUCTURE)",
+		"UID FETCH 1:* BODY.PEEK[HEADER.FIELDS (From To Subject)]", "UID FETCH 1:* BODY.PEEK[HEADER]", "UID FETCH 1:* BODY.PEEK[]",
+		"UID FETCH 1:* BODY.PEEK[1]", "UID FETCH 10000 BODY.PEEK[]", "SEARCH TEXT manual", "SEARCH BODY kernel", "SEARCH FROM alx", "SEARCH SUBJECT patch", "SEARCH SINCE 1-Jan-2025", "SEARCH UNSEEN",
+	} {
+		b.Run(command, func(b *testing.B) {
+			c := loggedIn(b, addr, "alice@example.org")
+			c.want("SELECT Lists/talk@example.org", "OK")
+			_ = c.SetReadDeadline(time.Now().Add(10 * time.Minute))
+			b.ResetTimer()
+			n := 0
+			for range b.N {
+				c.send("t " + command + "\r\n")
+				n = drain(b, c.Conn, buf)
+			}
+			b.SetBytes(int64(n))
+		})
+	}
+	b.Run("one by one", func(b *testing.B) { // as mbsync does it
+		c := loggedIn(b, addr, "alice@example.org")
+		c.want("SELECT Lists/talk@example.org", "OK")
+		b.ResetTimer()
+		for i := range b.N {
+			c.send(fmt.Sprintf("t UID FETCH %d (UID BODY.PEEK[])\r\n", i%20000+1))
+			_ = c.SetReadDeadline(time.Now().Add(patience))
+			drain(b, c.Conn, buf)
+		}
+	})
+}
+
+// BenchmarkIdle reports what an idle connection costs, the test's own half
+// included.
+func BenchmarkIdle(b *testing.B) {
+	const n = 2000
+	for range b.N {
+		m := sample(b)
+		_, addr := serve(b, m)
+		before := memory1()
+		conns := make([]*client, n)
+		for i := range conns {
+			c := loggedIn(b, addr, "alice@example.org")
+			c.want("SELECT Lists/talk@example.org", "OK")
+			c.send("t IDLE\r\n")
+			c.line()
+			c.r = nil
+			conns[i] = c
+		}
+		b.ReportMetric(float64(memory1()-before)/n, "B/conn")
+		start := time.Now()
+		m.post(1, plainPost)
+		for _, c := range conns {
+			c.reset()
+			if s := c.line(); s != "* 4 EXISTS" {
+				b.Fatal(s)
+			}
+		}
+		b.ReportMetric(float64(time.Since(start).Milliseconds()), "ms-to-tell-all")
+	}
+}
+
+func memory1() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
+}

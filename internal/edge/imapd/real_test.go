@@ -1,0 +1,206 @@
+package imapd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"plenary/internal/list/archive"
+	"plenary/internal/list/transfer"
+	"plenary/internal/mail/message"
+	"plenary/internal/model"
+	"plenary/internal/store"
+	"plenary/internal/testkit/real"
+	"plenary/internal/testkit/stores"
+)
+
+// imported gives a list with a real archive that alice reads.
+func imported(t testing.TB, s *store.Store, files ...string) *model.List {
+	t.Helper()
+	ctx := context.Background()
+	l := &model.List{Local: "talk", Domain: "example.org"}
+	if err := s.CreateList(ctx, l); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Subscribe(ctx, &model.Subscriber{ListID: l.ID, Email: "alice@example.org", EmailKey: "alice@example.org", Roles: model.RoleSubscriber}); err != nil {
+		t.Fatal(err)
+	}
+	im := &transfer.Importer{Store: s, Now: func() time.Time { return noon }}
+	for _, f := range files {
+		if _, err := im.Import(ctx, l, "mbox", real.Corpus(t, "archives", f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return l
+}
+
+func serveStore(t testing.TB, s *store.Store, change ...func(*Options, *times)) string {
+	t.Helper()
+	over := func(o *Options, _ *times) { o.Archive = Over(archive.NewReader(s)) }
+	_, addr := serve(t, newMemory(), append([]func(*Options, *times){over}, change...)...)
+	return addr
+}
+
+// originals gives every message of a list as the archive has it.
+func originals(t testing.TB, s *store.Store, l *model.List) (all [][]byte) {
+	t.Helper()
+	err := archive.NewReader(s).AllBytes(context.Background(), l.ID, 1, 1<<32-1, func(_ model.UID, b []byte) error {
+		all = append(all, bytes.Clone(b))
+		return nil
+	})
+	if err != nil || len(all) == 0 {
+		t.Fatal(len(all), err)
+	}
+	return all
+}
+
+// bytesOf reads the responses to FETCH with one literal each.
+func bytesOf(c *client, command string) (all [][]byte) {
+	c.t.Helper()
+	c.send("t " + command + "\r\n")
+	for {
+		s := c.line()
+		if strings.HasPrefix(s, "t ") {
+			if !strings.HasPrefix(s, "t OK") {
+				c.t.Fatal(s)
+			}
+			return all
+		}
+		m := literalEnd.FindStringSubmatch(s)
+		if m == nil {
+			c.t.Fatalf("%q", s)
+		}
+		var n int
+		_, _ = fmt.Sscan(m[1], &n)
+		b := make([]byte, n)
+		if _, err := io.ReadFull(c.r, b); err != nil {
+			c.t.Fatal(err)
+		}
+		if end := c.line(); end != ")" {
+			c.t.Fatalf("%q", end)
+		}
+		all = append(all, b)
+	}
+}
+
+func TestRealArchivesComeBackByteForByte(t *testing.T) {
+	for _, file := range []string{"linux-man-2000.mbox.gz", "usrp-users-1500.mbox.gz", "pipermail-twisted-web-4758.mbox.gz"} {
+		t.Run(file, func(t *testing.T) {
+			if testing.Short() && strings.HasPrefix(file, "usrp") {
+				t.Skip("skipped: 80 MB, in short mode")
+			}
+			s := stores.SQLite(t)
+			l := imported(t, s, file)
+			want := originals(t, s, l)
+			c := loggedIn(t, serveStore(t, s), "alice@example.org")
+			c.want("EXAMINE Lists/talk@example.org", "OK")
+			same(t, "BODY.PEEK[]", want, bytesOf(c, "UID FETCH 1:* BODY.PEEK[]"), func(raw []byte) []byte { return raw })
+			same(t, "HEADER", want, bytesOf(c, "FETCH 1:* BODY.PEEK[HEADER]"), func(raw []byte) []byte { return raw[:message.ParseHeader(raw).Len()] })
+			same(t, "TEXT", want, bytesOf(c, "FETCH 1:* BODY.PEEK[TEXT]"), func(raw []byte) []byte { return raw[message.ParseHeader(raw).Len():] })
+			usual := &section{fields: [][]byte{[]byte("From"), []byte("References"), []byte("Date"), []byte("Subject")}}
+			fields := func(raw []byte) []byte { return appendFields(nil, raw, usual) }
+			same(t, "usual fields", want, bytesOf(c, "FETCH 1:* BODY.PEEK[HEADER.FIELDS (from references date subject)]"), fields)
+			usual.fields = append(usual.fields, []byte("Received"))
+			same(t, "other fields", want, bytesOf(c, "FETCH 1:* BODY.PEEK[HEADER.FIELDS (from references date subject received)]"), fields)
+			// One at a time, as mbsync does it, here and there.
+			for i := 0; i < len(want); i += 97 {
+				same(t, "one", want[i:i+1], bytesOf(c, fmt.Sprintf("UID FETCH %d BODY.PEEK[]", i+1)), func(raw []byte) []byte { return raw })
+			}
+		})
+	}
+}
+
+func same(t *testing.T, what string, raw, got [][]byte, part func([]byte) []byte) {
+	t.Helper()
+	if len(got) != len(raw) {
+		t.Fatalf("%s: %d messages, want %d", what, len(got), len(raw))
+	}
+	for i := range raw {
+		if want := part(raw[i]); !bytes.Equal(got[i], want) {
+			t.Fatalf("%s: message %d differs:\n got %.300q\nwant %.300q", what, i+1, got[i], want)
+		}
+	}
+}
+
+// readAll lets go-imap's client read everything about every message: what it
+// cannot parse is an error.
+func readAll(t *testing.T, addr string, want [][]byte) {
+	t.Helper()
+	c, err := imapclient.DialInsecure(addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Login("alice@example.org", "secret").Wait(); err != nil {
+		t.Fatal(err)
+	}
+	box, err := c.Select("Lists/talk@example.org", &imap.SelectOptions{ReadOnly: true}).Wait()
+	if err != nil || int(box.NumMessages) != len(want) {
+		t.Fatal(box, err)
+	}
+	whole := &imap.FetchItemBodySection{Peek: true}
+	cmd := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{
+		UID: true, Flags: true, InternalDate: true, RFC822Size: true, Envelope: true,
+		BodyStructure: &imap.FetchItemBodyStructure{Extended: true}, BodySection: []*imap.FetchItemBodySection{whole},
+	})
+	n := 0
+	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
+		data, err := msg.Collect()
+		if err != nil {
+			t.Fatalf("message %d: %v", n+1, err)
+		}
+		if raw := data.FindBodySection(whole); !bytes.Equal(raw, want[n]) || data.RFC822Size != int64(len(raw)) {
+			t.Errorf("message %d differs", n+1)
+		}
+		if data.Envelope == nil || data.BodyStructure == nil {
+			t.Errorf("message %d lacks a part", n+1)
+		}
+		n++
+	}
+	if err := cmd.Close(); err != nil || n != len(want) {
+		t.Fatalf("%d of %d messages: %v", n, len(want), err)
+	}
+}
+
+func TestRealClientReadsRealArchive(t *testing.T) {
+	s := stores.SQLite(t)
+	l := imported(t, s, "linux-man-2000.mbox.gz")
+	readAll(t, serveStore(t, s), originals(t, s, l))
+}
+
+func TestRealClientReadsTortureMail(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(real.Corpus(t, "mime"), "*"))
+	m := newMemory()
+	m.add(model.List{Local: "talk", Domain: "example.org"}, "alice@example.org")
+	var want [][]byte
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil || strings.Contains(filepath.Base(f), ".expected.") {
+			continue
+		}
+		if bytes.Contains(raw, []byte("message/global")) {
+			continue // the client knows its structure only as RFC 9051 has it, ours is RFC 3501's
+		}
+		m.post(1, string(raw))
+		want = append(want, raw)
+	}
+	if len(want) < 500 {
+		t.Fatal(len(want), "messages")
+	}
+	_, addr := serve(t, m)
+	readAll(t, addr, want)
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("EXAMINE Lists/talk@example.org", "OK")
+	for _, item := range []string{"BODY", "BODY.PEEK[1]", "BODY.PEEK[2.MIME]", "BODY.PEEK[1.HEADER]", "BODY.PEEK[HEADER.FIELDS.NOT (Received)]"} {
+		c.want("FETCH 1:* "+item, "OK")
+	}
+}
