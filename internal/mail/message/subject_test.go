@@ -1,6 +1,10 @@
 package message
 
 import (
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -57,5 +61,38 @@ func TestBaseSubjectOfAbuse(t *testing.T) {
 	for _, s := range []string{"re: ", "[", "[a]", "[fwd: ", "(fwd)", "Re [", "]", "re^1", "[a] re"} {
 		BaseSubject(strings.Repeat(s, 60_000), "[talk]")
 		BaseSubject(strings.Repeat(s, 60_000)+strings.Repeat("]", 60_000), "[talk]")
+	}
+}
+
+// TestBaseSubjectSortsAsOthersDo takes imaptest's SORT (SUBJECT) script for truth.
+func TestBaseSubjectSortsAsOthersDo(t *testing.T) {
+	dir := filepath.Join(corpus(t, "threading"), "imaptest")
+	raw, err := os.ReadFile(filepath.Join(dir, "sort-subject.mbox"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var subjects []string
+	for _, msg := range strings.Split("\n"+string(raw), "\nFrom ")[1:] {
+		_, msg, _ = strings.Cut(msg, "\n")
+		base, _ := BaseSubject(ParseHeader([]byte(msg)).Text("Subject"))
+		subjects = append(subjects, strings.ToUpper(base))
+	}
+	order := make([]int, len(subjects))
+	for i := range order {
+		order[i] = i
+	}
+	sort.SliceStable(order, func(i, k int) bool { return subjects[order[i]] < subjects[order[k]] })
+	got := "* sort"
+	for _, i := range order {
+		got += " " + strconv.Itoa(i+1)
+	}
+	script, err := os.ReadFile(filepath.Join(dir, "sort-subject"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, want, _ := strings.Cut(string(script), "sort (subject) us-ascii all\n")
+	want, _, _ = strings.Cut(want, "\n")
+	if got != want {
+		t.Errorf("got %s\nwant %s\n%q", got, want, subjects)
 	}
 }

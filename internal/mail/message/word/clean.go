@@ -9,7 +9,7 @@ import (
 // CRLF becomes LF, a lone CR becomes LF, and NUL and all other control
 // characters but LF and TAB go.
 func Clean(s string) string {
-	if isClean(s) {
+	if s = strings.ReplaceAll(s, "\r\n", "\n"); isClean(s) {
 		return s
 	}
 	var out strings.Builder
@@ -18,9 +18,7 @@ func Clean(s string) string {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == '\r':
-			if i+1 >= len(s) || s[i+1] != '\n' {
-				out.WriteByte('\n')
-			}
+			out.WriteByte('\n')
 		case r == '\n', r == '\t', !isControl(r):
 			out.WriteRune(r)
 		}
