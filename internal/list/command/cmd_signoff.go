@@ -11,7 +11,7 @@ import (
 
 func cmdSignoff() command {
 	return command{
-		Names: []string{"SIGnoff", "UNSUBscribe", "LEAVE", "REMOVE", "BYE"},
+		Names: []string{"SIGnoff", "UNSubscribe", "LEAVE", "REMOVE", "BYE"},
 		Usage: "[list | *]",
 		Doc:   "Leave a list, or with * all lists here.",
 		fits:  fitsSignoff,

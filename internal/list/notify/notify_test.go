@@ -76,6 +76,9 @@ func sample(f form) Letter {
 	if f.Token {
 		l.Token = "0123456789abcdefghjkmnpqrs"
 	}
+	if f.Kind == Rejected {
+		l.Attach = []byte("From: ann@example.net\r\nSubject: Reading week: what do you do?\r\n\r\nHello\r\n")
+	}
 	if f.Kind == HeldModerator {
 		l.Thread = HeldThread(l.List, &model.Held{TokenHash: []byte("0123456789abcdef")})
 		l.Attach = []byte("From: zoe@example.com\r\nSubject: Reading week: what do you do?\r\n\r\nHello all,\r\nwe have posters.\r\n")

@@ -32,6 +32,7 @@ type page struct {
 	List    names
 	Token   string
 	Cut     bool   // the attached post was too large, only its header is there
+	Attach  bool   // a post is attached
 	Archive string // URL, or empty
 }
 
@@ -66,7 +67,7 @@ func indent(s string) string {
 
 // render fills the template: the subject line and the text with LF line ends.
 func (s *Service) render(f form, l Letter) (subject, text string, err error) {
-	p := page{Data: clean(l.Data), Token: l.Token, Cut: len(l.Attach) > maxAttach}
+	p := page{Data: clean(l.Data), Token: l.Token, Cut: len(l.Attach) > maxAttach, Attach: len(l.Attach) > 0}
 	if l.List != nil {
 		p.List, p.Archive = listNames(l.List), s.ArchiveURL(l.List)
 	} else {
