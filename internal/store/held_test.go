@@ -195,3 +195,37 @@ func TestEventsInOrder(t *testing.T) {
 		}
 	})
 }
+
+// TestHeldOnceFromManyDoors: the same message comes in over several connections
+// at once.
+func TestHeldOnceFromManyDoors(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx, list := context.Background(), heldList(t, s)
+		var dups [8]bool
+		var ids [8]int64
+		var wg sync.WaitGroup
+		for i := range dups {
+			wg.Go(func() {
+				h := held(list, "m1", "token-"+string(rune('a'+i)))
+				var err error
+				if dups[i], err = s.SaveHeld(ctx, h, []byte("x"), nil); err != nil {
+					t.Error(err)
+				}
+				ids[i] = h.ID
+			})
+		}
+		wg.Wait()
+		fresh := 0
+		for i := range dups {
+			if !dups[i] {
+				fresh++
+			}
+			if ids[i] != ids[0] || ids[i] == 0 {
+				t.Errorf("ids %v", ids)
+			}
+		}
+		if fresh != 1 {
+			t.Errorf("%d rows", fresh)
+		}
+	})
+}

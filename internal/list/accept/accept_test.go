@@ -269,3 +269,18 @@ func TestBanPatterns(t *testing.T) {
 		}
 	}
 }
+
+func FuzzJudge(f *testing.F) {
+	f.Add("subject: unsubscribe\n\nme\n", "*@*a*", "talk")
+	f.Add("From: a@b.example\nContent-Type: multipart/mixed; boundary=x\n\n--x\n--x--\n", "@b.example", "Talk")
+	f.Fuzz(func(t *testing.T, incoming, ban, alias string) {
+		c, err := parseCase("", incoming)
+		if err != nil {
+			t.Skip()
+		}
+		c.Bans, c.List.AcceptableAliases = []model.Ban{{Pattern: ban}}, alias
+		if v, err := Judge(context.Background(), Rules(), c); err != nil || v.Action == model.Defer || len(v.Trace) == 0 {
+			t.Errorf("%+v, %v", v, err)
+		}
+	})
+}

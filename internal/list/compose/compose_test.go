@@ -219,3 +219,24 @@ func TestCopiesShareTheirBody(t *testing.T) {
 		t.Error("two copies do not differ")
 	}
 }
+
+func TestTraceSaysWhereItCameFrom(t *testing.T) {
+	to := address.Address{Local: "talk", Domain: "example.org"}
+	at := time.Date(2026, 11, 23, 20, 21, 0, 0, time.FixedZone("", 3600))
+	for _, c := range []struct {
+		a    Arrival
+		want string
+	}{
+		{Arrival{Helo: "mx.example.net", Addr: netip.MustParseAddr("2001:db8::1"), Protocol: "UTF8SMTPS", Host: "lists.example.org", At: at},
+			"from mx.example.net ([IPv6:2001:db8::1]) by lists.example.org with UTF8SMTPS for <talk@example.org>; Mon, 23 Nov 2026 19:21:00 +0000"},
+		{Arrival{Addr: netip.MustParseAddr("::ffff:192.0.2.1"), At: at},
+			"from [192.0.2.1] by example.org with SMTP for <talk@example.org>; Mon, 23 Nov 2026 19:21:00 +0000"},
+		{Arrival{Helo: "[192.0.2.1]; by evil\r\nX: y", At: at},
+			"from [192.0.2.1]byevilX:y by example.org with SMTP for <talk@example.org>; Mon, 23 Nov 2026 19:21:00 +0000"},
+	} {
+		h := message.ParseHeader(Trace(to, c.a))
+		if got := h.Get("Received"); got != c.want || len(h.Fields()) != 1 {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
