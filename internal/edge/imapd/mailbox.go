@@ -63,18 +63,32 @@ func (s *session) nodes(ctx context.Context) ([]node, error) {
 }
 
 // find gives the mailbox of that name. Case and the form of the domain are
-// forgiven. One that is not hers to read is as unknown as one that is not there.
+// forgiven, slashes in the place of its dots (mutt's imap_delim_chars takes a dot
+// for a delimiter too), and the domain may be left out when only one of her lists
+// has the local part. One that is not hers to read is as unknown as one that is
+// not there.
 func (s *session) find(ctx context.Context, name string) (node, error) {
 	all, err := s.nodes(ctx)
 	if err != nil {
 		return node{}, err
 	}
 	name = norm.NFC.String(name)
+	var short []node
 	for _, n := range all {
-		if n.name == name || strings.EqualFold(n.name, name) ||
-			n.list != nil && strings.EqualFold(root+"/"+n.list.Address(), name) {
+		if n.name == name || sameName(n.name, name) || n.list != nil && sameName(root+"/"+n.list.Address(), name) {
 			return n, nil
 		}
+		if local, _, ok := strings.Cut(n.name, "@"); ok && sameName(local, name) {
+			short = append(short, n)
+		}
+	}
+	if len(short) == 1 {
+		return short[0], nil
 	}
 	return node{}, no("NONEXISTENT", "There is no such mailbox, or it is not open to you")
+}
+
+// sameName compares names without case, a dot being as good as a slash.
+func sameName(a, b string) bool {
+	return strings.EqualFold(strings.ReplaceAll(a, ".", "/"), strings.ReplaceAll(b, ".", "/"))
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -399,3 +402,14 @@ Content-Type: multipart/mixed; boundary="never"
 
 No parts at all.
 `)
+
+func fuzzArchive(t testing.TB) Archive { return Over(archive.NewReader(sample(t))) }
+
+// defectLog counts what is logged as an error.
+func defectLog(n *atomic.Int32) *slog.Logger {
+	return slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) { n.Add(1); return os.Stderr.Write(p) }), &slog.HandlerOptions{Level: slog.LevelError}))
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -110,6 +110,8 @@ func (s *session) failed(what string, err error) error {
 		code = imap.ResponseCodeCannot
 	case fault.TooMany, fault.TooLarge:
 		code = imap.ResponseCodeLimit
+	case fault.Temporary:
+		s.front.srv.opt.Log.Warn("imap: cannot "+what+" now", "user", s.who.Email, "error", err)
 	default:
 		s.front.srv.opt.Log.Error("imap: cannot "+what, "user", s.who.Email, "error", err)
 	}
