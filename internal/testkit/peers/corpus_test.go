@@ -113,12 +113,12 @@ func wire(raw []byte) []byte {
 	return bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))
 }
 
-// ours are the fields a copy may have in addition, or without.
-var ours = map[string]bool{"received": true, "list-id": true, "list-post": true, "list-help": true, "list-subscribe": true,
-	"list-unsubscribe": true, "list-unsubscribe-post": true, "list-owner": true, "list-archive": true, "archived-at": true,
-	"precedence": true, "date": true, "mailing-list": true, "return-path": true, "delivered-to": true, "bcc": true, "resent-bcc": true,
-	"return-receipt-to": true, "disposition-notification-to": true, "disposition-notification-options": true, "x-confirm-reading-to": true,
-	"list-software": true, "list-digest": true, "list-unsubscribe-": true}
+// ours are the fields a copy has in addition, or without (list/compose says why
+// each goes: the marks of earlier hops, receipts, blind copies, passwords).
+var ours = map[string]bool{"received": true, "archived-at": true, "precedence": true, "date": true, "return-path": true,
+	"delivered-to": true, "x-original-to": true, "envelope-to": true, "x-envelope-to": true, "x-envelope-from": true, "apparently-to": true,
+	"bcc": true, "resent-bcc": true, "disposition-notification-to": true, "return-receipt-to": true, "x-confirm-reading-to": true,
+	"errors-to": true, "approved": true, "approve": true, "x-approved": true, "x-approve": true}
 
 // sameOutsideOurFields compares a copy with what was received: the body octet by
 // octet, and every field that is not ours, in order.
