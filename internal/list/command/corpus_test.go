@@ -121,3 +121,26 @@ func FuzzPlan(f *testing.F) {
 		readReply(body)
 	})
 }
+
+func TestTable(t *testing.T) {
+	seen := map[string]string{}
+	for _, c := range verbs() {
+		if !strings.HasSuffix(c.Doc, ".") || c.fits == nil || c.run == nil {
+			t.Errorf("%s is not complete", c.name())
+		}
+		for _, n := range c.Names {
+			verb := strings.ToUpper(n)
+			if other, ok := seen[verb]; ok {
+				t.Errorf("%s belongs to %s and %s", verb, other, c.name())
+			}
+			seen[verb] = c.name()
+		}
+	}
+	for _, c := range verbs() { // no abbreviation hides another verb
+		for verb, owner := range seen {
+			if full, ok := c.match(verb); ok && owner != c.name() && full != verb {
+				t.Errorf("%s of %s is taken by %s", verb, owner, c.name())
+			}
+		}
+	}
+}
