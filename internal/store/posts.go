@@ -210,8 +210,7 @@ func (t *tx) insertMany(insert, row, tail string, args []any) error {
 	width := strings.Count(row, "?")
 	for len(args) > 0 {
 		n := min(len(args)/width, rowsPerInsert)
-		stmt := insert + strings.Repeat(row+", ", n-1) + row + tail
-		if err := t.Exec(stmt, args[:n*width]...).Error; err != nil {
+		if err := t.Exec(insert+strings.Repeat(row+", ", n-1)+row+tail, args[:n*width]...).Error; err != nil {
 			return err
 		}
 		args = args[n*width:]

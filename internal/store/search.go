@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,9 +20,9 @@ var searchColumns = [...]string{"subject", "author", "recipients", "body", "quot
 // filler keeps a place without being a word (archive.Filler).
 const filler = "\ue000"
 
-// Limits of one Match.
 const (
-	maxMatchSteps = 500
+	maxMatchSteps  = 500 // of one Match
+	wordsPerInsert = 256 // posts whose words one statement writes
 )
 
 // insertWords feeds the index.
@@ -34,13 +35,19 @@ func (t *tx) insertWords(posts []*model.NewPost) error {
 		row = "(?" + strings.Repeat(", "+v, len(searchColumns)) + ")"
 		words = tsvector
 	}
-	args := make([]any, 0, 7*len(posts))
-	for _, p := range posts {
-		x := &p.Text
-		args = append(args, p.Post.ID, words(x.Subject), words(x.Author), words(x.Recipients), words(x.Body),
-			words(x.Quoted), words(x.Files))
+	// Few large statements: FTS5 writes out what it gathered after each.
+	for some := range slices.Chunk(posts, wordsPerInsert) {
+		args := make([]any, 0, 7*len(some))
+		for _, p := range some {
+			x := &p.Text
+			args = append(args, p.Post.ID, words(x.Subject), words(x.Author), words(x.Recipients), words(x.Body),
+				words(x.Quoted), words(x.Files))
+		}
+		if err := t.Exec(stmt+strings.Repeat(row+", ", len(some)-1)+row, args...).Error; err != nil {
+			return err
+		}
 	}
-	return t.insertMany(stmt, row, "", args)
+	return nil
 }
 
 // tsvector writes words with their positions as PostgreSQL reads them. Words
