@@ -54,3 +54,9 @@ type Match struct {
 	Limit    int
 	Newest   bool
 }
+
+// Mark names one flag of one person on one list.
+type Mark struct {
+	Account, List int64
+	Flag          string // lower case, with the backslash of system flags
+}

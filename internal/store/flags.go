@@ -50,7 +50,8 @@ func (s *Store) FlagPages(ctx context.Context, account, listID int64, yield func
 // SetFlag sets or clears a person's flag on posts of a list. Flags are told
 // apart as they are written; the caller folds case (RFC 9051 2.3.2). A person
 // may use at most 64 flags on a list (TooMany).
-func (s *Store) SetFlag(ctx context.Context, account, listID int64, flag string, uids []model.UID, on bool) error {
+func (s *Store) SetFlag(ctx context.Context, m model.Mark, uids []model.UID, on bool) error {
+	account, listID, flag := m.Account, m.List, m.Flag
 	if flag == "" || len(flag) > maxFlagLength {
 		return fault.New(fault.Invalid, "a flag has 1 to %d characters", maxFlagLength)
 	}

@@ -354,7 +354,7 @@ func TestFlagPages(t *testing.T) {
 		l := makeList(t, s, "talk")
 		set := func(who int64, flag string, on bool, uids ...model.UID) {
 			t.Helper()
-			if err := s.SetFlag(ctx, who, l.ID, flag, uids, on); err != nil {
+			if err := s.SetFlag(ctx, model.Mark{Account: who, List: l.ID, Flag: flag}, uids, on); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -387,7 +387,7 @@ func TestFlagPages(t *testing.T) {
 		for w := range model.UID(4) {
 			wg.Go(func() {
 				for i := range model.UID(10) {
-					if err := s.SetFlag(ctx, 3, l.ID, "k", []model.UID{i*4 + w + 1}, true); err != nil {
+					if err := s.SetFlag(ctx, model.Mark{Account: 3, List: l.ID, Flag: "k"}, []model.UID{i*4 + w + 1}, true); err != nil {
 						t.Error(err)
 					}
 				}
@@ -400,7 +400,7 @@ func TestFlagPages(t *testing.T) {
 		for i := range 64 {
 			set(4, fmt.Sprint("k", i), true, 1)
 		}
-		if err := s.SetFlag(ctx, 4, l.ID, "one more", []model.UID{1}, true); !fault.Is(err, fault.TooMany) {
+		if err := s.SetFlag(ctx, model.Mark{Account: 4, List: l.ID, Flag: "one more"}, []model.UID{1}, true); !fault.Is(err, fault.TooMany) {
 			t.Error(err)
 		}
 	})

@@ -28,7 +28,7 @@ type Archive interface {
 	Search(ctx context.Context, listID int64, q archive.Query) ([]model.UID, error)
 	// Flags are the person's flags on the list as they are now.
 	Flags(ctx context.Context, account, listID int64) (Flags, error)
-	SetFlag(ctx context.Context, account, listID int64, flag string, uids []model.UID, on bool) error
+	SetFlag(ctx context.Context, m model.Mark, uids []model.UID, on bool) error
 	// Watch gives a channel that receives after something changed on the list;
 	// WatchFlags after the account's flags on it changed, in whatever session.
 	Watch(listID int64) (<-chan struct{}, func())

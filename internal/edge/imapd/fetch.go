@@ -114,7 +114,7 @@ func (f *fetching) markSeen(spans []span) error {
 	if len(uids) == 0 {
 		return nil
 	}
-	if err := f.front.srv.opt.Archive.SetFlag(f.ctx, f.who.AccountID, f.sel.list.ID, seen, uids, true); err != nil {
+	if err := f.front.srv.opt.Archive.SetFlag(f.ctx, model.Mark{Account: f.who.AccountID, List: f.sel.list.ID, Flag: seen}, uids, true); err != nil {
 		return err
 	}
 	f.now = make(map[model.UID]bool, len(uids))

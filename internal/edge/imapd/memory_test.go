@@ -291,7 +291,8 @@ func (m *memory) FlagPages(_ context.Context, account, list int64, yield func(fl
 	})
 }
 
-func (m *memory) SetFlag(_ context.Context, account, list int64, flag string, uids []model.UID, on bool) error {
+func (m *memory) SetFlag(_ context.Context, mark model.Mark, uids []model.UID, on bool) error {
+	account, list, flag := mark.Account, mark.List, mark.Flag
 	err := m.locked(func() error {
 		k := fmt.Sprintf("%d:%d:%s", account, list, flag)
 		bits := slices.Clone(m.marks[k])

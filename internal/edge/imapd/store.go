@@ -127,7 +127,7 @@ func (s *session) storeFlags(sel *selected, spans []span, names []string, op ima
 		if len(uids) == 0 {
 			continue
 		}
-		if err := s.front.srv.opt.Archive.SetFlag(s.ctx, s.who.AccountID, sel.list.ID, name, uids, on); err != nil {
+		if err := s.front.srv.opt.Archive.SetFlag(s.ctx, model.Mark{Account: s.who.AccountID, List: sel.list.ID, Flag: name}, uids, on); err != nil {
 			return changed, err
 		}
 		changed = true

@@ -57,7 +57,7 @@ type Words interface {
 // Marks are personal flags, as bitmaps of 8192 UIDs.
 type Marks interface {
 	FlagPages(ctx context.Context, account, listID int64, yield func(flag string, page int64, bits []byte)) error
-	SetFlag(ctx context.Context, account, listID int64, flag string, uids []model.UID, on bool) error
+	SetFlag(ctx context.Context, m model.Mark, uids []model.UID, on bool) error
 }
 
 // Store is what a Reader stands on; store.Store has it.

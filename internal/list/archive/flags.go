@@ -58,11 +58,11 @@ func (f *FlagSet) Count(flag string) int { return f.count[flag] }
 // UIDs that do not exist are left out. Flags are told apart octet by octet: the
 // caller folds their case (RFC 9051 2.3.2). Nobody in particular (account 0) has
 // no flags: nothing happens.
-func (r *Reader) SetFlag(ctx context.Context, account, listID int64, flag string, uids []model.UID, on bool) error {
-	if account == 0 || len(uids) == 0 {
+func (r *Reader) SetFlag(ctx context.Context, m model.Mark, uids []model.UID, on bool) error {
+	if m.Account == 0 || len(uids) == 0 {
 		return nil
 	}
-	ix, err := r.Open(ctx, listID)
+	ix, err := r.Open(ctx, m.List)
 	if err != nil {
 		return err
 	}
@@ -73,5 +73,5 @@ func (r *Reader) SetFlag(ctx context.Context, account, listID int64, flag string
 			real = append(real, u)
 		}
 	}
-	return r.store.SetFlag(ctx, account, listID, flag, real, on)
+	return r.store.SetFlag(ctx, m, real, on)
 }

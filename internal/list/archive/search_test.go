@@ -220,7 +220,7 @@ func TestSearchFlagsAndLimits(t *testing.T) {
 	for i := range 10 {
 		save(t, s, f.l, mail(fmt.Sprintf("%d@x", i), "Ann <ann@example.org>", "s", "same words"))
 	}
-	if err := f.r.SetFlag(ctx, 5, f.l.ID, `\seen`, []model.UID{2, 3, 99}, true); err != nil {
+	if err := f.r.SetFlag(ctx, model.Mark{Account: 5, List: f.l.ID, Flag: `\seen`}, []model.UID{2, 3, 99}, true); err != nil {
 		t.Fatal(err)
 	}
 	set, err := f.r.Flags(ctx, 5, f.l.ID)
