@@ -142,10 +142,11 @@ func people(db *gorm.DB, where string, args ...any) ([]model.Subscriber, error) 
 	var out []model.Subscriber
 	for rows.Next() {
 		var p model.Subscriber
-		if err := rows.Scan(&p.ID, &p.Email, &p.EmailKey, &p.Name, &p.Language, &p.Options, &p.Mode,
-			&p.DeliveryStatus, &p.EndedSeq); err != nil {
+		var options, mode, status int64 // plain integers scan several times faster
+		if err := rows.Scan(&p.ID, &p.Email, &p.EmailKey, &p.Name, &p.Language, &options, &mode, &status, &p.EndedSeq); err != nil {
 			return nil, err
 		}
+		p.Options, p.Mode, p.DeliveryStatus = model.Options(options), model.Mode(mode), model.DeliveryStatus(status)
 		out = append(out, p)
 	}
 	return out, rows.Err()

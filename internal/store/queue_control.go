@@ -142,8 +142,10 @@ func (s *Store) CancelDistribution(ctx context.Context, id int64, by string) err
 		if res.RowsAffected == 0 {
 			return fault.New(fault.Conflict, "distribution %d is not being sent", id)
 		}
-		if err := t.Exec("DELETE FROM chunks WHERE distribution_id = ?", id).Error; err != nil {
-			return err
+		for _, table := range []string{"chunks", "queue_claims"} {
+			if err := t.Exec("DELETE FROM "+table+" WHERE distribution_id = ?", id).Error; err != nil {
+				return err
+			}
 		}
 		return t.Exec("UPDATE deliveries SET state = ?, reply = ?, at = ?, next_at = 0 WHERE distribution_id = ? AND state = 2",
 			model.DeliverySkipped, "cancelled by "+by, s.now(), id).Error
@@ -188,6 +190,9 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 			return err
 		}
 		if err := t.Exec("DELETE FROM queue_notes WHERE name LIKE 'approved/%' AND at < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {
+			return err
+		}
+		if err := t.Exec("DELETE FROM queue_claims WHERE until < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {
 			return err
 		}
 		err := t.Raw("UPDATE distributions SET state = 1 WHERE created_at < ? AND done_at = 0 AND (state = 0 OR state = 2 AND ("+

@@ -6,7 +6,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"plenary/internal/fault"
 	"plenary/internal/model"
 )
 
@@ -123,34 +122,35 @@ func undecided(db *gorm.DB, d *model.Distribution, c *model.Chunk) ([]model.Subs
 		" AND x.recipient_id = s.id) ORDER BY id", d.ListID, d.Seq, d.Seq, c.FirstID, c.LastID, d.ID)
 }
 
-// ReclaimChunks frees at once every range that owner holds: an earlier run of
-// the same node ended without giving them back. copies is how many of their
-// recipients are not decided: so many at most were on the way.
-func (s *Store) ReclaimChunks(ctx context.Context, owner string) (ranges, copies int64, err error) {
-	var chunks []model.Chunk
-	if err := s.read(ctx).Where("owner = ?", owner).Find(&chunks).Error; err != nil || len(chunks) == 0 {
-		return 0, 0, s.fault(err)
-	}
-	for i := range chunks {
-		d, err := s.GetDistribution(ctx, chunks[i].DistributionID)
-		if fault.Is(err, fault.NotFound) {
-			continue
+// Reclaim frees at once everything that owner holds, ranges, letters and copies
+// being tried again: an earlier run of the same node ended without giving them
+// back. copies is how many of their recipients are not decided: so many at most
+// were on the way.
+func (s *Store) Reclaim(ctx context.Context, owner string) (ranges, copies int64, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		var chunks []model.Chunk
+		if err := t.Raw("UPDATE chunks SET owner = '', lease_until = 0 WHERE owner = ? RETURNING *", owner).Scan(&chunks).Error; err != nil {
+			return err
 		}
-		if err != nil {
-			return 0, 0, err
+		res := t.Exec("DELETE FROM queue_claims WHERE owner = ?", owner)
+		if res.Error != nil {
+			return res.Error
 		}
-		if d.Kind == model.DistributeLetter {
-			copies++
-			continue
+		ranges, copies = int64(len(chunks)), res.RowsAffected
+		for _, c := range chunks {
+			var n int64
+			if err := t.Raw("SELECT CASE WHEN d.kind = ? THEN 1 ELSE (SELECT count(*) FROM subscribers s WHERE s.list_id = d.list_id"+
+				" AND s.began_seq <= d.seq AND (s.ended_seq = 0 OR s.ended_seq > d.seq) AND (s.roles & 1) <> 0 AND s.id BETWEEN ? AND ?) END"+
+				" - (SELECT count(*) FROM deliveries x WHERE x.distribution_id = d.id AND x.recipient_id BETWEEN ? AND ?)"+
+				" FROM distributions d WHERE d.id = ?", model.DistributeLetter, c.FirstID, c.LastID, c.FirstID, c.LastID, c.DistributionID).
+				Scan(&n).Error; err != nil {
+				return err
+			}
+			copies += n
 		}
-		subs, err := undecided(s.read(ctx), d, &chunks[i])
-		if err != nil {
-			return 0, 0, s.fault(err)
-		}
-		copies += int64(len(subs))
-	}
-	err = s.ReleaseChunks(ctx, owner, chunks)
-	return int64(len(chunks)), copies, err
+		return nil
+	})
+	return ranges, copies, err
 }
 
 // RenewChunks prolongs the leases owner holds on these ranges and gives those

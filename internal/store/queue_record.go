@@ -26,16 +26,21 @@ const (
 
 // RecordDeliveries writes the fate of copies, and ends the ranges of which
 // these were the last, in one transaction; it is durable when it returns. Rows
-// that wait for another try are overwritten, decided ones never.
+// that wait for another try are overwritten, decided ones never. Attempts above
+// one says that the copy had been claimed: the claim ends.
 func (s *Store) RecordDeliveries(ctx context.Context, rows []model.Delivery, ended []model.Chunk) error {
 	slices.SortFunc(rows, func(a, b model.Delivery) int { // the order of the primary key
 		return cmp.Or(cmp.Compare(a.DistributionID, b.DistributionID), cmp.Compare(a.RecipientID, b.RecipientID))
 	})
-	var maybe []int64 // distributions that may be finished by this
+	var again []model.Delivery // had been claimed
+	var maybe []int64          // distributions that may be finished by this
 	for _, c := range ended {
 		maybe = append(maybe, c.DistributionID)
 	}
 	for _, r := range rows {
+		if r.Attempts > 1 {
+			again = append(again, r)
+		}
 		if r.Attempts > 1 && r.State != model.DeliveryRetry && (len(maybe) == 0 || maybe[len(maybe)-1] != r.DistributionID) {
 			maybe = append(maybe, r.DistributionID)
 		}
@@ -56,6 +61,11 @@ func (s *Store) RecordDeliveries(ctx context.Context, rows []model.Delivery, end
 		}
 		if err := insert(ctx, rows); err != nil {
 			return err
+		}
+		if len(again) > 0 {
+			if err := t.Exec("DELETE FROM queue_claims WHERE (distribution_id, recipient_id) IN " + pairs(again, deliveryKey)).Error; err != nil {
+				return err
+			}
 		}
 		if len(ended) > 0 {
 			if err := t.Exec("DELETE FROM chunks WHERE (distribution_id, first_id) IN " + pairs(ended, chunkKey)).Error; err != nil {

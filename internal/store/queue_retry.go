@@ -23,27 +23,36 @@ func (s *Store) RetryDistributions(ctx context.Context, lane model.Lane, now mod
 	return ds, s.fault(err)
 }
 
-// ClaimRetries claims up to limit copies of a distribution whose next try is
-// due, the longest waiting first: nobody else gets them before until, which
-// becomes their next time. It gives their rows and, house letters apart, the
-// recipients, ended or not.
-func (s *Store) ClaimRetries(ctx context.Context, distributionID int64, now, until model.Instant, limit int) ([]model.Delivery, []model.Subscriber, error) {
+// ClaimRetries claims up to limit copies of the distribution lease names whose
+// next try is due, the longest waiting first: nobody else gets them while the
+// claim lasts. It gives their rows and, house letters apart, the recipients,
+// ended or not.
+func (s *Store) ClaimRetries(ctx context.Context, lease model.Chunk, now model.Instant, limit int) ([]model.Delivery, []model.Subscriber, error) {
 	var rows []model.Delivery
 	var subs []model.Subscriber
-	pick := "SELECT recipient_id FROM deliveries WHERE distribution_id = ? AND state = 2 AND next_at <= ? ORDER BY next_at LIMIT ?"
-	if s.dialect == Postgres {
-		pick += " FOR UPDATE SKIP LOCKED"
-	}
 	err := s.write(ctx, func(t *tx) error {
 		rows, subs = nil, nil
-		err := t.Raw("UPDATE deliveries SET next_at = ? WHERE distribution_id = ? AND state = 2 AND recipient_id IN ("+pick+") RETURNING *",
-			until, distributionID, distributionID, now, limit).Scan(&rows).Error
-		if err != nil || len(rows) == 0 {
+		var ids []int64
+		err := t.Raw("INSERT INTO queue_claims (distribution_id, recipient_id, owner, until) SELECT r.distribution_id, r.recipient_id, CAST(? AS TEXT), CAST(? AS BIGINT)"+
+			" FROM deliveries r WHERE r.distribution_id = ? AND r.state = 2 AND r.next_at <= ? AND NOT EXISTS (SELECT 1 FROM queue_claims c"+
+			" WHERE c.distribution_id = r.distribution_id AND c.recipient_id = r.recipient_id AND c.until >= ?) ORDER BY r.next_at LIMIT ?"+
+			" ON CONFLICT (distribution_id, recipient_id) DO UPDATE SET owner = excluded.owner, until = excluded.until WHERE queue_claims.until < ?"+
+			" RETURNING recipient_id", lease.Owner, lease.LeaseUntil, lease.DistributionID, now, now, limit, now).Scan(&ids).Error
+		if err != nil || len(ids) == 0 {
 			return err
 		}
-		ids := make([]int64, len(rows))
-		for i := range rows {
-			ids[i] = rows[i].RecipientID
+		// Read again under the claim: another node may have been through with a
+		// copy just before.
+		if err := t.Where("distribution_id = ? AND state = 2 AND next_at <= ? AND recipient_id IN ?", lease.DistributionID, now, ids).
+			Find(&rows).Error; err != nil {
+			return err
+		}
+		if len(rows) < len(ids) {
+			if err := t.Exec("DELETE FROM queue_claims WHERE distribution_id = ? AND owner = ? AND recipient_id IN ? AND recipient_id NOT IN"+
+				" (SELECT recipient_id FROM deliveries WHERE distribution_id = ? AND state = 2 AND next_at <= ? AND recipient_id IN ?)",
+				lease.DistributionID, lease.Owner, ids, lease.DistributionID, now, ids).Error; err != nil {
+				return err
+			}
 		}
 		subs, err = people(t.DB, "id IN ? ORDER BY id", ids)
 		return err
@@ -51,22 +60,23 @@ func (s *Store) ClaimRetries(ctx context.Context, distributionID int64, now, unt
 	return rows, subs, err
 }
 
-// RenewClaims prolongs claims of ClaimRetries; rows are those still in work.
-func (s *Store) RenewClaims(ctx context.Context, until model.Instant, rows []model.Delivery) error {
-	return s.nextTry(ctx, until, rows)
-}
-
-// ReleaseClaims makes claimed copies due at once.
-func (s *Store) ReleaseClaims(ctx context.Context, rows []model.Delivery) error {
-	return s.nextTry(ctx, model.At(s.Now()), rows)
-}
-
-func (s *Store) nextTry(ctx context.Context, at model.Instant, rows []model.Delivery) error {
+// RenewClaims prolongs claims of owner; rows are those still in work.
+func (s *Store) RenewClaims(ctx context.Context, owner string, until model.Instant, rows []model.Delivery) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	return s.write(ctx, func(t *tx) error {
-		return t.Exec("UPDATE deliveries SET next_at = ? WHERE state = 2 AND (distribution_id, recipient_id) IN "+
-			pairs(rows, deliveryKey), at).Error
+		return t.Exec("UPDATE queue_claims SET until = ? WHERE owner = ? AND (distribution_id, recipient_id) IN "+pairs(rows, deliveryKey), until, owner).Error
+	})
+}
+
+// ReleaseClaims gives claimed copies back: they are due as before.
+func (s *Store) ReleaseClaims(ctx context.Context, owner string, rows []model.Delivery) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return s.write(ctx, func(t *tx) error {
+		t.signal(TopicQueue)
+		return t.Exec("DELETE FROM queue_claims WHERE owner = ? AND (distribution_id, recipient_id) IN "+pairs(rows, deliveryKey), owner).Error
 	})
 }

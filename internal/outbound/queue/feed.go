@@ -68,14 +68,14 @@ func (f *feeder) run(ctx context.Context) {
 }
 
 // round leases once for each lane what there is room for and gives the number
-// of jobs; whole looks for everything, otherwise only for further ranges.
+// of jobs; whole looks for everything, otherwise only for further ranges of what
+// is open.
 func (f *feeder) round(ctx context.Context, whole bool) (n int, err error) {
-	steps := []func(context.Context, model.Lane) (int, error){f.ranges}
-	if whole {
-		steps = []func(context.Context, model.Lane) (int, error){f.letters, f.abandoned, f.retries, f.ranges}
+	if !whole {
+		return f.further(ctx)
 	}
 	for l := range model.Lane(laneCount) {
-		for _, step := range steps {
+		for _, step := range []func(context.Context, model.Lane) (int, error){f.letters, f.abandoned, f.retries, f.ranges} {
 			k, err := step(ctx, l)
 			if err != nil {
 				return n, err
@@ -177,10 +177,11 @@ func (f *feeder) retries(ctx context.Context, l model.Lane) (n int, err error) {
 		if src == nil || f.full(src) {
 			continue
 		}
-		if err := f.retry(ctx, src); err != nil {
+		k, err := f.retry(ctx, src)
+		if err != nil {
 			return n, err
 		}
-		n++
+		n += k
 	}
 	return n, nil
 }
@@ -191,11 +192,13 @@ func (f *feeder) full(src *source) bool {
 	return src.queued >= lowWater
 }
 
-func (f *feeder) retry(ctx context.Context, src *source) error {
+func (f *feeder) retry(ctx context.Context, src *source) (int, error) {
 	now := f.e.Now()
-	rows, subs, err := f.e.Store.ClaimRetries(ctx, src.d.ID, model.At(now), model.At(now.Add(f.e.Lease)), retryBatch)
+	lease := f.e.lease()
+	lease.DistributionID = src.d.ID
+	rows, subs, err := f.e.Store.ClaimRetries(ctx, lease, model.At(now), retryBatch)
 	if err != nil || len(rows) == 0 {
-		return err
+		return 0, err
 	}
 	people := make(map[int64]*model.Subscriber, len(subs))
 	for i := range subs {
@@ -224,7 +227,7 @@ func (f *feeder) retry(ctx context.Context, src *source) error {
 	}
 	f.e.cut(j, to)
 	f.e.lanes.add(j)
-	return f.skip(ctx, j, skips)
+	return 1, f.skip(ctx, j, skips)
 }
 
 // ranges leases a range for each distribution of the lane that has little in
@@ -259,19 +262,37 @@ func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
 		if src == nil || f.full(src) {
 			continue
 		}
-		chunk, subs, err := f.e.Store.LeaseRange(ctx, &ds[i], f.e.lease(), f.e.Chunk)
+		src.d.Cursor, src.d.State = ds[i].Cursor, ds[i].State
+		k, err := f.nextRange(ctx, src)
 		if err != nil {
 			return n, err
 		}
-		if chunk == nil {
-			continue
-		}
 		f.turn[l] = ds[i].ID
-		f.e.lanes.setMore(src, ds[i].State == model.DistributionActive)
-		if err := f.range_(ctx, src, chunk, subs); err != nil {
+		n += k
+	}
+	return n, nil
+}
+
+// nextRange leases the next range of a distribution.
+func (f *feeder) nextRange(ctx context.Context, src *source) (int, error) {
+	chunk, subs, err := f.e.Store.LeaseRange(ctx, src.d, f.e.lease(), f.e.Chunk)
+	f.e.lanes.setMore(src, err == nil && chunk != nil && src.d.State == model.DistributionActive)
+	if err != nil || chunk == nil {
+		return 0, err
+	}
+	return 1, f.range_(ctx, src, chunk, subs)
+}
+
+// further leases ranges for open distributions that have little in hand,
+// without looking at the store first: that moves the cursor only from where we
+// left it.
+func (f *feeder) further(ctx context.Context) (n int, err error) {
+	for _, src := range f.e.lanes.thirsty() {
+		k, err := f.nextRange(ctx, src)
+		if err != nil {
 			return n, err
 		}
-		n++
+		n += k
 	}
 	return n, nil
 }

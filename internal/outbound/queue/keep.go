@@ -9,6 +9,9 @@ import (
 // it was woken: what waits is looked at as after a start.
 const clockJump = time.Hour
 
+// lookRest is the least time between two looks at what was paused.
+const lookRest = 200 * time.Millisecond
+
 // keep prolongs what is leased and halts what a person has stopped.
 func (e *Engine) keep(ctx context.Context) {
 	wake, cancel := e.Store.WatchQueue()
@@ -17,13 +20,22 @@ func (e *Engine) keep(ctx context.Context) {
 	defer tick.Stop()
 	last := e.Now()
 	renewed := last
+	var rest <-chan time.Time // after a look: wake-ups come with every commit
 	for {
+		looked := wake
+		if rest != nil {
+			looked = nil
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-wake:
+		case <-rest:
+			rest = nil
+			continue
+		case <-looked:
 		case <-tick.C:
 		}
+		rest = time.After(lookRest)
 		now := e.Now()
 		if now.Sub(last) > clockJump {
 			if err := e.tidy(ctx); err != nil {
@@ -61,7 +73,7 @@ func (e *Engine) renew(ctx context.Context) error {
 		}
 		e.letGo(ctx, idle)
 	}
-	return e.Store.RenewClaims(ctx, until, claims)
+	return e.Store.RenewClaims(ctx, e.Node, until, claims)
 }
 
 // checkHalted drops what is in hand of distributions that were paused or

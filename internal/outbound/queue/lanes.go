@@ -115,6 +115,27 @@ func (l *lanes) setMore(s *source, more bool) {
 	l.mu.Unlock()
 }
 
+// thirsty gives the open distributions that have ranges to lease and little in
+// hand.
+func (l *lanes) thirsty() []*source {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []*source
+	seen := map[*source]bool{}
+	for i := range l.all {
+		if len(l.all[i].jobs) >= maxJobs {
+			continue
+		}
+		for _, j := range l.all[i].jobs {
+			if s := j.source; s.more && s.queued < lowWater && !seen[s] {
+				seen[s] = true
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
 // move changes the number of waiting copies of a job.
 func (l *lanes) move(j *job, n int) {
 	j.queued += n

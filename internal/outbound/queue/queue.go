@@ -40,7 +40,7 @@ import (
 type Store interface {
 	WatchQueue() (wake <-chan struct{}, cancel func())
 	TidyQueue(ctx context.Context, before model.Instant) ([]int64, error)
-	ReclaimChunks(ctx context.Context, owner string) (ranges, copies int64, err error)
+	Reclaim(ctx context.Context, owner string) (ranges, copies int64, err error)
 	ActiveDistributions(ctx context.Context, lane model.Lane, afterID int64, limit int) ([]model.Distribution, error)
 	RetryDistributions(ctx context.Context, lane model.Lane, now model.Instant, afterID int64, limit int) ([]model.Distribution, error)
 	LeaseRange(ctx context.Context, d *model.Distribution, lease model.Chunk, limit int) (*model.Chunk, []model.Subscriber, error)
@@ -48,9 +48,9 @@ type Store interface {
 	TakeOver(ctx context.Context, lane model.Lane, lease model.Chunk, now model.Instant) (*model.Distribution, *model.Chunk, []model.Subscriber, error)
 	RenewChunks(ctx context.Context, owner string, until model.Instant, chunks []model.Chunk) ([]model.Chunk, error)
 	ReleaseChunks(ctx context.Context, owner string, chunks []model.Chunk) error
-	ClaimRetries(ctx context.Context, distributionID int64, now, until model.Instant, limit int) ([]model.Delivery, []model.Subscriber, error)
-	RenewClaims(ctx context.Context, until model.Instant, rows []model.Delivery) error
-	ReleaseClaims(ctx context.Context, rows []model.Delivery) error
+	ClaimRetries(ctx context.Context, lease model.Chunk, now model.Instant, limit int) ([]model.Delivery, []model.Subscriber, error)
+	RenewClaims(ctx context.Context, owner string, until model.Instant, rows []model.Delivery) error
+	ReleaseClaims(ctx context.Context, owner string, rows []model.Delivery) error
 	RecordDeliveries(ctx context.Context, rows []model.Delivery, ended []model.Chunk) error
 	Recipients(ctx context.Context, ids []int64) ([]model.Subscriber, error)
 	PostAuthorKey(ctx context.Context, id model.PostID) (string, error)
@@ -201,9 +201,9 @@ func (e *Engine) begin(ctx context.Context) bool {
 	for n := 0; ; n++ {
 		err := e.tidy(ctx)
 		if err == nil {
-			ranges, copies, rerr := e.Store.ReclaimChunks(ctx, e.Node)
+			ranges, copies, rerr := e.Store.Reclaim(ctx, e.Node)
 			if err = rerr; err == nil {
-				if ranges > 0 {
+				if copies > 0 {
 					e.Log.Warn("the last run ended in the middle of its work: some copies may be sent a second time, with the same Message-ID",
 						"ranges", ranges, "undecided", copies, "repeats_at_most", min(copies, int64(e.Unrecorded)))
 				}
@@ -248,7 +248,7 @@ func (e *Engine) giveBack() error {
 	if len(chunks)+len(claims) == 0 {
 		return nil
 	}
-	err := errors.Join(e.Store.ReleaseChunks(ctx, e.Node, chunks), e.Store.ReleaseClaims(ctx, claims))
+	err := errors.Join(e.Store.ReleaseChunks(ctx, e.Node, chunks), e.Store.ReleaseClaims(ctx, e.Node, claims))
 	e.Log.Info("the queue stopped in the middle of its work and goes on at the next start", "ranges", len(chunks), "retries", len(claims))
 	return err
 }

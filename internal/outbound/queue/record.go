@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"plenary/internal/fault"
 	"plenary/internal/model"
 )
 
-// maxReply bounds what is kept of a peer's reply.
-const maxReply = 500
+const (
+	maxReply = 500                  // octets kept of a peer's reply
+	linger   = 3 * time.Millisecond // for a batch to become worth its transaction
+)
 
 // batch is what one transaction records.
 type batch struct {
@@ -63,9 +66,32 @@ func (e *Engine) record(ctx context.Context) error {
 	return nil
 }
 
-// gather adds what is waiting: the slower the database, the larger the batches.
+// gather adds what comes within linger, unless the budget runs dry before: a
+// transaction costs as much as a hundred rows.
 func (e *Engine) gather(b *batch) {
-	for len(b.rows) < e.Unrecorded {
+	var late <-chan time.Time
+	for len(b.rows) < e.Unrecorded/2 {
+		select {
+		case o, ok := <-e.outcomes:
+			if !ok {
+				return
+			}
+			e.take(b, o)
+			continue
+		case s, ok := <-e.skips:
+			if !ok {
+				return
+			}
+			e.takeSkipped(b, s)
+			continue
+		default:
+		}
+		if e.budget.free.Load() < int64(e.UnitSize) {
+			return
+		}
+		if late == nil {
+			late = time.After(linger)
+		}
 		select {
 		case o, ok := <-e.outcomes:
 			if !ok {
@@ -77,7 +103,7 @@ func (e *Engine) gather(b *batch) {
 				return
 			}
 			e.takeSkipped(b, s)
-		default:
+		case <-late:
 			return
 		}
 	}
@@ -251,7 +277,7 @@ func (e *Engine) letGo(ctx context.Context, jobs []*job) {
 	if err := e.Store.ReleaseChunks(ctx, e.Node, chunks); err != nil {
 		e.Log.Warn("ranges were not given back, their lease ends by itself", "err", err)
 	}
-	if err := e.Store.ReleaseClaims(ctx, claims); err != nil {
+	if err := e.Store.ReleaseClaims(ctx, e.Node, claims); err != nil {
 		e.Log.Warn("retries were not given back, their lease ends by itself", "err", err)
 	}
 }

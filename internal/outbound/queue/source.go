@@ -10,7 +10,7 @@ import (
 
 // source is a distribution opened for sending.
 type source struct {
-	d        *model.Distribution
+	d        *model.Distribution // Cursor and State are the feeder's, the rest is constant
 	prepared Prepared
 	sparing  Sparing // nil when the composer leaves nobody out
 	author   string  // identity of the post's author
@@ -41,8 +41,8 @@ func (f *feeder) open(ctx context.Context, d *model.Distribution) (*source, erro
 		}
 		delete(f.notBefore, d.ID)
 	}
-	copied := *d
-	p, err := f.e.Composer.Open(ctx, &copied)
+	copied, theirs := *d, *d
+	p, err := f.e.Composer.Open(ctx, &theirs)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

@@ -311,6 +311,9 @@ func (c *session) data() error {
 		if err := c.settle(); err != nil {
 			return err
 		}
+		if !header && atStart && !keep && c.verdict != dropBefore {
+			n += c.skim()
+		}
 		line, err := c.br.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return err
@@ -336,6 +339,21 @@ func (c *session) data() error {
 		atStart = err == nil
 	}
 	return c.end(id, n)
+}
+
+// skim throws away whole lines of a body that are in the buffer, up to the one
+// that may end it.
+func (c *session) skim() int {
+	b, _ := c.br.Peek(c.br.Buffered())
+	if len(b) > 0 && b[0] == '.' {
+		return 0
+	}
+	i := bytes.Index(b, []byte("\n.\r\n"))
+	if i < 0 {
+		i = bytes.LastIndexByte(b, '\n')
+	}
+	n, _ := c.br.Discard(i + 1)
+	return n
 }
 
 func (c *session) bdat(arg []byte) error {

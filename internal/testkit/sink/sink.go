@@ -32,21 +32,21 @@ type Options struct {
 
 	NoPipelining, NoChunking, NoEightBit, NoUTF8 bool
 
-	LowerCase     bool  // spell the extensions in lower case
-	Size          int64 // announced with SIZE
-	StopAfter     int64 // messages of a connection after which it reads no more; 0: never
-	CloseAfter    int64 // messages of a connection after which it says 421; 0: never
-	TLS           *tls.Config
+	LowerCase     bool        // spell the extensions in lower case
+	Size          int64       // announced with SIZE
+	StopAfter     int64       // messages of a connection after which it reads no more; 0: never
+	CloseAfter    int64       // messages of a connection after which it says 421; 0: never
+	TLS           *tls.Config `json:"-"`
 	ImplicitTLS   bool
 	Username      string // AUTH is offered and needed
 	Password      string
-	NoAuthPlain   bool   // offer LOGIN only
-	Greeting      string // "220 sink ESMTP" when empty
-	RefuseMail    string // the reply to every MAIL, when set
-	RefuseData    string // the reply to every message, when set
-	KeepOpen      bool   // a refused recipient leaves the transaction open (as Postfix does)
-	OnMessage     func(Message)
-	ForgetLetters bool // do not record letters, only count
+	NoAuthPlain   bool          // offer LOGIN only
+	Greeting      string        // "220 sink ESMTP" when empty
+	RefuseMail    string        // the reply to every MAIL, when set
+	RefuseData    string        // the reply to every message, when set
+	KeepOpen      bool          // a refused recipient leaves the transaction open (as Postfix does)
+	OnMessage     func(Message) `json:"-"`
+	ForgetLetters bool          // do not record letters, only count
 }
 
 // Message is one accepted message.
@@ -204,6 +204,13 @@ func (s *Sink) Snapshot() Snapshot {
 		sh.mu.Unlock()
 	}
 	return snap
+}
+
+// Open is the number of connections that are open now.
+func (s *Sink) Open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
 }
 
 // Messages is the number of messages taken so far.
