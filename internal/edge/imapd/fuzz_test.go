@@ -67,7 +67,7 @@ func FuzzSession(f *testing.F) {
 		_ = client.SetDeadline(time.Now().Add(patience))
 		go func() {
 			if in {
-				_, _ = io.WriteString(client, "login LOGIN alice@example.org secret\r\nselect SELECT Lists/talk@example.org\r\n")
+				_, _ = io.WriteString(client, "login LOGIN alice@example.org secret\r\nselect SELECT Lists/talk\r\n")
 			}
 			// The last line ends what was begun: a literal, a quote, IDLE.
 			_, _ = io.WriteString(client, text+"\r\nDONE\r\n"+strings.Repeat("DONE\r\n", 1000)+"end LOGOUT\r\n")

@@ -77,7 +77,7 @@ func TestNoCommandIsAServerBug(t *testing.T) {
 		o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	})
 	c := loggedIn(t, addr, "alice@example.org")
-	c.want("SELECT Lists/talk@example.org", "OK")
+	c.want("SELECT Lists/talk", "OK")
 	for _, command := range []string{
 		"FETCH 0 UID", "FETCH 1:0 UID", "FETCH a UID", "FETCH 99999999999 UID", "UID FETCH 1,, UID", "STORE x FLAGS ()", "SEARCH BOGUS", "SEARCH MODSEQ 1",
 		"SEARCH FUZZY TEXT a", "SEARCH ON 32-Foo-1999", "SEARCH 0", "SEARCH UID 0", "SELECT {1+}\r\n\xff", "SELECT &A-", "LIST \"\" &A-",
@@ -162,7 +162,7 @@ func TestMultipartWithoutPartsPoisonsNothing(t *testing.T) {
 	m.post(1, "\r\n")
 	_, addr := serve(t, m)
 	c := loggedIn(t, addr, "alice@example.org")
-	c.want("SELECT Lists/talk@example.org", "OK")
+	c.want("SELECT Lists/talk", "OK")
 	for _, item := range []string{"BODYSTRUCTURE", "BODY", "ENVELOPE", "FULL", "BODY.PEEK[]", "BODY.PEEK[1]", "BODY.PEEK[1.1.HEADER]", "BODY.PEEK[TEXT]", "BINARY.PEEK[1]"} {
 		n := 0
 		for _, s := range c.want("FETCH 1:* "+item, "OK") {
@@ -185,7 +185,7 @@ func TestBrokenHeaderIsGivenAsItIs(t *testing.T) {
 		uid := m.post(1, raw)
 		_, addr := serve(t, m)
 		c := loggedIn(t, addr, "bob@example.org")
-		c.want("SELECT Lists/talk@example.org", "OK")
+		c.want("SELECT Lists/talk", "OK")
 		c.send(fmt.Sprintf("a UID FETCH %d (RFC822.SIZE BODY.PEEK[])\r\n", uid))
 		head := c.line()
 		if !strings.HasSuffix(head, fmt.Sprintf("RFC822.SIZE %d BODY[] {%d}", len(raw), len(raw))) {
@@ -201,7 +201,7 @@ func TestBrokenHeaderIsGivenAsItIs(t *testing.T) {
 func TestNULInBinary(t *testing.T) {
 	_, addr := serve(t, sample(t))
 	c := loggedIn(t, addr, "alice@example.org")
-	c.want("EXAMINE Lists/talk@example.org", "OK")
+	c.want("EXAMINE Lists/talk", "OK")
 	if got := c.want("FETCH 2 BINARY[3]", "OK"); got[0] != "* 2 FETCH (BINARY[3] ~{6}\n\x00\x01\x02\x03\x04\x05)" {
 		t.Errorf("%q", got)
 	}
@@ -212,7 +212,7 @@ func TestIdleLooksBeforeItWaits(t *testing.T) {
 	m := sample(t)
 	_, addr := serve(t, m)
 	c := loggedIn(t, addr, "alice@example.org")
-	c.want("SELECT Lists/talk@example.org", "OK")
+	c.want("SELECT Lists/talk", "OK")
 	for i := range 20 {
 		m.post(1, plainPost)
 		c.send("a IDLE\r\n")
@@ -233,7 +233,7 @@ func TestClientsThatGoAwayWhileIdling(t *testing.T) {
 	for range 20 {
 		all.Go(func() {
 			c := loggedIn(t, addr, "alice@example.org")
-			c.want("SELECT Lists/talk@example.org", "OK")
+			c.want("SELECT Lists/talk", "OK")
 			c.send("a IDLE\r\n")
 			c.line()
 			_ = c.Close()
@@ -270,7 +270,7 @@ func TestClientThatNeverReadsIsCut(t *testing.T) {
 	m.post(1, "Subject: large\r\n\r\n"+strings.Repeat("0123456789abcdef\r\n", 200_000))
 	s, addr := serve(t, m, func(_ *Options, tm *times) { tm.write = 50 * time.Millisecond })
 	c := loggedIn(t, addr, "alice@example.org")
-	c.want("SELECT Lists/talk@example.org", "OK")
+	c.want("SELECT Lists/talk", "OK")
 	c.send(strings.Repeat("a FETCH 4 BODY.PEEK[]\r\n", 50))
 	s.gone(t)
 }
@@ -367,7 +367,7 @@ func TestStartTLS(t *testing.T) {
 	}
 	under.want("STARTTLS", "BAD")
 	under.want("LOGIN alice@example.org secret", "OK")
-	under.want("SELECT Lists/talk@example.org", "OK")
+	under.want("SELECT Lists/talk", "OK")
 	under.want("FETCH 1:* BODY.PEEK[]", "OK")
 }
 
@@ -412,7 +412,7 @@ func TestImplicitTLS(t *testing.T) {
 		t.Error(s)
 	}
 	c.want("LOGIN alice@example.org secret", "OK")
-	c.want("SELECT Lists/talk@example.org", "OK")
+	c.want("SELECT Lists/talk", "OK")
 	c.want("FETCH 1 BODY.PEEK[]", "OK")
 }
 
@@ -489,7 +489,7 @@ func TestShutdownCutsWhoDoesNotListen(t *testing.T) {
 	m.post(1, "Subject: large\r\n\r\n"+strings.Repeat("0123456789abcdef\r\n", 200_000))
 	s, addr := serve(t, m)
 	c := loggedIn(t, addr, "alice@example.org")
-	c.want("SELECT Lists/talk@example.org", "OK")
+	c.want("SELECT Lists/talk", "OK")
 	c.send("a FETCH 4 (" + strings.Repeat("BODY.PEEK[] ", 50) + "UID)\r\n")
 	c.line() // it has begun, and will not end
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)

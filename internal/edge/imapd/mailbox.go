@@ -1,8 +1,9 @@
 package imapd
 
 import (
+	"cmp"
 	"context"
-	"sort"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -17,26 +18,48 @@ const (
 	root      = "Lists" // the parent of all lists' mailboxes
 )
 
-// mailboxName is the name of a list's mailbox: Lists/talk@example.org, the
-// domain as people read it. It holds the whole address, so it is unique and
-// does not change when a second domain is added. Characters of the local part
-// that mean something to LIST are written =2F and so on.
-func mailboxName(l *model.List) string {
+// MailboxNames gives the name of each list's mailbox by the list's id, given all
+// lists of the site: Lists/talk. Where several
+// lists of the site share a local part, the oldest keeps the short name and the
+// others carry their domain, as people read it: Lists/talk@example.org. A new
+// list never changes the name of an old one. The short name has no dot, which
+// some programs take for a hierarchy of their own.
+func MailboxNames(all []model.List) map[int64]string {
+	byAge := slices.Clone(all)
+	slices.SortFunc(byAge, func(a, b model.List) int { return cmp.Compare(a.ID, b.ID) })
+	names := make(map[int64]string, len(all))
+	taken := map[string]bool{}
+	for i := range byAge {
+		l := &byAge[i]
+		name := root + string(delimiter) + escaped(l.Local)
+		if taken[l.Local] {
+			name = longName(l)
+		}
+		taken[l.Local] = true
+		names[l.ID] = name
+	}
+	return names
+}
+
+// longName is the name with the domain. Every list answers to it.
+func longName(l *model.List) string {
+	whole := address.Address{Local: "x", Domain: l.Domain}.Unicode()
+	return root + string(delimiter) + escaped(l.Local) + whole[strings.LastIndexByte(whole, '@'):]
+}
+
+// escaped writes characters of a local part that mean something to LIST as =2F
+// and so on.
+func escaped(local string) string {
 	var b strings.Builder
-	b.WriteString(root)
-	b.WriteByte(delimiter)
-	for i := 0; i < len(l.Local); i++ {
-		c := l.Local[i]
-		if c <= ' ' || c == 0x7f || strings.IndexByte(`/%*\"=`, c) >= 0 {
+	for i := 0; i < len(local); i++ {
+		c := local[i]
+		if c <= ' ' || c == 0x7f || strings.IndexByte(`/%*\"=@`, c) >= 0 {
 			const hex = "0123456789ABCDEF"
 			b.Write([]byte{'=', hex[c>>4], hex[c&15]})
 			continue
 		}
 		b.WriteByte(c)
 	}
-	b.WriteByte('@')
-	whole := address.Address{Local: "x", Domain: l.Domain}.Unicode()
-	b.WriteString(whole[strings.LastIndexByte(whole, '@')+1:])
 	return b.String()
 }
 
@@ -50,45 +73,44 @@ type node struct {
 
 // nodes are all mailboxes the person may see, in order.
 func (s *session) nodes(ctx context.Context) ([]node, error) {
+	site, err := s.front.srv.opt.Archive.Lists(ctx, model.Actor{Site: true})
+	if err != nil {
+		return nil, s.failed("list the mailboxes", err)
+	}
 	lists, err := s.front.srv.opt.Archive.Lists(ctx, s.who)
 	if err != nil {
 		return nil, s.failed("list the mailboxes", err)
 	}
+	names := MailboxNames(site)
 	all := make([]node, 0, len(lists)+2)
 	for i := range lists {
-		all = append(all, node{name: mailboxName(&lists[i]), list: &lists[i], leaf: true})
+		if name := names[lists[i].ID]; name != "" { // else it was made just now
+			all = append(all, node{name: name, list: &lists[i], leaf: true})
+		}
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i].name < all[j].name })
-	return append([]node{{name: inbox, leaf: true}, {name: root, parent: true, leaf: len(lists) == 0}}, all...), nil
+	slices.SortFunc(all, func(a, b node) int { return cmp.Compare(a.name, b.name) })
+	return append([]node{{name: inbox, leaf: true}, {name: root, parent: true, leaf: len(all) == 0}}, all...), nil
 }
 
-// find gives the mailbox of that name. Case and the form of the domain are
-// forgiven, slashes in the place of its dots (mutt's imap_delim_chars takes a dot
-// for a delimiter too), and the domain may be left out when only one of her lists
-// has the local part. One that is not hers to read is as unknown as one that is
-// not there.
+// find gives the mailbox of that name. The list's whole address will do as
+// well, and case is forgiven. One that is not hers to read is as unknown as one
+// that is not there.
 func (s *session) find(ctx context.Context, name string) (node, error) {
 	all, err := s.nodes(ctx)
 	if err != nil {
 		return node{}, err
 	}
 	name = norm.NFC.String(name)
-	var short []node
 	for _, n := range all {
-		if n.name == name || sameName(n.name, name) || n.list != nil && sameName(root+"/"+n.list.Address(), name) {
+		if n.name == name {
 			return n, nil
 		}
-		if local, _, ok := strings.Cut(n.name, "@"); ok && sameName(local, name) {
-			short = append(short, n)
+	}
+	for _, n := range all {
+		if strings.EqualFold(n.name, name) ||
+			n.list != nil && (strings.EqualFold(longName(n.list), name) || strings.EqualFold(root+"/"+n.list.Address(), name)) {
+			return n, nil
 		}
 	}
-	if len(short) == 1 {
-		return short[0], nil
-	}
 	return node{}, no("NONEXISTENT", "There is no such mailbox, or it is not open to you")
-}
-
-// sameName compares names without case, a dot being as good as a slash.
-func sameName(a, b string) bool {
-	return strings.EqualFold(strings.ReplaceAll(a, ".", "/"), strings.ReplaceAll(b, ".", "/"))
 }
