@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"plenary/internal/list/archive"
+	"plenary/internal/list/posting"
 	"plenary/internal/mail/address"
 	"plenary/internal/model"
 	"plenary/internal/store"
@@ -67,7 +68,7 @@ func (t *tracer) events(ctx context.Context, messageKey, emailKey string) error 
 // message tells its events and, for each list it went to, what became of the
 // copies: the failures one by one, the rest as a sum.
 func (t *tracer) message(ctx context.Context, id string) error {
-	if err := t.events(ctx, id, ""); err != nil {
+	if err := t.events(ctx, posting.EventKey(id), ""); err != nil {
 		return err
 	}
 	lists, err := t.app.Store.Lists(ctx)

@@ -28,32 +28,69 @@ func (s *Store) Prune(ctx context.Context) error {
 		arg int64
 	}{
 		{`DELETE FROM pendings WHERE id IN (SELECT id FROM pendings WHERE expires_at < ? LIMIT ?)`, before(keepPendings)},
-		{`DELETE FROM message_bytes WHERE id IN (SELECT bytes_id FROM helds WHERE state <> 0 AND bytes_id <> 0 AND decided_at < ? LIMIT ?)`, before(keepDecided)},
-		{`DELETE FROM helds WHERE id IN (SELECT id FROM helds WHERE state <> 0 AND decided_at < ? LIMIT ?)`, before(keepDecided)},
 		{`DELETE FROM auto_replies WHERE (email_key, day) IN (SELECT email_key, day FROM auto_replies WHERE day < ? LIMIT ?)`, day},
 		{`DELETE FROM post_keys WHERE (list_id, kind, key) IN (SELECT list_id, kind, key FROM post_keys WHERE kind = 2 AND at < ? LIMIT ?)`, before(keepBodyKeys)},
 		{`DELETE FROM deliveries WHERE (distribution_id, recipient_id) IN (SELECT d.distribution_id, d.recipient_id FROM deliveries d
 			JOIN distributions x ON x.id = d.distribution_id WHERE x.state >= 2 AND d.state <> 2 AND x.done_at > 0 AND x.done_at < ? LIMIT ?)`, before(keepDeliveries)},
-		{`DELETE FROM message_bytes WHERE id IN (SELECT bytes_id FROM distributions WHERE kind = 2 AND state >= 2 AND bytes_id <> 0 AND done_at > 0 AND done_at < ? LIMIT ?)`, before(keepDeliveries)},
-		{`DELETE FROM distributions WHERE id IN (SELECT id FROM distributions WHERE kind = 2 AND state >= 2 AND done_at > 0 AND done_at < ? LIMIT ?)`, before(keepDeliveries)},
-		{`DELETE FROM message_bytes WHERE id IN (SELECT bytes_id FROM bounces WHERE received_at < ? LIMIT ?)`, before(keepBounces)},
-		{`DELETE FROM bounces WHERE id IN (SELECT id FROM bounces WHERE received_at < ? LIMIT ?)`, before(keepBounces)},
 		{`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? LIMIT ?)`, before(keepEvents)},
 	} {
-		for {
-			var n int64
-			err := s.write(ctx, func(t *tx) error {
-				res := t.Exec(p.sql, p.arg, pruneBatch)
-				n = res.RowsAffected
-				return res.Error
-			})
-			if err != nil {
-				return err
-			}
-			if n < pruneBatch {
-				break
-			}
+		err := s.inBatches(ctx, func(t *tx) (int64, error) {
+			res := t.Exec(p.sql, p.arg, pruneBatch)
+			return res.RowsAffected, res.Error
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, p := range []struct {
+		table, due string
+		arg        int64
+	}{
+		{"helds", "state <> 0 AND decided_at < ?", before(keepDecided)},
+		{"distributions", "kind = 2 AND state >= 2 AND done_at > 0 AND done_at < ?", before(keepDeliveries)},
+		{"bounces", "received_at < ?", before(keepBounces)},
+	} {
+		err := s.inBatches(ctx, func(t *tx) (int64, error) { return t.forgetWithBytes(p.table, p.due, p.arg) })
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// inBatches repeats step, each time in a transaction of its own, until it finds
+// less than a batch.
+func (s *Store) inBatches(ctx context.Context, step func(t *tx) (int64, error)) error {
+	for {
+		var n int64
+		err := s.write(ctx, func(t *tx) (err error) {
+			n, err = step(t)
+			return err
+		})
+		if err != nil || n < pruneBatch {
+			return err
+		}
+	}
+}
+
+// forgetWithBytes deletes a batch of rows that are due, and the bytes they own.
+func (t *tx) forgetWithBytes(table, due string, arg int64) (int64, error) {
+	var rows []struct{ ID, BytesID int64 }
+	err := t.Raw("SELECT id, bytes_id FROM "+table+" WHERE "+due+" LIMIT ?", arg, pruneBatch).Scan(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	ids, bytes := make([]int64, 0, len(rows)), make([]int64, 0, len(rows))
+	for _, r := range rows {
+		ids = append(ids, r.ID)
+		if r.BytesID != 0 {
+			bytes = append(bytes, r.BytesID)
+		}
+	}
+	if len(bytes) > 0 {
+		if err := t.Exec("DELETE FROM message_bytes WHERE id IN ?", bytes).Error; err != nil {
+			return 0, err
+		}
+	}
+	return int64(len(rows)), t.Exec("DELETE FROM "+table+" WHERE id IN ?", ids).Error
 }

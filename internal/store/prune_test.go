@@ -30,6 +30,26 @@ func TestPruneForgetsOnlyWhatIsOver(t *testing.T) {
 	})
 }
 
+func TestPruneLeavesNoBytesBehind(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		start := time.Now()
+		s.Now = func() time.Time { return start.AddDate(0, 0, -100) }
+		for i := range 2100 { // more than a batch
+			if err := s.SaveBounce(ctx, &model.Bounce{RecipientID: int64(i), ReceivedAt: model.At(s.Now())}, []byte("a bounce")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Now = func() time.Time { return start }
+		if err := s.Prune(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.CountRows(ctx, "message_bytes"); err != nil || n != 0 {
+			t.Fatalf("%d messages stay behind (%v)", n, err)
+		}
+	})
+}
+
 func TestLeaseHasOneOwner(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		ctx := context.Background()
