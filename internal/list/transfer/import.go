@@ -19,6 +19,14 @@ type Importer struct {
 	Store    Store
 	Now      func() time.Time
 	Progress func(Progress) // called after each batch; may be nil
+	Limit    int64          // octets of one message; 0: MaxMessage
+}
+
+func (im *Importer) limit() int64 {
+	if im.Limit <= 0 {
+		return MaxMessage
+	}
+	return im.Limit
 }
 
 // Import reads files and folders of a format into a list. It goes on where an
@@ -78,7 +86,7 @@ func (j *job) file(ctx context.Context, path string) error {
 			j.report.Resumed = append(j.report.Resumed, path)
 		}
 	}
-	return j.run(ctx, src.id, path, &fileReader{Reader: j.format.Read(src, at), src: src})
+	return j.run(ctx, src.id, path, &fileReader{Reader: j.format.Read(src, at, j.im.limit()), src: src})
 }
 
 // fileReader adds how much of the file was read.

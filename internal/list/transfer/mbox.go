@@ -21,6 +21,7 @@ const rdMark = "mboxrd@z"
 // must do.
 type mbox struct {
 	r     *bufio.Reader
+	limit int64 // octets of a message
 	unrd  bool  // one > off quoted From lines
 	loose bool  // the writer's separators have no date
 	pos   int64 // of the next octet
@@ -29,8 +30,12 @@ type mbox struct {
 	err   error // why reading ended
 }
 
-func newMbox(r io.Reader, at int64, unquote bool) *mbox {
-	return &mbox{r: bufio.NewReaderSize(r, 64<<10), unrd: unquote, pos: at}
+func readMbox(r io.Reader, at, limit int64) Reader {
+	return &mbox{r: bufio.NewReaderSize(r, 64<<10), limit: limit, pos: at}
+}
+
+func readMboxrd(r io.Reader, at, limit int64) Reader {
+	return &mbox{r: bufio.NewReaderSize(r, 64<<10), limit: limit, pos: at, unrd: true}
 }
 
 // errNoMbox is for files that are something else.
@@ -47,7 +52,7 @@ func (m *mbox) Next() (Message, error) {
 		return Message{}, io.EOF
 	}
 	start := m.pos
-	b := body{unquote: m.unrd}
+	b := body{unquote: m.unrd, limit: m.limit}
 	when, _ := fromDate(m.from)
 	m.from = ""
 	for {
@@ -138,6 +143,7 @@ func startsField(b []byte) bool {
 // body gathers the lines of one message.
 type body struct {
 	unquote bool
+	limit   int64
 	buf     []byte
 	size    int64
 	blank   bool // the last line is empty
@@ -158,7 +164,7 @@ func (b *body) add(line []byte) {
 	if b.over {
 		return
 	}
-	if b.size > MaxMessage {
+	if b.size > b.limit {
 		b.over, b.buf = true, nil
 		return
 	}

@@ -17,9 +17,10 @@ import (
 
 // single reads a file that is one message.
 type single struct {
-	r    io.Reader
-	name string
-	done bool
+	r     io.Reader
+	name  string
+	limit int64
+	done  bool
 }
 
 // Next gives the message, then io.EOF.
@@ -28,7 +29,7 @@ func (s *single) Next() (Message, error) {
 		return Message{}, io.EOF
 	}
 	s.done = true
-	b := body{}
+	b := body{limit: s.limit}
 	r := bufio.NewReaderSize(s.r, 64<<10)
 	for {
 		line, err := r.ReadSlice('\n')

@@ -149,7 +149,7 @@ func expand(f Format, paths []string) ([]string, error) {
 
 // singles imports files of one message each.
 func (j *job) singles(ctx context.Context, files []string) error {
-	r := &folder{files: files, total: int64(len(files))}
+	r := &folder{files: files, total: int64(len(files)), limit: j.im.limit()}
 	return j.run(ctx, j.format.Name+":files", j.format.Name, r)
 }
 
@@ -158,6 +158,7 @@ type folder struct {
 	files []string
 	done  int64
 	total int64
+	limit int64
 }
 
 func (f *folder) octets() (read, total int64) { return f.done, f.total }
@@ -175,7 +176,7 @@ func (f *folder) Next() (Message, error) {
 		return Message{}, err
 	}
 	defer src.Close()
-	m, err := (&single{r: src, name: path}).Next()
+	m, err := (&single{r: src, name: path, limit: f.limit}).Next()
 	m.End = f.done
 	if err != nil {
 		return Message{}, fault.Wrap(fault.Invalid, err, "cannot read %s: %v", path, err)

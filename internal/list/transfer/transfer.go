@@ -25,7 +25,7 @@ import (
 
 // Limits of an import.
 const (
-	MaxMessage   = 100 << 20 // octets of one message; larger ones are left out and counted
+	MaxMessage   = 100 << 20 // octets of one message unless set; larger ones are left out and counted
 	batchPosts   = 256       // of one transaction
 	batchOctets  = 4 << 20
 	fingerprints = 4096 // octets of a file's beginning that tell it from others
