@@ -21,7 +21,7 @@ import (
 
 const (
 	reader  = "ann@example.org"
-	mailbox = "Lists/talk@lists.example.org"
+	mailbox = "Lists/talk"
 )
 
 // library is a running program with the sample archive imported.
