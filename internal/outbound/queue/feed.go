@@ -41,7 +41,11 @@ func (f *feeder) run(ctx context.Context) {
 	defer tick.Stop()
 	whole, failures := true, 0
 	for ctx.Err() == nil {
-		n, err := f.round(ctx, whole)
+		// What is leased must come into our hands, also when ctx ends now: then
+		// it is given back.
+		lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.e.Grace)
+		n, err := f.round(lasting, whole)
+		cancel()
 		if err != nil {
 			if !f.e.pause(ctx, failures, err, "the queue cannot lease work now") {
 				return
@@ -103,11 +107,9 @@ func (f *feeder) letters(ctx context.Context, l model.Lane) (int, error) {
 	}
 	for i := range ds {
 		chunk := &model.Chunk{DistributionID: ds[i].ID, Owner: lease.Owner, LeaseUntil: lease.LeaseUntil}
-		if err := f.letter(ctx, &ds[i], chunk); err != nil {
-			return i, err
-		}
+		err = errors.Join(err, f.letter(ctx, &ds[i], chunk))
 	}
-	return len(ds), nil
+	return len(ds), err
 }
 
 func (f *feeder) letter(ctx context.Context, d *model.Distribution, chunk *model.Chunk) error {

@@ -47,8 +47,8 @@ func (f *feeder) open(ctx context.Context, d *model.Distribution) (*source, erro
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		f.notBefore[d.ID] = f.e.Now().Add(composeRetry)
 		if fault.Is(err, fault.Temporary) || fault.Is(err, fault.StorageFull) {
+			f.notBefore[d.ID] = f.e.Now().Add(composeRetry)
 			f.e.Log.Warn("a distribution cannot be opened now", "distribution", d.ID, "err", err)
 			return nil, nil
 		}
