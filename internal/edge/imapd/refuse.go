@@ -88,10 +88,7 @@ func (s *session) Copy(_ imap.NumSet, dest string) (*imap.CopyData, error) {
 
 // Move refuses MOVE (RFC 9051 6.4.8).
 func (s *session) Move(_ *imapserver.MoveWriter, _ imap.NumSet, dest string) error {
-	if err := s.postTo(dest); err != nil {
-		return err
-	}
-	return nil
+	return s.postTo(dest)
 }
 
 // Create refuses CREATE (RFC 9051 6.3.4).

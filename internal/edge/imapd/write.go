@@ -90,19 +90,6 @@ func (f *front) buffer() *[]byte {
 	return f.out
 }
 
-// data writes the bytes of a literal, large ones without gathering them.
-func (f *front) data(p []byte) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(p) < flushAt {
-		return f.gather(p)
-	}
-	if err := f.flushLocked(); err != nil {
-		return err
-	}
-	return f.send(p)
-}
-
 // flushAndWait writes what was gathered; from then on responses go out at once.
 func (f *front) flushAndWait() error {
 	f.mu.Lock()

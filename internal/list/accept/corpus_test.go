@@ -3,6 +3,7 @@ package accept
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 
 func administrivia(l *model.List, raw []byte) bool {
 	c := &Case{List: l, Raw: raw, Header: message.ParseHeader(raw), Structure: message.Scan(raw)}
-	hit, _, _ := askAdministrivia(nil, c)
+	hit, _, _ := askAdministrivia(context.Background(), c)
 	return hit
 }
 

@@ -8,10 +8,9 @@ import (
 
 // node is one element of an IMAP data form: a list, a string, or an atom.
 type node struct {
-	list   []node
-	text   string
-	kind   byte // ( " or a
-	parent *node
+	list []node
+	text string
+	kind byte // ( " or a
 }
 
 // parseWire reads one parenthesised form strictly (RFC 9051 9) and fails on

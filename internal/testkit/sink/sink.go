@@ -73,7 +73,7 @@ type Snapshot struct {
 	Commands    int64
 	Bytes       int64
 	First, Last time.Time      // of taken messages
-	Letters     map[Letter]int // how often each copy was taken
+	Letters     map[Letter]int `json:"-"` // how often each copy was taken
 }
 
 // Recipients adds the letters up by recipient.
