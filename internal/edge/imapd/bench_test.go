@@ -3,6 +3,7 @@ package imapd
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"runtime"
@@ -94,23 +95,50 @@ func BenchmarkTwentyThousand(b *testing.B) {
 }
 
 // BenchmarkIdle reports what an idle connection costs, the test's own half
-// included.
+// included, and how long it takes to tell all of a post.
 func BenchmarkIdle(b *testing.B) {
+	b.Run("plain", func(b *testing.B) { idle(b, false) })
+	b.Run("TLS", func(b *testing.B) { idle(b, true) })
+}
+
+func idle(b *testing.B, secure bool) {
 	const n = 2000
 	for range b.N {
 		m := sample(b)
-		_, addr := serve(b, m)
-		before := memory1()
+		conf := certificate(b)
+		s, addr := serve(b, m, func(o *Options, _ *times) { o.TLSConfig = conf })
+		if secure {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			addr = l.Addr().String()
+			go func() { _ = s.ServeTLS(context.Background(), l) }()
+		}
+		before := inUse()
 		conns := make([]*client, n)
 		for i := range conns {
-			c := loggedIn(b, addr, "alice@example.org")
+			c := &client{t: b}
+			var err error
+			if secure {
+				c.Conn, err = tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+			} else {
+				c.Conn, err = net.Dial("tcp", addr)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			c.reset()
+			c.line()
+			c.want("LOGIN alice@example.org secret", "OK")
 			c.want("SELECT Lists/talk", "OK")
 			c.send("t IDLE\r\n")
 			c.line()
 			c.r = nil
 			conns[i] = c
 		}
-		b.ReportMetric(float64(memory1()-before)/n, "B/conn")
+		b.ReportMetric(float64(inUse()-before)/n, "B/conn")
 		start := time.Now()
 		m.post(1, plainPost)
 		for _, c := range conns {
@@ -123,7 +151,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-func memory1() int64 {
+func inUse() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

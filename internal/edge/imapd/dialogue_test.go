@@ -60,7 +60,8 @@ func serve(t testing.TB, m *memory, change ...func(*Options, *times)) (*Server, 
 type client struct {
 	t testing.TB
 	net.Conn
-	r *bufio.Reader
+	r     *bufio.Reader
+	exact bool // literals keep their line ends
 }
 
 func dial(t testing.TB, addr string) *client {
@@ -70,7 +71,7 @@ func dial(t testing.TB, addr string) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return &client{t, c, bufio.NewReader(c)}
+	return &client{t: t, Conn: c, r: bufio.NewReader(c)}
 }
 
 func (c *client) reset() { c.r = bufio.NewReader(c.Conn) }
@@ -97,7 +98,8 @@ func (c *client) line() string {
 	return strings.TrimRight(s, "\r\n")
 }
 
-// response reads a line with its literals; line ends inside are "\n".
+// response reads a line with its literals; line ends inside are "\n", unless
+// they are to stay.
 func (c *client) response() string {
 	c.t.Helper()
 	s := c.line()
@@ -112,7 +114,11 @@ func (c *client) response() string {
 		if _, err := io.ReadFull(c.r, b); err != nil {
 			c.t.Fatal("literal:", err)
 		}
-		s += "\n" + strings.ReplaceAll(string(b), "\r\n", "\n") + c.line()
+		text := string(b)
+		if !c.exact {
+			text = strings.ReplaceAll(text, "\r\n", "\n")
+		}
+		s += "\n" + text + c.line()
 	}
 }
 

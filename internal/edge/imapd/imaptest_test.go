@@ -1,0 +1,382 @@
+package imapd
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"plenary/internal/model"
+	"plenary/internal/testkit/real"
+)
+
+// imaptestGroups are the scripted tests of imaptest that an archive with
+// personal flags can answer; "" means the whole group passes, else why not.
+var imaptestGroups = map[string]string{
+	"fetch-body": "", "fetch-body-message-rfc822": "", "fetch-body-message-rfc822-mime": "", "fetch-body-message-rfc822-x2": "",
+	"fetch-body-mime": "", "fetch-bodystructure": "", "fetch-envelope": "",
+	"fetch-binary-mime": "", "fetch-binary-mime-base64": "", "fetch-binary-mime-qp": "",
+	"search-header": "", "search-size": "", "id": "", "logout": "", "nil": "",
+
+	"atoms":            "a name that is no modified UTF-7 is BAD, not NO",
+	"fetch":            "it deletes a message in between",
+	"search-addresses": "a comment within an address is searched as it is written",
+	"search-body":      "words are found by their beginnings, TEXT looks into the usual header fields",
+	"search-date":      "its messages are dated after they came, which the archive takes for a wrong clock",
+	"search-flags":     "it needs \\Deleted and \\Draft",
+	"search-sets":      "it deletes a message in between",
+	"store":            "it needs \\Draft",
+}
+
+// TestImaptest plays the groups with each mailbox loaded before.
+func TestImaptest(t *testing.T) {
+	dir := real.Corpus(t, "imap", "imaptest")
+	for group, why := range imaptestGroups {
+		t.Run(group, func(t *testing.T) {
+			if why != "" {
+				t.Skip("skipped: " + why)
+			}
+			text, err := os.ReadFile(filepath.Join(dir, group))
+			if err != nil {
+				t.Fatal(err)
+			}
+			box, err := os.ReadFile(filepath.Join(dir, group+".mbox"))
+			if err != nil {
+				if box, err = os.ReadFile(filepath.Join(dir, "default.mbox")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			runScript(t, string(text), box)
+		})
+	}
+}
+
+// script is one group at work.
+type script struct {
+	t     *testing.T
+	addr  string
+	conns map[string]*client
+	vars  map[string]string
+	n     int
+}
+
+type step struct {
+	conn, want, command string
+	expect              []string // "* ..." and "! ..."
+}
+
+func runScript(t *testing.T, text string, mbox []byte) {
+	head, body, _ := strings.Cut(text, "\n\n")
+	keys := map[string]string{}
+	for _, l := range strings.Split(head, "\n") {
+		k, v, _ := strings.Cut(l, ":")
+		keys[k] = strings.TrimSpace(v)
+	}
+	m := newMemory()
+	list := m.add(model.List{Local: "talk", Domain: "example.org"}, "alice@example.org")
+	limit := 0
+	if keys["messages"] == "all" {
+		limit = 1 << 30
+	} else if n, err := strconv.Atoi(keys["messages"]); err == nil {
+		limit = n
+	}
+	for i, msg := range mboxMessages(mbox) {
+		if i < limit {
+			m.postAt(list.ID, msg.raw, msg.at)
+		}
+	}
+	_, addr := serve(t, m)
+	s := &script{t: t, addr: addr, conns: map[string]*client{}, vars: map[string]string{"mailbox": "Lists/talk", "user": "alice@example.org", "password": "secret"}}
+	state := keys["state"]
+	if state == "" {
+		state = "selected"
+	}
+	names := []string{"1"}
+	if n, err := strconv.Atoi(keys["connections"]); err == nil {
+		for i := 2; i <= n; i++ {
+			names = append(names, strconv.Itoa(i))
+		}
+	}
+	for _, name := range names {
+		c := dial(t, addr)
+		c.exact = true
+		c.line()
+		if state != "nonauth" {
+			c.want("LOGIN alice@example.org secret", "OK")
+		}
+		if state == "selected" {
+			c.want("SELECT Lists/talk", "OK")
+		}
+		s.conns[name] = c
+	}
+	for _, st := range steps(body) {
+		s.step(st)
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+type mboxMessage struct {
+	raw string
+	at  time.Time
+}
+
+func mboxMessages(mbox []byte) (all []mboxMessage) {
+	chunks := regexp.MustCompile(`(?m)^From `).Split(string(bytes.ReplaceAll(mbox, []byte("\r\n"), []byte("\n"))), -1)[1:]
+	for _, chunk := range chunks {
+		from, raw, _ := strings.Cut(chunk, "\n")
+		_, date, _ := strings.Cut(from, " ")
+		at, err := time.Parse("Mon Jan _2 15:04:05 2006", strings.TrimSpace(date))
+		if err != nil {
+			at, err = time.Parse("Mon Jan _2 15:04:05 2006 -0700", strings.TrimSpace(date))
+		}
+		if err != nil {
+			at = noon
+		}
+		all = append(all, mboxMessage{strings.ReplaceAll(raw, "\n", "\r\n"), at})
+	}
+	return all
+}
+
+var commandLine = regexp.MustCompile(`^(?:(\d+) )?(?i:(ok|no|bad|"")) (.*)$`)
+
+func steps(body string) (all []step) {
+	lines := strings.Split(body, "\n")
+	for i := 0; i < len(lines); i++ {
+		line := lines[i]
+		for strings.HasSuffix(line, "{{{") && i+1 < len(lines) { // a literal up to }}}
+			line = strings.TrimSuffix(line, "{{{")
+			mark := "\x00"
+			if strings.HasSuffix(line, "~") { // CR does not count
+				line, mark = strings.TrimSuffix(line, "~"), "\x01"
+			}
+			var lit []string
+			for i++; i < len(lines) && !strings.HasPrefix(lines[i], "}}}"); i++ {
+				lit = append(lit, lines[i])
+			}
+			text := strings.Join(lit, "\r\n")
+			line += fmt.Sprintf("%s%d\x00%s", mark, len(text), text) + strings.TrimPrefix(lines[i], "}}}")
+		}
+		switch {
+		case strings.TrimSpace(line) == "" || line[0] == '#':
+		case line[0] == '*' || line[0] == '!' || line[0] == '?':
+			if len(all) > 0 {
+				all[len(all)-1].expect = append(all[len(all)-1].expect, line)
+			}
+		default:
+			if m := commandLine.FindStringSubmatch(line); m != nil {
+				all = append(all, step{conn: max(m[1], "1"), want: strings.ToUpper(m[2]), command: m[3]})
+			}
+		}
+	}
+	return all
+}
+
+func (s *script) step(st step) {
+	c := s.conns[st.conn]
+	s.n++
+	tag := fmt.Sprintf("c%d", s.n)
+	s.vars["tag"] = tag
+	command := s.expand(st.command)
+	c.send(tag + " " + command + "\r\n")
+	got := c.until(tag)
+	last := got[len(got)-1]
+	if st.want != `""` && !strings.HasPrefix(last, tag+" "+st.want) {
+		s.t.Errorf("%s\n got %q\nwant %s", command, last, st.want)
+		return
+	}
+	for _, e := range st.expect {
+		s.expect(command, e, got[:len(got)-1])
+	}
+}
+
+// expect looks for a response that fits, or that none does.
+func (s *script) expect(command, e string, got []string) {
+	want, _ := parseResponse(e[2:])
+	found := false
+	for _, g := range got {
+		have, _ := parseResponse(strings.TrimPrefix(g, "* "))
+		bound := map[string]string{}
+		if s.fits(want, have, bound, true) {
+			found = true
+			for k, v := range bound {
+				s.vars[k] = v
+			}
+			break
+		}
+	}
+	if found == (e[0] == '!') && e[0] != '?' {
+		s.t.Errorf("%s\n got %q\nwant %q", command, got, s.expand(e))
+	}
+}
+
+var variable = regexp.MustCompile(`\$(\w+|\{\w+\})`)
+
+func (s *script) expand(text string) string {
+	return variable.ReplaceAllStringFunc(text, func(v string) string {
+		if have, ok := s.vars[strings.Trim(v, "${}")]; ok {
+			return have
+		}
+		return v
+	})
+}
+
+// item is an atom, a string or a list of a response.
+type item struct {
+	text   string
+	list   []item
+	isList bool
+	loose  bool // CR does not count
+}
+
+// parseResponse reads items; literals are as response and steps leave them.
+func parseResponse(s string) (items []item, rest string) {
+	for s != "" {
+		switch s[0] {
+		case ' ', '\n':
+			s = s[1:]
+		case '(':
+			var sub []item
+			sub, s = parseResponse(s[1:])
+			items = append(items, item{list: sub, isList: true})
+		case ')':
+			return items, s[1:]
+		case '"':
+			text, after, _ := firstAString(s)
+			items, s = append(items, item{text: text}), after
+		case '\x00', '\x01':
+			loose := s[0] == '\x01'
+			length, after, _ := strings.Cut(s[1:], "\x00")
+			n, _ := strconv.Atoi(length)
+			items, s = append(items, item{text: after[:n], loose: loose}), after[n:]
+		case '{', '~':
+			m := regexp.MustCompile(`^~?\{(\d+)\}\n`).FindStringSubmatch(s)
+			if m == nil {
+				return append(items, item{text: s}), ""
+			}
+			n, _ := strconv.Atoi(m[1])
+			s = s[len(m[0]):]
+			items, s = append(items, item{text: s[:n]}), s[n:]
+		default:
+			end, depth := 0, 0
+			for ; end < len(s) && (depth > 0 || s[end] != ' ' && s[end] != ')' && s[end] != '(' && s[end] != '\n'); end++ {
+				switch s[end] {
+				case '[':
+					depth++
+				case ']':
+					depth--
+				}
+			}
+			items, s = append(items, item{text: s[:end]}), s[end:]
+		}
+	}
+	return items, ""
+}
+
+// fits compares. Items of FETCH are pairs in any order, lists of flags are in
+// any order, and more than is wanted may be there; numbers of SEARCH are exact.
+func (s *script) fits(want, have []item, bound map[string]string, top bool) bool {
+	if top && len(want) > 0 && strings.EqualFold(want[0].text, "search") {
+		if len(have) != len(want) {
+			return false
+		}
+	}
+	if len(want) > len(have) {
+		return false
+	}
+	for i := range want {
+		w, h := want[i], have[i]
+		if w.isList != h.isList {
+			return false
+		}
+		switch {
+		case !w.isList:
+			if w.loose {
+				w.text, h.text = strings.ReplaceAll(w.text, "\r", ""), strings.ReplaceAll(h.text, "\r", "")
+			}
+			if !s.same(w.text, h.text, bound) {
+				return false
+			}
+		case top && i == 2 && strings.EqualFold(want[1].text, "fetch"):
+			if !s.pairs(w.list, h.list, bound) {
+				return false
+			}
+		case !s.fits(w.list, h.list, bound, false):
+			return false
+		}
+	}
+	return true
+}
+
+func (s *script) pairs(want, have []item, bound map[string]string) bool {
+	for i := 0; i+1 < len(want); i += 2 {
+		if !slices.ContainsFunc(indexes(len(have)), func(j int) bool {
+			if j%2 == 1 || j+1 >= len(have) || !strings.EqualFold(want[i].text, have[j].text) {
+				return false
+			}
+			w, h := want[i+1], have[j+1]
+			if w.isList != h.isList {
+				return false
+			}
+			if !w.isList {
+				return s.fits(want[i+1:i+2], have[j+1:j+2], bound, false)
+			}
+			if strings.EqualFold(want[i].text, "flags") {
+				return s.flags(w.list, h.list)
+			}
+			return s.fits(w.list, h.list, bound, false)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+func indexes(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+func (s *script) flags(want, have []item) bool {
+	for _, w := range want {
+		if strings.HasPrefix(w.text, "$!unordered") {
+			continue
+		}
+		if ban, ok := strings.CutPrefix(w.text, "$!ban="); ok {
+			if slices.ContainsFunc(have, func(h item) bool { return strings.EqualFold(h.text, ban) }) {
+				return false
+			}
+			continue
+		}
+		if !slices.ContainsFunc(have, func(h item) bool { return strings.EqualFold(h.text, w.text) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// same compares a text that may be one variable, which takes what it meets
+// first.
+func (s *script) same(want, have string, bound map[string]string) bool {
+	if name, ok := strings.CutPrefix(want, "$"); ok && regexp.MustCompile(`^\w+$`).MatchString(name) {
+		if v, ok := s.vars[name]; ok {
+			return strings.EqualFold(v, have)
+		}
+		if v, ok := bound[name]; ok {
+			return strings.EqualFold(v, have)
+		}
+		bound[name] = have
+		return true
+	}
+	return strings.EqualFold(s.expand(want), have)
+}
