@@ -1,0 +1,130 @@
+package smtpout_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"plenary/internal/outbound/smtpout"
+)
+
+func TestDialogues(t *testing.T) {
+	piped := hello("PIPELINING", "8BITMIME", "SIZE 100000")
+	window := hello("PIPELINING", "CHUNKING", "SIZE 0")
+	slow := hello("8BITMIME")
+	env := []string{"c< MAIL FROM:<talk-bounces+1@example.org>", "c< RCPT TO:<p", "c< DATA"}
+	ok := []string{"s> 250 2.1.0 ok", "s> 250 2.1.5 ok", "s> 354 go on"}
+	bdat := []string{"c< RSET", "c< MAIL FROM:<talk-bounces+1@example.org>", "c< RCPT TO:<p", "c< BDAT 37 LAST", "c< ...", "c< text"}
+	four := []string{"s> 250 reset", "s> 250 mail", "s> 250 rcpt", "s> 250 2.0.0 queued"}
+	join := func(parts ...any) dialogue {
+		var d dialogue
+		for _, p := range parts {
+			switch p := p.(type) {
+			case dialogue:
+				d = append(d, p...)
+			case []string:
+				d = append(d, p...)
+			case string:
+				d = append(d, p)
+			}
+		}
+		return d
+	}
+	end := []string{"c< ...", "c< ."}
+	for _, c := range []struct {
+		name string
+		d    dialogue
+		n    int
+		want string
+		err  string // part of Run's error, empty: none
+	}{
+		{"the next envelope comes with the end of a message", join(piped, env, ok, end, env, "s> 250 2.0.0 first", ok, end, "s> 250 2.0.0 second", "c< QUIT"), 2, "ok 250, ok 250", ""},
+		{"a window of messages without a reply", join(window, bdat, bdat, bdat, four, four, four, "c< QUIT"), 3, "ok 250, ok 250, ok 250", ""},
+		{"without PIPELINING every command waits", join(slow, env[0], ok[0], env[1], ok[1], env[2], ok[2], end, "s> 250 yes", env[0], ok[0], env[1], ok[1], env[2], ok[2], end, "s> 250 yes", "c< QUIT"), 2, "ok 250, ok 250", ""},
+		{"without PIPELINING a refusal is followed by RSET", join(slow, env[0], ok[0], env[1], "s> 550 5.1.1 who", "c< RSET", "s> 250 ok", env[0], ok[0], env[1], ok[1], env[2], ok[2], end, "s> 250 yes", "c< QUIT"), 2, "permanent 550, ok 250", ""},
+		{"a refused recipient and a willing DATA get a lone dot", join(piped, env, ok[0], "s> 550 5.1.1 who", ok[2], "c< .", "s> 554 nobody", env, ok, end, "s> 250 yes", "c< QUIT"), 2, "permanent 550, ok 250", ""},
+		{"a refused recipient and a refused DATA get RSET", join(piped, env, ok[0], "s> 450 4.2.0 later", "s> 554 nobody", "c< RSET", env, "s> 250 ok", ok, end, "s> 250 yes", "c< QUIT"), 2, "temporary 450, ok 250", ""},
+		{"too many recipients is temporary", join(piped, env, ok[0], "s> 552 5.5.3 too many", "s> 503 nobody", "c< QUIT"), 1, "temporary 552", ""},
+		{"a refused sender", join(piped, env, "s> 550 5.7.1 not you", "s> 503 no", "s> 503 no", "c< QUIT"), 1, "permanent 550", ""},
+		{"a refused DATA", join(piped, env, ok[0], ok[1], "s> 452 4.3.1 full", "c< QUIT"), 1, "temporary 452", ""},
+		{"a refused message", join(piped, env, ok, end, env, "s> 554 5.6.0 bad", ok, end, "s> 250 yes", "c< QUIT"), 2, "permanent 554, ok 250", ""},
+		{"a refused recipient in a window", join(window, bdat, bdat, four[0], four[1], "s> 550 5.1.1 who", "s> 554 nobody", four, "c< QUIT"), 2, "permanent 550, ok 250", ""},
+		{"a refused message in a window", join(window, bdat, bdat, four[0], four[1], four[2], "s> 451 4.3.0 later", four, "c< QUIT"), 2, "temporary 451, ok 250", ""},
+		{"421 on a fresh connection is the letter's", join(piped, env, "s> 421 4.3.2 down", "x"), 2, "temporary 421, unsent", "421"},
+		{"421 after a letter is nobody's", join(piped, env, ok, end, env, "s> 250 yes", "s> 421 4.7.0 enough", "x"), 3, "ok 250, unsent, unsent", "421"},
+		{"421 after the end of a message is that message's", join(piped, env, ok, end, env, "s> 421 4.3.0 oh", "x"), 3, "temporary 421, unsent, unsent", "421"},
+		{"421 in a window", join(window, bdat, bdat, bdat, four, "s> 421 4.3.2 down", "x"), 3, "ok 250, unsent, unsent", "421"},
+		{"the end of a message without an answer", join(piped, env, ok, end, env, "x"), 3, "temporary lost, unsent, unsent", "EOF"},
+		{"a window without an answer", join(window, bdat, bdat, bdat, four, four[0], "x"), 3, "ok 250, temporary lost, temporary lost", "EOF"},
+		{"a connection that ends at the first envelope", join(piped, env, "x"), 2, "temporary, unsent", "EOF"},
+		{"a connection that ends at a later envelope", join(piped, env, ok, end, env, "s> 250 yes", "x"), 2, "ok 250, unsent", "EOF"},
+		{"a code that is none", join(piped, env, "s> 2x0 what"), 1, "temporary", "does not speak SMTP"},
+		{"replies of two minds", join(piped, env, "s> 250-yes", "s> 550 no"), 1, "temporary", "does not speak SMTP"},
+		{"a reply without end", join(piped, env, "raw> "+strings.Repeat("250-on and on\r\n", 200)), 1, "temporary", "without end"},
+		{"a line without end", join(piped, env, "raw> 250 "+strings.Repeat("x", 20_000)), 1, "temporary", "without end"},
+		{"BDAT offered and not known", join(window, bdat, bdat, four[0], four[1], four[2], "s> 502 5.5.1 what"), 2, "temporary 502, temporary lost", "BDAT"},
+		{"bare codes", join(piped, env, "s> 250", "s> 250", "s> 354", end, "s> 250", "c< QUIT"), 1, "ok 250", ""},
+		{"lower-case extensions", join(hello("pipelining", "chunking"), bdat, bdat, four, four, "c< QUIT"), 2, "ok 250, ok 250", ""},
+		{"a peer that knows HELO only", join([]string{"s> 220 old", "c< EHLO", "s> 502 what", "c< HELO lists.example.org", "s> 250 hi"}, env[0], ok[0], env[1], ok[1], env[2], ok[2], end, "s> 250 yes", "c< QUIT"), 1, "ok 250", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			results, err := send(t, relay(peer(t, c.d)), plainLetters(c.n))
+			if got := brief(results); got != c.want {
+				t.Errorf("%s\nwant %s", got, c.want)
+			}
+			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+				t.Errorf("ended with %v, want %q", err, c.err)
+			}
+		})
+	}
+}
+
+func TestConnectFails(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		d    dialogue
+		err  string
+	}{
+		{"a greeting that refuses", dialogue{"s> 554 go away"}, "554 go away"},
+		{"a greeting that is busy", dialogue{"s> 421 4.3.2 busy"}, "421"},
+		{"no greeting", dialogue{"x"}, "no greeting"},
+		{"garbage", dialogue{"s> SSH-2.0-OpenSSH"}, "does not speak SMTP"},
+		{"EHLO refused for now", dialogue{"s> 220 x", "c< EHLO", "s> 450 4.7.1 later"}, "450"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := relay(peer(t, c.d)).Connect(t.Context()); err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%v, want %q", err, c.err)
+			}
+		})
+	}
+}
+
+func TestRelayCheck(t *testing.T) {
+	for _, r := range []smtpout.Relay{
+		{Addr: "relay.example.org", Hello: "a"}, {Addr: ":25", Hello: "a"}, {Addr: "a:25"}, {Addr: "a:25", Hello: "a b"},
+		{Addr: "a:25", Hello: "a", TLS: "maybe"},
+	} {
+		if r.Check() == nil {
+			t.Errorf("%+v is taken", r)
+		}
+	}
+}
+
+// TestPeerStopsReading: neither a peer that reads no more nor one that says no
+// more holds a connection for ever.
+func TestPeerStopsReading(t *testing.T) {
+	env := dialogue{"c< MAIL", "s> 250 ok", "c< RCPT", "s> 250 ok", "c< DATA", "s> 354 go on", "hold"}
+	for _, d := range []dialogue{
+		hello("PIPELINING").and(env...), hello().and(env...), hello("PIPELINING", "CHUNKING").and("hold"),
+		hello("PIPELINING").and("hold"), hello().and("hold"),
+	} {
+		r := relay(peer(t, d))
+		short := 50 * time.Millisecond
+		r.Timeouts = smtpout.Timeouts{Block: short, Command: short, End: short, Data: short}
+		big := strings.Repeat(strings.Repeat("x", 998)+"\r\n", 20_000)
+		results, err := send(t, r, letters{letter("p0@example.net", "Subject: x\r\n\r\n", big)})
+		if err == nil || results[0].State.String() != "temporary" {
+			t.Errorf("%s, %v", brief(results), err)
+		}
+	}
+}
