@@ -57,6 +57,7 @@ func (s *Server) admit(c net.Conn, implicit bool) (*front, string) {
 		s.perIP[peer]++
 	}
 	s.served.Add(1)
+	s.opt.Metrics.Connection("imap", 1)
 	return f, ""
 }
 
@@ -73,6 +74,7 @@ func (s *Server) leave(f *front) {
 			delete(s.perIP, f.peer)
 		}
 	}
+	s.opt.Metrics.Connection("imap", -1)
 	s.served.Done()
 }
 

@@ -19,7 +19,7 @@ const (
 	maxSearchKeys = 1000     // keys in one SEARCH; no RFC minimum
 	maxPatterns   = 20       // patterns in one LIST (RFC 5258); no RFC minimum
 	maxPattern    = 512      // octets of one of them
-	maxItems      = 500      // data items in one FETCH
+	maxItems      = 100      // sections in one FETCH
 	maxKeyword    = 64       // octets of a keyword; no RFC minimum
 	maxKeywords   = 50       // keywords of one person on one list; RFC 9051 7.1 leaves the number open
 	maxFailures   = 5        // refused logins per connection; RFC 9051 11.7 asks for a limit
@@ -40,6 +40,7 @@ type times struct {
 	failure   time.Duration // pause after a refused login
 	window    time.Duration // how long refused logins of an address count
 	login     time.Duration // for one question to Auth
+	search    time.Duration // for one SEARCH
 	access    time.Duration // how long the right to read a list is believed
 	look      time.Duration // how often an idle session looks without being woken
 	turnAway  time.Duration // to hand a BYE to a client that is not let in
@@ -55,6 +56,7 @@ func usualTimes() times {
 		failure:   2 * time.Second,
 		window:    10 * time.Minute,
 		login:     20 * time.Second,
+		search:    time.Minute,
 		access:    time.Second,
 		look:      20 * time.Second,
 		turnAway:  time.Second,

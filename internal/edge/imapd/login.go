@@ -158,6 +158,7 @@ func (s *session) Login(user, password string) error {
 		return no(imap.ResponseCodeUnavailable, fault.Text(err))
 	}
 	s.failures++
+	srv.opt.Metrics.Login("refused")
 	srv.fails.add(s.front.peer, srv.opt.Now(), srv.times.window)
 	srv.opt.Log.Info("imap: login refused", "peer", s.front.RemoteAddr().String(), "user", clip(user))
 	s.pause(srv.times.failure)
@@ -170,6 +171,11 @@ func (s *session) Login(user, password string) error {
 
 func (s *session) enter(who model.Actor) error {
 	s.who, s.in = who, true
+	if who.Anonymous {
+		s.front.srv.opt.Metrics.Login("anonymous")
+	} else {
+		s.front.srv.opt.Metrics.Login("ok")
+	}
 	return nil
 }
 

@@ -204,3 +204,42 @@ func TestRealClientReadsTortureMail(t *testing.T) {
 		c.want("FETCH 1:* "+item, "OK")
 	}
 }
+
+// A post that another process writes, here the command line's import, is told
+// to who idles.
+func TestIdleSeesAnotherProcess(t *testing.T) {
+	ctx := context.Background()
+	dsn := "sqlite:" + filepath.Join(t.TempDir(), "plenary.db")
+	var both [2]*store.Store
+	for i := range both {
+		s, err := store.Open(ctx, dsn, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		if err := s.Migrate(ctx); err != nil {
+			t.Fatal(err)
+		}
+		both[i] = s
+	}
+	l := imported(t, both[0])
+	c := loggedIn(t, serveStore(t, both[0]), "alice@example.org")
+	c.want("SELECT Lists/talk", "OK")
+	c.send("a IDLE\r\n")
+	c.line()
+	for i := range 3 {
+		p := archive.Make(l, []byte(fmt.Sprintf("Message-ID: <%d@x>\r\n\r\nbody\r\n", i)), nil, model.At(noon), true)
+		if _, err := both[1].ImportPosts(ctx, l.ID, []*model.NewPost{p}, "x", int64(i)); err != nil {
+			t.Fatal(err)
+		}
+		if s := c.line(); s != fmt.Sprintf("* %d EXISTS", i+1) {
+			t.Fatal(s)
+		}
+	}
+	if _, err := both[1].Unsubscribe(ctx, l.ID, "alice@example.org", "left"); err != nil {
+		t.Fatal(err)
+	}
+	if s := c.line(); !strings.HasPrefix(s, "* BYE") {
+		t.Fatal(s)
+	}
+}

@@ -1,12 +1,14 @@
 package imapd
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
 
+	"plenary/internal/fault"
 	"plenary/internal/model"
 )
 
@@ -46,10 +48,15 @@ func (s *session) search(c *command) error {
 	}
 	var found []int // places
 	if sel.box != nil {
-		uids, err := s.front.srv.opt.Archive.Search(s.ctx, sel.list.ID, query)
+		ctx, cancel := context.WithTimeout(s.ctx, s.front.srv.times.search)
+		defer cancel()
+		uids, err := s.front.srv.opt.Archive.Search(ctx, sel.list.ID, query)
 		if err != nil {
 			if o.save {
 				sel.saved = nil // RFC 5182 2.1
+			}
+			if ctx.Err() != nil {
+				err = fault.Wrap(fault.TooLarge, err, "That search takes too long, please ask for less at once")
 			}
 			return s.failed("search", err)
 		}
@@ -71,7 +78,9 @@ func (sel *selected) places(uids []model.UID) []int {
 			places = append(places, i)
 		}
 	}
-	slices.Sort(places)
+	if !slices.IsSorted(places) {
+		slices.Sort(places)
+	}
 	return places
 }
 

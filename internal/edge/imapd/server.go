@@ -37,6 +37,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
 
+	"plenary/internal/metrics"
 	"plenary/internal/model"
 )
 
@@ -59,8 +60,9 @@ type Options struct {
 	MaxConnections int // at the same time; 0: 4000
 	MaxPerIP       int // at the same time from one IPv4 address or IPv6 /64; 0: 40; loopback and unix sockets are not counted
 
-	Log *slog.Logger     // nil: slog.Default
-	Now func() time.Time // nil: time.Now
+	Metrics *metrics.Metrics // connections and logins; nil: not counted
+	Log     *slog.Logger     // nil: slog.Default
+	Now     func() time.Time // nil: time.Now
 }
 
 func (o Options) filled() Options {
