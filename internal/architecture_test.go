@@ -42,6 +42,7 @@ var plan = map[string][]string{
 	"internal/list/membership": ground("internal/model", "internal/list/notify"),
 	"internal/list/moderation": ground("internal/model", "internal/list/posting", "internal/list/membership", "internal/list/notify"),
 	"internal/list/command":    ground("internal/model", "internal/list/moderation", "internal/list/membership", "internal/list/settings", "internal/list/notify"),
+	"internal/list/keys":       ground("internal/model"),
 	"internal/list/bounce":     ground("internal/model", "internal/list/membership"),
 	"internal/list/intake":     ground("internal/model", "internal/list/command", "internal/list/posting", "internal/list/bounce", "internal/list/notify"),
 	"internal/list/transfer":   ground("internal/model", "internal/list/archive", "internal/list/membership", "internal/list/settings"),

@@ -224,40 +224,62 @@ func (c *subscriberImportCmd) Run(e *env) error {
 		defer f.Close()
 		in = f
 	}
-	r := csv.NewReader(in)
-	r.FieldsPerRecord, r.TrimLeadingSpace = -1, true
-	added, already, refused := 0, 0, 0
-	for line := 1; ; line++ {
-		rec, err := r.Read()
+	job := &csvImport{e: e, source: c.File, rows: csv.NewReader(in),
+		add: func(batch []model.Subscriber) (int, error) { return p.Membership.AddAll(e.ctx, l, batch, "cli") }}
+	err = job.run()
+	fmt.Fprintf(e.out, "added %d, already there %d, refused %d\n", job.added, job.already, job.refused)
+	return err
+}
+
+const csvBatch = 1000 // people a transaction
+
+// csvImport reads people from CSV and adds them in batches.
+type csvImport struct {
+	e                       *env
+	source                  string
+	rows                    *csv.Reader
+	add                     func([]model.Subscriber) (fresh int, err error)
+	batch                   []model.Subscriber
+	added, already, refused int
+}
+
+func (j *csvImport) run() error {
+	j.rows.FieldsPerRecord, j.rows.TrimLeadingSpace, j.rows.ReuseRecord = -1, true, true
+	for first := true; ; first = false {
+		rec, err := j.rows.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			return j.flush()
 		}
 		if err != nil {
-			return err
+			return errors.Join(j.flush(), err)
 		}
-		if line == 1 && !strings.Contains(rec[0], "@") {
-			continue // a header line
-		}
-		a, err := address.Parse(rec[0])
+		line, _ := j.rows.FieldPos(0)
+		a, err := address.Parse(strings.TrimPrefix(rec[0], "\ufeff"))
 		if err != nil {
-			refused++
-			fmt.Fprintf(e.err, "line %d: %s: %s\n", line, oneLine(rec[0]), fault.Text(err))
+			if !first || strings.Contains(rec[0], "@") { // else a header line
+				j.refused++
+				fmt.Fprintf(j.e.err, "line %d: %s: %s\n", line, oneLine(rec[0]), fault.Text(err))
+			}
 			continue
 		}
-		s := &model.Subscriber{ListID: l.ID, Email: a.String(), EmailKey: a.Key(), Roles: model.RoleSubscriber, Consent: "imported from " + c.File}
+		s := model.Subscriber{Email: a.String(), EmailKey: a.Key(), Roles: model.RoleSubscriber, Consent: "imported from " + j.source}
 		if len(rec) > 1 {
 			s.Name = oneLine(rec[1])
 		}
-		fresh, err := p.Membership.Add(e.ctx, l, s, "cli")
-		switch {
-		case err != nil:
-			return err
-		case fresh:
-			added++
-		default:
-			already++
+		if j.batch = append(j.batch, s); len(j.batch) == csvBatch {
+			if err := j.flush(); err != nil {
+				return err
+			}
 		}
 	}
-	fmt.Fprintf(e.out, "added %d, already there %d, refused %d\n", added, already, refused)
-	return nil
+}
+
+func (j *csvImport) flush() error {
+	fresh, err := j.add(j.batch)
+	if err == nil {
+		j.added += fresh
+		j.already += len(j.batch) - fresh
+	}
+	j.batch = j.batch[:0]
+	return err
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -139,6 +140,36 @@ func TestSubscribeTheSameAddressAtOnce(t *testing.T) {
 		wg.Wait()
 		if n, err := s.CountSubscribers(context.Background(), l.ID); err != nil || n != 1 || fresh != 1 {
 			t.Fatal(n, fresh, err)
+		}
+	})
+}
+
+func TestSubscribeAll(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		l := &model.List{Local: "many", Domain: "example.org"}
+		if err := s.CreateList(ctx, l); err != nil {
+			t.Fatal(err)
+		}
+		for key, role := range map[string]model.Role{"p3@example.org": model.RoleSubscriber, "p5@example.org": model.RoleOwner} {
+			if _, err := s.Subscribe(ctx, &model.Subscriber{ListID: l.ID, Email: key, EmailKey: key, Roles: role}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var subs []model.Subscriber
+		for i := range 100 {
+			key := fmt.Sprintf("p%d@example.org", i)
+			subs = append(subs, model.Subscriber{Email: key, EmailKey: key, Consent: "test"})
+		}
+		fresh, rest, err := s.SubscribeAll(ctx, l.ID, subs, model.Event{Kind: "member.added", Actor: "test"})
+		if err != nil || fresh != 98 || len(rest) != 1 || rest[0].EmailKey != "p5@example.org" {
+			t.Fatalf("%d, %v, %v", fresh, rest, err)
+		}
+		if fresh, _, err = s.SubscribeAll(ctx, l.ID, subs, model.Event{Kind: "member.added"}); err != nil || fresh != 0 {
+			t.Fatalf("again: %d, %v", fresh, err)
+		}
+		if e, err := s.EventsOf(ctx, "", "p7@example.org"); err != nil || len(e) != 1 {
+			t.Fatalf("%v, %v", e, err)
 		}
 	})
 }

@@ -178,7 +178,7 @@ CREATE INDEX thread_nodes_parent ON thread_nodes (list_id, parent_key);
 CREATE VIRTUAL TABLE post_fts USING fts5 (
   subject, author, recipients, body, quoted, files,
   content = '', contentless_delete = 1, detail = full,
-  tokenize = "unicode61 remove_diacritics 2"
+  tokenize = "ascii" -- the words arrive folded and cut by list/archive, as on PostgreSQL
 );
 
 -- Personal flags: a bitmap page covers 8192 UIDs of one list for one person.

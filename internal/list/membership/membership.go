@@ -43,6 +43,7 @@ const (
 type Store interface {
 	GetList(ctx context.Context, id int64) (*model.List, error)
 	Subscribe(ctx context.Context, s *model.Subscriber) (fresh bool, err error)
+	SubscribeAll(ctx context.Context, listID int64, subs []model.Subscriber, event model.Event) (fresh int, rest []model.Subscriber, err error)
 	Unsubscribe(ctx context.Context, listID int64, emailKey, reason string) (*model.Subscriber, error)
 	FindSubscriber(ctx context.Context, listID int64, emailKey string) (*model.Subscriber, error)
 	GetSubscriber(ctx context.Context, id int64) (*model.Subscriber, error)
@@ -124,6 +125,31 @@ func (s *Service) Add(ctx context.Context, l *model.List, sub *model.Subscriber,
 	}
 	s.trace(ctx, l, model.Event{Kind: "member.added", Actor: by, EmailKey: sub.EmailKey, Detail: RoleNames(sub.Roles)})
 	return fresh, nil
+}
+
+// AddAll is Add for many plain subscribers at once; who is on the list already
+// stays as she is. It reports how many were not.
+func (s *Service) AddAll(ctx context.Context, l *model.List, subs []model.Subscriber, by string) (fresh int, err error) {
+	seen := map[string]bool{}
+	unique := make([]model.Subscriber, 0, len(subs))
+	for _, sub := range subs {
+		if seen[sub.EmailKey] {
+			continue
+		}
+		seen[sub.EmailKey] = true
+		sub.Name = displayName(sub.Name)
+		unique = append(unique, sub)
+	}
+	event := model.Event{Kind: "member.added", Actor: by, Detail: RoleNames(model.RoleSubscriber)}
+	fresh, rest, err := s.Store.SubscribeAll(ctx, l.ID, unique, event)
+	for i := range rest {
+		if err != nil {
+			break
+		}
+		rest[i].Roles = model.RoleSubscriber
+		_, err = s.Add(ctx, l, &rest[i], by)
+	}
+	return fresh, err
 }
 
 // Remove takes someone off a list with all roles, at the word of an owner and
