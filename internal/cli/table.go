@@ -17,6 +17,7 @@ type table struct {
 	Search     searchCmd     `cmd:"" help:"Search a list's archive."`
 	Explain    explainCmd    `cmd:"" help:"What would happen to a post, rule by rule; sends nothing."`
 	Queue      queueCmd      `cmd:"" help:"What waits to be sent."`
+	DKIM       dkimCmd       `cmd:"" name:"dkim" help:"Keys that sign outgoing mail."`
 	Trace      traceCmd      `cmd:"" help:"What happened to a message or a person."`
 	Health     healthCmd     `cmd:"" help:"Ask a running service whether it is well; for containers."`
 	Version    versionCmd    `cmd:"" help:"What this binary is."`
