@@ -41,14 +41,15 @@ func (s *Server) open(ctx context.Context, list int64) (*box, error) {
 
 // start registers for news first and looks then, so that nothing falls between.
 func (b *box) start(ctx context.Context) error {
+	wake, cancel := b.srv.opt.Archive.Watch(b.list)
 	index, err := b.srv.opt.Archive.Open(ctx, b.list)
 	if err != nil {
+		cancel()
 		return err
 	}
 	b.index = index
 	run, stop := context.WithCancel(b.srv.ctx)
 	b.stop = stop
-	wake, cancel := b.srv.opt.Archive.Watch(b.list)
 	b.srv.boxed.Add(1)
 	go func() {
 		defer b.srv.boxed.Done()

@@ -277,10 +277,13 @@ func all(b []byte, ok func(byte) bool) bool {
 	return true
 }
 
-// tagChar is ASTRING-CHAR except "+" (RFC 9051 9).
-func tagChar(c byte) bool {
-	return c > ' ' && c < 0x7f && !strings.ContainsRune(`(){%*"\+`, rune(c))
+// atomChar is ATOM-CHAR (RFC 9051 9).
+func atomChar(c byte) bool {
+	return c > ' ' && c < 0x7f && strings.IndexByte(`(){%*"\]`, c) < 0
 }
+
+// tagChar is ASTRING-CHAR except "+" (RFC 9051 9).
+func tagChar(c byte) bool { return c != '+' && (atomChar(c) || c == ']') }
 
 func nameChar(c byte) bool {
 	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '=' || c == '-'

@@ -127,6 +127,14 @@ func (f *fetching) markSeen(spans []span) error {
 // run goes through the rows in batches: what is light is fetched for a batch at
 // once, message bytes one after another.
 func (f *fetching) run(ctx context.Context, spans []span) error {
+	if f.plan.needs == [3]bool{} {
+		for _, span := range spans {
+			if err := f.span(ctx, span); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	for len(spans) > 0 {
 		var part []span
 		part, spans = split(spans, batch)

@@ -223,6 +223,18 @@ func TestIdleSeesAnotherProcess(t *testing.T) {
 		both[i] = s
 	}
 	l := imported(t, both[0])
+	wake, cancel := both[0].Watch(store.TopicList(l.ID))
+	for awake := false; !awake; { // the store has begun to watch for others
+		if err := both[1].SetFlag(ctx, model.Mark{Account: 2, List: l.ID, Flag: fmt.Sprint("k", time.Now().UnixNano())}, []model.UID{1}, true); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-wake:
+			awake = true
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	cancel()
 	c := loggedIn(t, serveStore(t, both[0]), "alice@example.org")
 	c.want("SELECT Lists/talk", "OK")
 	c.send("a IDLE\r\n")

@@ -26,9 +26,9 @@ func (r *searchReader) key(word string) (archive.Query, error) {
 	case "DELETED", "DRAFT", "NEW", "RECENT":
 		return none, nil
 	case "ANSWERED", "FLAGGED", "SEEN":
-		return r.flag(`\` + word[:1] + strings.ToLower(word[1:])), nil
+		return r.flag(`\` + word), nil
 	case "UNANSWERED", "UNFLAGGED", "UNSEEN":
-		return archive.Not(r.flag(`\` + word[2:3] + strings.ToLower(word[3:]))), nil
+		return archive.Not(r.flag(`\` + word[2:])), nil
 	case "KEYWORD", "UNKEYWORD":
 		name, err := r.text()
 		if err != nil {
@@ -74,15 +74,10 @@ func (r *searchReader) key(word string) (archive.Query, error) {
 }
 
 func (r *searchReader) flag(name string) archive.Query {
-	for _, n := range r.sel.names() {
-		if strings.EqualFold(n, name) {
-			name = n
-		}
-	}
 	if r.account == 0 {
 		return archive.Not(archive.All())
 	}
-	return archive.Flagged(r.account, name)
+	return archive.Flagged(r.account, strings.ToLower(name))
 }
 
 // measure compares sizes, and ages in seconds (RFC 5032).

@@ -1,10 +1,6 @@
 package imapd
 
 import (
-	"slices"
-	"sort"
-	"strings"
-
 	"github.com/emersion/go-imap/v2"
 
 	"plenary/internal/model"
@@ -65,9 +61,11 @@ func (s *session) openList(sel *selected, l *model.List) (*imap.SelectData, erro
 	}
 	next := box.index.UIDNext() // before the rows: it may only be too small, never the UID of a row not told
 	sel.rows = box.index.Rows()
-	if sel.flags, err = s.flagsOf(l.ID); err != nil {
+	flags, err := s.flagsOf(l.ID)
+	if err != nil {
 		return fail(err)
 	}
+	sel.setFlags(flags)
 	if n := len(sel.rows); n > 0 {
 		next = max(next, sel.rows[n-1].UID+1)
 	}
@@ -75,25 +73,6 @@ func (s *session) openList(sel *selected, l *model.List) (*imap.SelectData, erro
 		NumMessages: uint32(len(sel.rows)), FirstUnseenSeqNum: sel.firstUnseen(),
 		UIDNext: imap.UID(next), UIDValidity: box.index.UIDValidity(),
 	}, nil
-}
-
-// noFlags are the flags of somebody who has none.
-type noFlags struct{}
-
-// Names are none.
-func (noFlags) Names() []string { return nil }
-
-// Has is false.
-func (noFlags) Has(string, model.UID) bool { return false }
-
-// Count is zero.
-func (noFlags) Count(string) int { return 0 }
-
-func (s *session) flagsOf(list int64) (Flags, error) {
-	if !s.mayMark() {
-		return noFlags{}, nil
-	}
-	return s.front.srv.opt.Archive.Flags(s.ctx, s.who.AccountID, list)
 }
 
 func (sel *selected) firstUnseen() uint32 {
@@ -106,29 +85,6 @@ func (sel *selected) firstUnseen() uint32 {
 		}
 	}
 	return 0
-}
-
-// names are the flags of the mailbox: those every mail program uses, and the
-// person's keywords.
-func (sel *selected) names() []string {
-	all := []string{string(imap.FlagAnswered), string(imap.FlagFlagged), seen, string(imap.FlagForwarded)}
-	if sel.flags != nil {
-		for _, n := range sel.flags.Names() {
-			if !slices.ContainsFunc(all, func(have string) bool { return strings.EqualFold(have, n) }) {
-				all = append(all, n)
-			}
-		}
-	}
-	sort.Strings(all[4:])
-	return all
-}
-
-func flagList(names []string) []imap.Flag {
-	flags := make([]imap.Flag, len(names))
-	for i, n := range names {
-		flags[i] = imap.Flag(n)
-	}
-	return flags
 }
 
 // Unselect closes the mailbox.

@@ -39,6 +39,8 @@ type selected struct {
 	readOnly bool
 	rows     []archive.Row // what the client has been told of
 	flags    Flags
+	shown    []string  // its names, as far as IMAP can say them
+	said     []string  // and how it says them
 	keywords []string  // flags the client has been told of
 	checked  time.Time // when the right to read was last looked up
 	lost     bool      // and is gone: the connection ends

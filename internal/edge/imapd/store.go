@@ -10,8 +10,6 @@ import (
 	"plenary/internal/model"
 )
 
-const seen = `\Seen`
-
 // Store changes the person's own flags (RFC 9051 6.4.6). Nobody else sees them.
 func (s *session) Store(_ *imapserver.FetchWriter, set imap.NumSet, change *imap.StoreFlags, _ *imap.StoreOptions) error {
 	s.mu.Lock()
@@ -66,31 +64,27 @@ func (s *session) flagsChanged(sel *selected) error {
 	if err != nil {
 		return s.failed("read flags", err)
 	}
-	sel.flags = flags
+	sel.setFlags(flags)
 	return s.tellKeywords(sel)
 }
 
-// storable gives the flags of a change as they are kept: a keyword that is
-// there already keeps its spelling (RFC 9051 2.3.2: case does not matter).
+// storable gives the flags of a change as they are kept.
 func (sel *selected) storable(change *imap.StoreFlags) ([]string, error) {
 	have := sel.names()
 	var names []string
 	for _, f := range change.Flags {
-		name := string(f)
-		for _, n := range have {
-			if strings.EqualFold(n, name) {
-				name = n
-			}
-		}
+		name := strings.ToLower(string(f))
 		adds := change.Op != imap.StoreFlagsDel
 		known := slices.Contains(have, name)
 		switch {
 		case !adds && !known, slices.Contains(names, name):
 			continue
-		case strings.EqualFold(name, `\Deleted`):
+		case name == `\deleted`:
 			return nil, no(imap.ResponseCodeNoPerm, "Nothing can be deleted from the archive")
 		case strings.HasPrefix(name, `\`) && !known:
 			return nil, no(imap.ResponseCodeCannot, "That flag is not kept here")
+		case !sayable(name):
+			return nil, no(imap.ResponseCodeCannot, "A keyword is made of ASCII letters, digits and signs")
 		case len(name) > maxKeyword:
 			return nil, no(imap.ResponseCodeLimit, "That keyword is too long")
 		case !known && len(have) >= maxKeywords:
@@ -108,7 +102,7 @@ func (sel *selected) storable(change *imap.StoreFlags) ([]string, error) {
 func (s *session) storeFlags(sel *selected, spans []span, names []string, op imap.StoreFlagsOp) (changed bool, err error) {
 	touched := slices.Clone(names)
 	if op == imap.StoreFlagsSet {
-		for _, n := range sel.flags.Names() {
+		for _, n := range sel.shown {
 			if !slices.Contains(touched, n) {
 				touched = append(touched, n)
 			}
@@ -133,31 +127,4 @@ func (s *session) storeFlags(sel *selected, spans []span, names []string, op ima
 		changed = true
 	}
 	return changed, nil
-}
-
-// appendFlags writes a FETCH response with the flags of one row.
-func (sel *selected) appendFlags(b []byte, i int, uid bool) []byte {
-	b = appendInt(append(b, "* "...), int64(i+1))
-	b = append(b, " FETCH ("...)
-	if uid {
-		b = append(appendInt(append(b, "UID "...), int64(sel.rows[i].UID)), ' ')
-	}
-	return append(sel.appendFlagItem(b, sel.rows[i].UID), ")\r\n"...)
-}
-
-// appendFlagItem writes FLAGS (...).
-func (sel *selected) appendFlagItem(b []byte, uid model.UID) []byte {
-	b = append(b, "FLAGS ("...)
-	first := true
-	for _, n := range sel.flags.Names() {
-		if !sel.flags.Has(n, uid) {
-			continue
-		}
-		if !first {
-			b = append(b, ' ')
-		}
-		first = false
-		b = append(b, n...)
-	}
-	return append(b, ')')
 }
