@@ -7,3 +7,23 @@ func (s *Store) CountRows(ctx context.Context, table string) (n int64, err error
 	err = s.read(ctx).Raw("SELECT count(*) FROM " + table).Row().Scan(&n)
 	return n, err
 }
+
+// Columns names a table's columns, for tests.
+func (s *Store) Columns(ctx context.Context, table string) (names []string, err error) {
+	query := "SELECT name FROM pragma_table_info(?) ORDER BY name"
+	if s.dialect == Postgres {
+		query = "SELECT column_name FROM information_schema.columns WHERE table_name = ? ORDER BY column_name"
+	}
+	err = s.read(ctx).Raw(query, table).Scan(&names).Error
+	return names, err
+}
+
+// Tables names all tables of the schema, for tests.
+func (s *Store) Tables(ctx context.Context) (names []string, err error) {
+	query := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'post_fts_%' ORDER BY name"
+	if s.dialect == Postgres {
+		query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY table_name"
+	}
+	err = s.read(ctx).Raw(query).Scan(&names).Error
+	return names, err
+}
