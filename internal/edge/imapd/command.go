@@ -64,7 +64,7 @@ func (f *front) readLine(first time.Duration, limit int) ([]byte, error) {
 			wait = f.srv.times.rest
 		}
 		if seen > limit {
-			if long += int64(seen); long > maxDiscard {
+			if long += int64(seen); long > f.discards() {
 				return nil, errEnd
 			}
 			f.pos, seen = len(f.in), 0
@@ -162,13 +162,18 @@ func appendQuoted(b, lit []byte) []byte {
 	return append(b, '"')
 }
 
+// discards is how much of a refused command is read away.
+func (f *front) discards() int64 {
+	if f.sess.loggedIn() {
+		return maxDiscard
+	}
+	return maxStranger
+}
+
 // skip reads away a literal that was refused, with the rest of the command,
 // unless the client waits to be asked for it.
 func (f *front) skip(lit *literal) error {
-	limit := int64(maxStranger)
-	if f.sess.loggedIn() {
-		limit = maxDiscard
-	}
+	limit := f.discards()
 	for !lit.wait {
 		if lit.size > limit {
 			f.put("* BYE [TOOBIG] That is too much\r\n")

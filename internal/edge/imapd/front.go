@@ -20,6 +20,7 @@ type front struct {
 	raw      net.Conn     // below TLS: deadlines, and the last Close
 	peer     netip.Prefix // not valid: this machine
 	implicit bool         // TLS comes first
+	began    time.Time    // when the client connected
 	secure   bool         // TLS is on
 	sess     *session
 
@@ -53,7 +54,7 @@ const (
 )
 
 func newFront(s *Server, c net.Conn, implicit bool) *front {
-	return &front{srv: s, raw: c, implicit: implicit, src: c, dst: c}
+	return &front{srv: s, raw: c, implicit: implicit, src: c, dst: c, began: time.Now()}
 }
 
 // Read gives go-imap the next command, never more than one.
@@ -129,13 +130,18 @@ func (f *front) silent() error {
 }
 
 // deadline sets how long the next read may wait, unless the server shuts down.
+// A stranger who sends an octet now and then is not waited for without end.
 func (f *front) deadline(d time.Duration) error {
 	f.rd.Lock()
 	defer f.rd.Unlock()
 	if f.over != nil {
 		return f.over
 	}
-	return f.raw.SetReadDeadline(time.Now().Add(d))
+	until := time.Now().Add(d)
+	if end := f.began.Add(f.srv.times.entry); (f.sess == nil || !f.sess.loggedIn()) && end.Before(until) {
+		until = end
+	}
+	return f.raw.SetReadDeadline(until)
 }
 
 // end makes a read that waits return why, and the connection end after the

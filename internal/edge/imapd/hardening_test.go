@@ -139,8 +139,12 @@ func TestLineThatNeverEnds(t *testing.T) {
 	c.want("NOOP", "OK")
 	s := dial(t, addr)
 	s.line()
-	s.send("a LOGIN " + strings.Repeat("x", 2*maxLine) + "\r\nb NOOP\r\n")
+	s.send("a LOGIN " + strings.Repeat("x", maxLine) + "\r\nb NOOP\r\n")
 	if got := s.line() + s.line(); !strings.Contains(got, "too long") || !strings.Contains(got, "b OK") {
+		t.Error(got)
+	}
+	_, _ = s.Write(bytes.Repeat([]byte("x"), 4*maxStranger))
+	if got := s.line(); got != "" {
 		t.Error(got)
 	}
 }
@@ -270,22 +274,47 @@ func TestClientThatNeverReadsIsCut(t *testing.T) {
 }
 
 func TestSilentClientsAreCut(t *testing.T) {
-	s, addr := serve(t, sample(t), func(_ *Options, tm *times) { tm.stranger, tm.rest = 50*time.Millisecond, 50*time.Millisecond })
-	silent, half := dial(t, addr), dial(t, addr)
+	const bye = "* BYE You were silent for too long"
+	s, addr := serve(t, sample(t), func(_ *Options, tm *times) { tm.stranger = 50 * time.Millisecond })
+	silent := dial(t, addr)
 	silent.line()
-	half.line()
-	half.send("a LOG")
-	for _, c := range []*client{silent, half} {
-		if got := c.line() + c.line(); got != "* BYE You were silent for too long" {
-			t.Error(got)
-		}
-	}
-	slow := loggedIn(t, addr, "alice@example.org")
-	slow.send("b SEARCH TEXT {100+}\r\nabc")
-	if got := slow.line() + slow.line(); got != "* BYE You were silent for too long" {
+	if got := silent.line() + silent.line(); got != bye {
 		t.Error(got)
 	}
 	s.gone(t)
+	s, addr = serve(t, sample(t), func(_ *Options, tm *times) { tm.rest = 50 * time.Millisecond })
+	half, slow := dial(t, addr), loggedIn(t, addr, "alice@example.org")
+	half.line()
+	half.send("a LOG")
+	slow.send("b SEARCH TEXT {100+}\r\nabc")
+	for _, c := range []*client{half, slow} {
+		if got := c.line() + c.line(); got != bye {
+			t.Error(got)
+		}
+	}
+	s.gone(t)
+}
+
+// An octet now and then keeps no stranger in.
+func TestDrippingStrangersAreCut(t *testing.T) {
+	s, addr := serve(t, sample(t), func(_ *Options, tm *times) { tm.entry = 100 * time.Millisecond })
+	c := dial(t, addr)
+	c.line()
+	stop := make(chan struct{})
+	var drip sync.WaitGroup
+	drip.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				_, _ = c.Write([]byte("a"))
+			}
+		}
+	})
+	s.gone(t)
+	close(stop)
+	drip.Wait()
 }
 
 func TestConnectionLimits(t *testing.T) {

@@ -34,6 +34,7 @@ const (
 type times struct {
 	handshake time.Duration // TLS; no RFC minimum
 	stranger  time.Duration // waiting for a command before login; RFC 9051 5.4 binds only after login
+	entry     time.Duration // from connecting to being logged in; no RFC minimum
 	command   time.Duration // waiting for a command after login; RFC 9051 5.4: at least 30 minutes
 	rest      time.Duration // from the first octet of a command to its end
 	write     time.Duration // for a client to take one buffer of responses
@@ -50,6 +51,7 @@ func usualTimes() times {
 	return times{
 		handshake: 15 * time.Second,
 		stranger:  time.Minute,
+		entry:     5 * time.Minute,
 		command:   35 * time.Minute,
 		rest:      2 * time.Minute,
 		write:     time.Minute,
