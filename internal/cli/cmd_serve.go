@@ -29,7 +29,8 @@ func (c *serveCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	log.Info("plenary serves", "smtp", at.SMTP, "lmtp", at.LMTP, "imap", at.IMAP, "http", at.HTTP, "outbound", cfg.Outbound.Mode)
+	log.Info("plenary serves", "smtp", at.SMTP, "submission", at.Submission, "lmtp", at.LMTP, "imap", at.IMAP, "imaps", at.IMAPS,
+		"http", at.HTTP, "metrics", at.Metrics, "outbound", cfg.Outbound.Mode)
 	err = a.Run(e.ctx)
 	log.Info("plenary stopped")
 	return err

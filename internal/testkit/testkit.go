@@ -254,6 +254,7 @@ func (p *Plenary) Caught(recipient string, n int) []store.Caught {
 var build struct { //nolint:gochecknoglobals // one binary a test process
 	once sync.Once
 	path string
+	end  io.WriteCloser // of the shell that removes it; closes when this process ends
 	err  error
 }
 
@@ -267,6 +268,13 @@ func Binary(t testing.TB) string {
 			return
 		}
 		build.path = filepath.Join(dir, "plenary")
+		rm := exec.Command("/bin/sh", "-c", `trap '' INT TERM; read -r _; rm -rf "$1"`, "sh", dir)
+		if build.end, build.err = rm.StdinPipe(); build.err == nil {
+			build.err = rm.Start()
+		}
+		if build.err != nil {
+			return
+		}
 		cmd := exec.Command("go", "build", "-o", build.path, "./cmd/plenary")
 		cmd.Dir = real.Root(t)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

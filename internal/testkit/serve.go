@@ -1,0 +1,120 @@
+package testkit
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"plenary/internal/app"
+)
+
+// Serve is a `plenary serve` in a process of its own, which can be killed.
+type Serve struct {
+	t     testing.TB
+	cmd   *exec.Cmd
+	ready chan app.Addrs // gets the addresses once, when the doors are open
+	done  chan struct{}  // closed when the process has ended
+
+	mu  sync.Mutex
+	log []string
+}
+
+// Env is the environment of a process that keeps SQLite in dir, listens on free
+// loopback ports and logs JSON; more comes last and wins.
+func Env(dir string, more ...string) []string {
+	return append([]string{
+		"PLENARY_DATA_DIR=" + dir, "PLENARY_HOSTNAME=lists.example.org", "PLENARY_HTTP_BASE_URL=https://lists.example.org",
+		"PLENARY_SMTP_LISTEN=127.0.0.1:0", "PLENARY_LMTP_LISTEN=127.0.0.1:0", "PLENARY_IMAP_LISTEN=127.0.0.1:0",
+		"PLENARY_HTTP_LISTEN=127.0.0.1:0", "PLENARY_OUTBOUND_MODE=catch", "PLENARY_LOG_FORMAT=json",
+	}, more...)
+}
+
+// Launch starts the binary with the environment and waits for nothing. What
+// runs at the end of the test is killed.
+func Launch(t testing.TB, env []string) *Serve {
+	t.Helper()
+	s := &Serve{t: t, cmd: exec.Command(Binary(t), "serve"), ready: make(chan app.Addrs, 1), done: make(chan struct{})}
+	s.cmd.Env = append(os.Environ(), env...)
+	errs, err := s.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(s.done)
+		lines := bufio.NewScanner(errs)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			s.read(lines.Text())
+		}
+		_ = s.cmd.Wait()
+	}()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+func (s *Serve) read(line string) {
+	s.mu.Lock()
+	s.log = append(s.log, line)
+	s.mu.Unlock()
+	if os.Getenv("PLENARY_TEST_LOG") != "" {
+		_, _ = os.Stderr.WriteString(line + "\n")
+	}
+	var at struct {
+		Msg string `json:"msg"`
+		app.Addrs
+	}
+	if json.Unmarshal([]byte(line), &at) == nil && at.Msg == "plenary serves" {
+		s.ready <- at.Addrs
+	}
+}
+
+// Ready waits until the doors are open, and says where; once.
+func (s *Serve) Ready() app.Addrs {
+	s.t.Helper()
+	select {
+	case at := <-s.ready:
+		return at
+	case <-s.done:
+		s.t.Fatalf("plenary serve ended:\n%s", s.Log())
+	case <-time.After(2 * Patience):
+		s.t.Fatalf("plenary serve does not get ready:\n%s", s.Log())
+	}
+	return app.Addrs{}
+}
+
+// Log is what it has logged so far.
+func (s *Serve) Log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.log, "\n")
+}
+
+// Kill ends it as a crash does, and waits until it has ended.
+func (s *Serve) Kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.done
+}
+
+// Stop asks it to end, as systemd does, and waits until it has; the exit code
+// must be 0.
+func (s *Serve) Stop() {
+	s.t.Helper()
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.done:
+	case <-time.After(3 * Patience):
+		s.t.Fatalf("SIGTERM does not stop plenary serve:\n%s", s.Log())
+	}
+	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
+		s.t.Fatalf("plenary serve ended with %d:\n%s", code, s.Log())
+	}
+}
