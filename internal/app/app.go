@@ -10,10 +10,12 @@ package app
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"plenary/internal/auth"
@@ -60,6 +62,7 @@ type App struct {
 	web                    *web.Server
 	health                 *http.Server
 	listeners              map[string]net.Listener // by configuration key
+	locked                 io.Closer               // that this process serves; nil before Listen
 	addrs                  Addrs
 }
 
@@ -71,8 +74,15 @@ func New(ctx context.Context, c *config.Config, log *slog.Logger) (*App, error) 
 	if err != nil {
 		host = c.Hostname
 	}
-	a.Node = host + " " + c.DataDir
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	a.Node = host + " " + dir // one process a folder: see lock
 	if a.Store, err = store.Open(ctx, c.Database.DSN, log); err != nil {
+		if f := (*fault.Error)(nil); errors.As(err, &f) && f.Cause != nil {
+			return nil, fault.Wrap(f.Kind, f.Cause, "cannot open the database (database.dsn, data_dir)")
+		}
 		return nil, err
 	}
 	return a, nil
@@ -124,7 +134,7 @@ func (a *App) assemble(ctx context.Context) error {
 		Owners: owners, ArchiveURL: a.archiveURL, Count: a.Metrics.Command, Log: a.Log})
 	a.Desk = intake.New(intake.Deps{Store: a.Store, Posting: a.Posting, Commands: commands, Tokens: tokens, Owners: owners,
 		Bounces: bounce.New(bounce.Deps{Store: a.Store, Tokens: tokens}), Hostname: a.Config.Hostname, Count: a.Metrics.Received, Log: a.Log})
-	a.Transfer = &transfer.Importer{Store: a.Store}
+	a.Transfer = &transfer.Importer{Store: a.Store, Now: time.Now}
 	a.Queue = a.newQueue(tokens)
 	a.gauges()
 	return a.openDoors()
@@ -168,5 +178,9 @@ func (a *App) Close() error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(append(errs, a.Store.Close())...)
+	errs = append(errs, a.Store.Close())
+	if a.locked != nil {
+		errs = append(errs, a.locked.Close())
+	}
+	return errors.Join(errs...)
 }

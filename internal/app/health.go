@@ -38,7 +38,7 @@ func AskHealth(ctx context.Context, c *config.Config) error {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return fault.Wrap(fault.Temporary, err, "plenary serve does not answer at %s; is it running, and is http.listen right?", at)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

@@ -22,9 +22,13 @@ type Addrs struct {
 }
 
 // Listen opens every configured door without answering yet. It fails as a
-// whole: what was opened is closed again.
+// whole: what was opened is closed again. Only one process may serve with a
+// data_dir: leases in the queue are held by the folder's name.
 func (a *App) Listen() (Addrs, error) {
 	c := a.Config
+	if err := a.lock(); err != nil {
+		return Addrs{}, err
+	}
 	for _, d := range []struct {
 		name, addr string
 		at         *string
@@ -45,7 +49,7 @@ func (a *App) Listen() (Addrs, error) {
 			for _, open := range a.listeners {
 				_ = open.Close()
 			}
-			return Addrs{}, fault.Wrap(fault.Invalid, err, "cannot listen on %s (%s)", d.addr, d.name)
+			return Addrs{}, fault.Wrap(fault.Invalid, err, "cannot listen on %s; set %s to another address", d.addr, d.name)
 		}
 		a.listeners[d.name] = l
 		*d.at = l.Addr().String()
