@@ -21,6 +21,7 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 
@@ -51,12 +52,12 @@ type env struct {
 func Main(args, environ []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	e := &env{ctx: ctx, in: os.Stdin, out: bufio.NewWriter(os.Stdout), err: os.Stderr, environ: environ}
 	return e.run(args)
 }
 
 func (e *env) run(args []string) int {
-	defer func() { _ = e.out.Flush() }()
 	var root table
 	exited := -1
 	parser, err := kong.New(&root, kong.Name("plenary"), kong.Description("Professional discussion lists and newsletters in one program."),
@@ -70,6 +71,7 @@ func (e *env) run(args []string) int {
 	}
 	call, err := parser.Parse(args)
 	if exited >= 0 { // --help was printed
+		_ = e.out.Flush()
 		return exited
 	}
 	if err != nil {
@@ -80,8 +82,14 @@ func (e *env) run(args []string) int {
 	if e.opened != nil {
 		err = errors.Join(err, e.opened.Close())
 	}
-	if err != nil {
+	var misused *callError
+	switch flushed := e.out.Flush(); {
+	case errors.As(err, &misused):
+		return e.fail(err, exitUsage)
+	case err != nil:
 		return e.fail(err, exitFailure)
+	case flushed != nil: // a full disk must not look like a whole export
+		return e.fail(fmt.Errorf("cannot write the output: %w", flushed), exitFailure)
 	}
 	return exitOK
 }
@@ -90,9 +98,20 @@ func (e *env) run(args []string) int {
 // is shown too.
 func (e *env) fail(err error, code int) int {
 	_ = e.out.Flush()
-	text := strings.Join(strings.Fields(err.Error()), " ")
-	fmt.Fprintln(e.err, "plenary:", text)
+	fmt.Fprintln(e.err, "plenary:", strings.Join(strings.Fields(oneLine(plain(err))), " "))
 	return code
+}
+
+// plain is the text of an error with its cause, said once.
+func plain(err error) string {
+	f, ok := err.(*fault.Error) //nolint:errorlint // the outermost layer only
+	if !ok || f.Cause == nil {
+		return err.Error()
+	}
+	if cause := plain(f.Cause); !strings.Contains(f.Text, cause) {
+		return f.Text + ": " + cause
+	}
+	return f.Text
 }
 
 func lookup(environ []string, name string) string {
@@ -117,12 +136,21 @@ func (e *env) app() (*app.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := app.New(e.ctx, c, logger(c.Log, e.err))
+	a, err := app.New(e.ctx, c, verbLogger(c.Log, e.err))
 	if err != nil {
 		return nil, err
 	}
 	e.opened = a
 	return a, a.Ready(e.ctx)
+}
+
+// verbLogger is the log of a verb that ends: what a service tells about its
+// ordinary work is not for the person who typed it.
+func verbLogger(c config.Log, w io.Writer) *slog.Logger {
+	if c.Level == "info" {
+		c.Level = "warn"
+	}
+	return logger(c, w)
 }
 
 // logger writes structured lines to w.
@@ -136,11 +164,22 @@ func logger(c config.Log, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-// json prints one value as one line.
+// json prints one value as one line; what would drive a terminal is escaped.
 func (e *env) json(v any) error {
-	enc := json.NewEncoder(e.out)
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	for _, r := range text.String() {
+		if drives(r) {
+			fmt.Fprintf(e.out, "\\u%04x", r)
+			continue
+		}
+		_, _ = e.out.WriteRune(r)
+	}
+	return nil
 }
 
 // rows prints a table with aligned columns, or one JSON line a row.
@@ -171,15 +210,27 @@ func rows[T any](e *env, asJSON bool, items []T, head string, line func(T) []any
 // oneLine keeps foreign text from breaking a listing or driving the terminal.
 func oneLine(v any) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if r == '\n' || r == '\t' || drives(r) {
 			return ' '
 		}
 		return r
 	}, fmt.Sprint(v))
 }
 
-// wrong is an error of the call rather than of the work.
-func wrong(format string, args ...any) error { return fault.New(fault.Invalid, format, args...) }
+// drives tells a character that a terminal obeys instead of showing it: control
+// characters, and those that turn the direction of a line or break it.
+func drives(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || r == 0x2028 || r == 0x2029 ||
+		r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}
+
+// callError is an error of the call rather than of the work.
+type callError struct{ text string }
+
+// Error implements error.
+func (e *callError) Error() string { return e.text }
+
+func wrong(format string, args ...any) error { return &callError{fmt.Sprintf(format, args...)} }
 
 // unready opens the program without asking whether its schema is current.
 func (e *env) unready() (*app.App, error) {
@@ -187,6 +238,6 @@ func (e *env) unready() (*app.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.opened, err = app.New(e.ctx, c, logger(c.Log, e.err))
+	e.opened, err = app.New(e.ctx, c, verbLogger(c.Log, e.err))
 	return e.opened, err
 }

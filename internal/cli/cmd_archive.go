@@ -14,7 +14,7 @@ import (
 )
 
 type importCmd struct {
-	Format string   `arg:"" help:"mbox, maildir or eml."`
+	Format string   `arg:"" help:"mbox, mboxrd, maildir or eml."`
 	List   string   `arg:"" help:"The list's address."`
 	Path   []string `arg:"" help:"Files or folders, in order." type:"path"`
 	JSON   bool     `help:"The report as one JSON object."`
@@ -22,6 +22,13 @@ type importCmd struct {
 
 // Run imports; it goes on where an interrupted import stopped.
 func (c *importCmd) Run(e *env) error {
+	if _, ok := transfer.FindFormat(c.Format); !ok {
+		var names []string
+		for _, f := range transfer.Formats() {
+			names = append(names, f.Name)
+		}
+		return wrong("there is no format %q; there are %s", c.Format, strings.Join(names, ", "))
+	}
 	p, err := e.app()
 	if err != nil {
 		return err
@@ -35,8 +42,11 @@ func (c *importCmd) Run(e *env) error {
 		im.Progress = progressLine(e)
 	}
 	report, err := im.Import(e.ctx, l, c.Format, c.Path...)
-	if im.Progress != nil {
+	if im.Progress != nil && report.Messages > 0 {
 		fmt.Fprintln(e.err)
+	}
+	if err != nil && report.Messages == 0 {
+		return err // nothing was begun
 	}
 	if c.JSON {
 		if jerr := e.json(report); err == nil {
@@ -134,7 +144,7 @@ func (c *searchCmd) Run(e *env) error {
 
 type explainCmd struct {
 	List string `arg:"" help:"The list's address."`
-	File string `arg:"" help:"The message, as a file." type:"existingfile"`
+	File string `arg:"" help:"The message, as a file." type:"path"`
 	From string `help:"The reverse-path; the From field's address unless given." placeholder:"ADDRESS"`
 	JSON bool   `help:"One JSON object."`
 }

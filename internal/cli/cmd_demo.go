@@ -51,11 +51,11 @@ func (c *demoCmd) Run(e *env) error {
 	if err := a.Ready(e.ctx); err != nil {
 		return err
 	}
-	world, err := a.Demo(e.ctx)
+	at, err := a.Listen() // before anything changes: another demo may run in this folder
 	if err != nil {
 		return err
 	}
-	at, err := a.Listen()
+	world, err := a.Demo(e.ctx)
 	if err != nil {
 		return err
 	}
@@ -88,34 +88,37 @@ func (c *demoCmd) config(e *env) (*config.Config, error) {
 		return nil, err
 	}
 	environ := []string{"PLENARY_DATA_DIR=" + dir, "PLENARY_OUTBOUND_MODE=catch", "PLENARY_HOSTNAME=localhost", "PLENARY_LOG_LEVEL=warn"}
-	http := ""
+	environ = append(environ, e.environ...)
 	for _, d := range demoPorts {
 		addr := lookup(e.environ, "PLENARY_"+d.key)
-		if addr == "" {
-			if addr, err = freeAddr(d.port); err != nil {
+		host, port := "127.0.0.1", d.port
+		if h, p, err := net.SplitHostPort(addr); err == nil {
+			host, port = h, p
+		}
+		if addr == "" || port == "0" { // the base URL needs a real port
+			if addr, err = freeAddr(host, port); err != nil {
 				return nil, err
 			}
 			environ = append(environ, "PLENARY_"+d.key+"="+addr)
 		}
-		if d.key == "HTTP_LISTEN" {
-			http = addr
+		if d.key == "HTTP_LISTEN" && lookup(e.environ, "PLENARY_HTTP_BASE_URL") == "" {
+			environ = append(environ, "PLENARY_HTTP_BASE_URL=http://"+addr)
 		}
 	}
-	environ = append(environ, "PLENARY_HTTP_BASE_URL=http://"+http)
-	return config.Load(e.file, append(environ, e.environ...))
+	return config.Load(e.file, environ)
 }
 
-// freeAddr gives the usual port on loopback, or another when it is taken.
-func freeAddr(port string) (string, error) {
+// freeAddr gives the usual port, or another when it is taken.
+func freeAddr(host, port string) (string, error) {
 	for _, p := range []string{port, "0"} {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", p))
+		l, err := net.Listen("tcp", net.JoinHostPort(host, p))
 		if err != nil {
 			continue
 		}
 		addr := l.Addr().String()
 		return addr, l.Close()
 	}
-	return "", errors.New("no free port on 127.0.0.1")
+	return "", fmt.Errorf("no free port on %s", host)
 }
 
 // banner says what there is and what to try; its commands can be pasted.

@@ -3,6 +3,8 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"plenary/internal/list/moderation"
 	"plenary/internal/model"
@@ -72,10 +74,12 @@ func (c *heldLsCmd) Run(e *env) error {
 }
 
 type heldShowCmd struct {
-	ID int64 `arg:"" help:"Its number."`
+	ID  int64 `arg:"" help:"Its number."`
+	Raw bool  `help:"Only the post, byte for byte."`
 }
 
-// Run prints the reasons, then the post as it was received.
+// Run prints the reasons, then the post as it was received, without what would
+// drive a terminal.
 func (c *heldShowCmd) Run(e *env) error {
 	p, err := e.app()
 	if err != nil {
@@ -89,15 +93,30 @@ func (c *heldShowCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	if c.Raw {
+		_, err = e.out.Write(raw)
+		return err
+	}
 	var reasons []model.Reason
 	_ = json.Unmarshal([]byte(h.Reasons), &reasons)
 	fmt.Fprintf(e.out, "%s, held %s\n", h.State, h.CreatedAt.Time().Format("2006-01-02 15:04 MST"))
 	for _, r := range reasons {
-		fmt.Fprintf(e.out, "- %s (%s)\n", r.Text, r.Rule)
+		fmt.Fprintf(e.out, "- %s (%s)\n", oneLine(r.Text), r.Rule)
 	}
 	fmt.Fprintln(e.out)
-	_, err = e.out.Write(raw)
+	_, err = e.out.WriteString(lines(raw))
 	return err
+}
+
+// lines shows a message as text: line ends of this machine, nothing that drives
+// a terminal.
+func lines(raw []byte) string {
+	return strings.Map(func(r rune) rune {
+		if drives(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ReplaceAll(string(raw), "\r\n", "\n"))
 }
 
 type heldApproveCmd struct {

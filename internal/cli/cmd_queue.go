@@ -5,7 +5,10 @@ import (
 	"strings"
 	"time"
 
+	"plenary/internal/app"
+	"plenary/internal/fault"
 	"plenary/internal/mail/address"
+	"plenary/internal/model"
 	"plenary/internal/store"
 )
 
@@ -53,32 +56,130 @@ func (c *queueStatusCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	out, err := queueOf(e, p, st)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
-		return e.json(st)
+		return e.json(out)
 	}
-	if st.Paused != "" {
-		fmt.Fprintf(e.out, "PAUSED by %s; plenary queue resume goes on\n", oneLine(st.Paused))
+	if out.Paused != "" {
+		fmt.Fprintf(e.out, "PAUSED by %s; plenary queue resume goes on\n", oneLine(out.Paused))
 	}
-	for _, n := range st.Nodes {
-		fmt.Fprintf(e.out, "node %s cannot send since %s: %s\n", oneLine(n.Name), n.Since.Time().Format(time.RFC3339), oneLine(n.Text))
+	for _, l := range out.PausedLists {
+		fmt.Fprintf(e.out, "PAUSED for %s; plenary queue resume --list %s goes on\n", l, l)
 	}
-	if st.Stale > 0 {
-		fmt.Fprintf(e.out, "%d distributions are too old to go by themselves; plenary queue resume sends them\n", st.Stale)
+	for _, n := range out.Nodes {
+		fmt.Fprintf(e.out, "node %s cannot send since %s: %s\n", oneLine(n.Name), n.Since, oneLine(n.Text))
 	}
-	fmt.Fprintf(e.out, "being sent %d, waiting for their last copies %d, paused %d, copies to try again %d", st.Active, st.Waiting, st.Held, st.Retries)
-	if !st.Oldest.IsZero() {
-		fmt.Fprintf(e.out, ", oldest from %s", st.Oldest.Time().Format(time.RFC3339))
+	if out.Stale > 0 {
+		fmt.Fprintf(e.out, "%d distributions are too old to go by themselves; plenary queue resume sends them\n", out.Stale)
+	}
+	fmt.Fprintf(e.out, "being sent %d, waiting for their last copies %d, paused %d, copies to try again %d", out.Active, out.Waiting, out.Held, out.Retries)
+	if out.Oldest != "" {
+		fmt.Fprintf(e.out, ", oldest from %s", out.Oldest)
 	}
 	fmt.Fprintln(e.out)
-	if len(st.Entries) == 0 {
+	if len(out.Entries) == 0 {
 		return nil
 	}
-	return rows(e, false, st.Entries, "ID LANE MADE AUDIENCE SENT RETRY FAILED SKIPPED LAST-REPLY", func(q store.QueueEntry) []any {
-		return []any{q.ID, laneNames[min(int(q.Lane), len(laneNames)-1)], q.CreatedAt.Time().Format("2006-01-02 15:04"), q.Audience, q.Sent, q.Retry, q.Failed, q.Skipped, q.LastReply}
+	return rows(e, false, out.Entries, "ID FOR LANE STATE MADE AUDIENCE SENT RETRY FAILED SKIPPED WHY", func(q queueRow) []any {
+		return []any{q.ID, q.For, q.Lane, q.State, q.Made, q.Audience, q.Sent, q.Retry, q.Failed, q.Skipped, q.Why}
 	})
 }
 
+// queueView is what --json prints.
+type queueView struct {
+	Paused      string      `json:"paused"`       // who paused everything
+	PausedLists []string    `json:"paused_lists"` // addresses
+	Active      int64       `json:"active"`
+	Waiting     int64       `json:"waiting"`
+	Held        int64       `json:"held"`
+	Stale       int64       `json:"stale"`
+	Retries     int64       `json:"retries"`
+	Oldest      string      `json:"oldest"`
+	Nodes       []queueNode `json:"nodes"`
+	Entries     []queueRow  `json:"entries"`
+}
+
+type queueNode struct {
+	Name  string `json:"name"`
+	Text  string `json:"text"`
+	Since string `json:"since"`
+}
+
+type queueRow struct {
+	ID       int64  `json:"id"`
+	For      string `json:"for"` // the list, or the recipient of a letter
+	Lane     string `json:"lane"`
+	State    string `json:"state"`
+	Made     string `json:"made"`
+	Audience int64  `json:"audience"`
+	Sent     int64  `json:"sent"`
+	Retry    int64  `json:"retry"`
+	Failed   int64  `json:"failed"`
+	Skipped  int64  `json:"skipped"`
+	Why      string `json:"why"` // why it is paused, or the last reply to a copy that is tried again
+}
+
+// queueOf says the state of the queue in the words of people.
+func queueOf(e *env, p *app.App, st *store.QueueStatus) (*queueView, error) {
+	v := &queueView{Paused: st.Paused, Active: st.Active, Waiting: st.Waiting, Held: st.Held, Stale: st.Stale, Retries: st.Retries,
+		Oldest: clock(st.Oldest), PausedLists: []string{}, Nodes: []queueNode{}, Entries: []queueRow{}}
+	names := map[int64]string{}
+	name := func(id int64) (string, error) {
+		if names[id] == "" {
+			l, err := p.Store.GetList(e.ctx, id)
+			switch {
+			case fault.Is(err, fault.NotFound): // removed meanwhile
+				names[id] = "-"
+			case err != nil:
+				return "", err
+			default:
+				names[id] = l.Address()
+			}
+		}
+		return names[id], nil
+	}
+	for _, id := range st.PausedLists {
+		l, err := name(id)
+		if err != nil {
+			return nil, err
+		}
+		v.PausedLists = append(v.PausedLists, l)
+	}
+	for _, n := range st.Nodes {
+		v.Nodes = append(v.Nodes, queueNode{n.Name, n.Text, clock(n.Since)})
+	}
+	for i := range st.Entries {
+		q := &st.Entries[i]
+		row := queueRow{ID: q.ID, For: q.Recipient, Lane: laneNames[min(int(q.Lane), len(laneNames)-1)], State: stateNames[min(int(q.State), len(stateNames)-1)],
+			Made: clock(q.CreatedAt), Audience: q.Audience, Sent: q.Sent, Retry: q.Retry, Failed: q.Failed, Skipped: q.Skipped, Why: q.Why}
+		if row.Why == "" {
+			row.Why = q.LastReply
+		}
+		if row.For == "" {
+			var err error
+			if row.For, err = name(q.ListID); err != nil {
+				return nil, err
+			}
+		}
+		v.Entries = append(v.Entries, row)
+	}
+	return v, nil
+}
+
+// clock writes a moment; empty when there is none.
+func clock(at model.Instant) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.Time().Format(time.RFC3339)
+}
+
 var laneNames = [...]string{"reply", "notice", "post", "digest", "newsletter"} //nolint:gochecknoglobals // a constant table
+
+var stateNames = [...]string{"sending", "paused", "finishing", "cancelled"} //nolint:gochecknoglobals // a constant table
 
 type queueRetryCmd struct {
 	queueScope
@@ -159,7 +260,7 @@ func (c *traceCmd) Run(e *env) error {
 		return err
 	}
 	if len(lines) == 0 {
-		return wrong("nothing is known of %s", oneLine(c.What))
+		return fault.New(fault.NotFound, "nothing is known of %s", oneLine(c.What))
 	}
 	type row struct {
 		At     string `json:"at"`
