@@ -51,8 +51,13 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	var version int64 // read before anybody can wait for what comes after it
+	if err := conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+		_ = conn.Close()
+		return err
+	}
 	s.wake.done.Add(1)
-	go s.pollSQLite(conn)
+	go s.pollSQLite(conn, version)
 	return nil
 }
 
@@ -95,12 +100,11 @@ func (s *Store) openSQLitePool(path string, params url.Values, conns int) (*gorm
 // pollSQLite watches for commits of other processes (the command line works
 // beside a running server): PRAGMA data_version changes when another connection
 // wrote.
-func (s *Store) pollSQLite(conn *sql.Conn) {
+func (s *Store) pollSQLite(conn *sql.Conn, last int64) {
 	defer s.wake.done.Done()
 	defer conn.Close()
 	tick := time.NewTicker(sqlitePoll)
 	defer tick.Stop()
-	var last int64
 	for {
 		select {
 		case <-s.wake.stop:
@@ -111,7 +115,7 @@ func (s *Store) pollSQLite(conn *sql.Conn) {
 		if err := conn.QueryRowContext(context.Background(), "PRAGMA data_version").Scan(&v); err != nil {
 			continue
 		}
-		if last != 0 && v != last {
+		if v != last {
 			s.wake.signalAll()
 		}
 		last = v

@@ -73,6 +73,7 @@ func (s *Store) Unsubscribe(ctx context.Context, listID int64, emailKey, reason 
 			return err
 		}
 		gone.EndedSeq, gone.EndedAt, gone.EndReason = seq, model.At(s.Now()), reason
+		t.signal(TopicList(listID)) // whoever reads the archive may have to stop
 		return t.Model(gone).Select("ended_seq", "ended_at", "end_reason").Updates(gone).Error
 	})
 	if err != nil {
