@@ -130,11 +130,14 @@ func (s *Store) Halted(ctx context.Context, ids []int64) ([]int64, error) {
 	return out, nil
 }
 
+// peopleColumns are packed: reading a column costs more than taking it apart.
+// The name comes last, whatever it holds.
+const peopleColumns = "id, ended_seq, options | (mode << 32) | (delivery_status << 40), email || '\x1f' || email_key || '\x1f' || language || '\x1f' || name"
+
 // people reads the subscribers a condition chooses, in the order of their ids,
 // with what a sender needs of them.
 func people(db *gorm.DB, where string, args ...any) ([]model.Subscriber, error) {
-	rows, err := db.Raw("SELECT id, email, email_key, name, language, options, mode, delivery_status, ended_seq FROM subscribers s WHERE "+
-		where, args...).Rows()
+	rows, err := db.Raw("SELECT "+peopleColumns+" FROM subscribers s WHERE "+where, args...).Rows()
 	if err != nil {
 		return nil, err
 	}
@@ -142,11 +145,15 @@ func people(db *gorm.DB, where string, args ...any) ([]model.Subscriber, error) 
 	var out []model.Subscriber
 	for rows.Next() {
 		var p model.Subscriber
-		var options, mode, status int64 // plain integers scan several times faster
-		if err := rows.Scan(&p.ID, &p.Email, &p.EmailKey, &p.Name, &p.Language, &options, &mode, &status, &p.EndedSeq); err != nil {
+		var flags int64
+		var text string
+		if err := rows.Scan(&p.ID, &p.EndedSeq, &flags, &text); err != nil {
 			return nil, err
 		}
-		p.Options, p.Mode, p.DeliveryStatus = model.Options(options), model.Mode(mode), model.DeliveryStatus(status)
+		p.Options, p.Mode, p.DeliveryStatus = model.Options(uint32(flags)), model.Mode(uint8(flags>>32)), model.DeliveryStatus(flags>>40)
+		p.Email, text, _ = strings.Cut(text, "\x1f")
+		p.EmailKey, text, _ = strings.Cut(text, "\x1f")
+		p.Language, p.Name, _ = strings.Cut(text, "\x1f")
 		out = append(out, p)
 	}
 	return out, rows.Err()

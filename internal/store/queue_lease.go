@@ -78,42 +78,61 @@ func (s *Store) LeaseLetters(ctx context.Context, lane model.Lane, lease model.C
 
 // TakeOver takes one range whose lease ran out before now, with those of its
 // audience that are not decided yet. A nil chunk means there is none. For a
-// house letter there are no subscribers.
+// house letter there are no subscribers. Ranges that owe nothing end on the way.
 func (s *Store) TakeOver(ctx context.Context, lane model.Lane, lease model.Chunk, now model.Instant) (*model.Distribution, *model.Chunk, []model.Subscriber, error) {
-	var c model.Chunk
-	err := s.read(ctx).Raw("SELECT c.* FROM chunks c JOIN distributions d ON d.id = c.distribution_id WHERE c.lease_until < ?"+
-		" AND d.lane = ? AND d.state IN (0, 2)"+unpaused+" ORDER BY c.distribution_id, c.first_id LIMIT 1", now, lane).Scan(&c).Error
-	if err != nil || c.DistributionID == 0 {
-		return nil, nil, nil, s.fault(err)
-	}
-	won := false
-	err = s.write(ctx, func(t *tx) error {
-		res := t.Exec("UPDATE chunks SET owner = ?, lease_until = ? WHERE distribution_id = ? AND first_id = ? AND lease_until = ?",
-			lease.Owner, lease.LeaseUntil, c.DistributionID, c.FirstID, c.LeaseUntil)
-		won = res.RowsAffected == 1
-		return res.Error
-	})
-	if err != nil || !won {
-		return nil, nil, nil, err
-	}
-	c.Owner, c.LeaseUntil = lease.Owner, lease.LeaseUntil
-	d, err := s.GetDistribution(ctx, c.DistributionID)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if d.Kind == model.DistributeLetter {
-		var n int64
-		err = s.read(ctx).Model(&model.Delivery{}).Where("distribution_id = ?", d.ID).Count(&n).Error
-		if err == nil && n > 0 { // decided already; only the chunk was left
-			return nil, nil, nil, s.RecordDeliveries(ctx, nil, []model.Chunk{c})
+	for {
+		c, err := s.takeChunk(ctx, lane, lease, now)
+		if err != nil || c == nil {
+			return nil, nil, nil, err
 		}
-		return d, &c, nil, s.fault(err)
+		d, err := s.GetDistribution(ctx, c.DistributionID)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		var subs []model.Subscriber
+		owes := true
+		if d.Kind == model.DistributeLetter {
+			var n int64
+			err = s.read(ctx).Model(&model.Delivery{}).Where("distribution_id = ?", d.ID).Count(&n).Error
+			owes = n == 0
+		} else {
+			subs, err = undecided(s.read(ctx), d, c)
+			owes = len(subs) > 0
+		}
+		if err != nil || owes {
+			return d, c, subs, s.fault(err)
+		}
+		if err := s.RecordDeliveries(ctx, nil, []model.Chunk{*c}); err != nil {
+			return nil, nil, nil, err
+		}
 	}
-	subs, err := undecided(s.read(ctx), d, &c)
-	if err == nil && len(subs) == 0 {
-		return nil, nil, nil, s.RecordDeliveries(ctx, nil, []model.Chunk{c})
+}
+
+// takeChunk moves one lease that ran out to its new owner; nil when there is
+// none.
+func (s *Store) takeChunk(ctx context.Context, lane model.Lane, lease model.Chunk, now model.Instant) (*model.Chunk, error) {
+	for {
+		var c model.Chunk
+		err := s.read(ctx).Raw("SELECT c.* FROM chunks c JOIN distributions d ON d.id = c.distribution_id WHERE c.lease_until < ?"+
+			" AND d.lane = ? AND d.state IN (0, 2)"+unpaused+" ORDER BY c.distribution_id, c.first_id LIMIT 1", now, lane).Scan(&c).Error
+		if err != nil || c.DistributionID == 0 {
+			return nil, s.fault(err)
+		}
+		won := false
+		err = s.write(ctx, func(t *tx) error {
+			res := t.Exec("UPDATE chunks SET owner = ?, lease_until = ? WHERE distribution_id = ? AND first_id = ? AND lease_until = ?",
+				lease.Owner, lease.LeaseUntil, c.DistributionID, c.FirstID, c.LeaseUntil)
+			won = res.RowsAffected == 1
+			return res.Error
+		})
+		if err != nil {
+			return nil, err
+		}
+		if won {
+			c.Owner, c.LeaseUntil = lease.Owner, lease.LeaseUntil
+			return &c, nil
+		}
 	}
-	return d, &c, subs, s.fault(err)
 }
 
 // undecided gives the part of a range that has no rows yet.

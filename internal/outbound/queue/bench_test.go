@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -63,7 +62,8 @@ func fanout(b *testing.B, dsn string, o sink.Options, people int) {
 	if o.Latency == 0 {
 		source = k.smtpSource(b, min(people, 50_000))
 	}
-	cmd := child(b, "engine", engineOrder{DSN: dsn, Relay: k.addr, Node: "bench"})
+	knob := func(name string) int { n, _ := strconv.Atoi(os.Getenv("PLENARY_BENCH_" + name)); return n }
+	cmd := child(b, "engine", engineOrder{DSN: dsn, Relay: k.addr, Node: "bench", Window: knob("WINDOW"), Unit: knob("UNIT"), Connections: knob("CONNECTIONS")})
 	if _, out := startChild(b, cmd); out == nil {
 		b.Fatal("no engine")
 	}
@@ -122,7 +122,7 @@ func startSinkChild(t testing.TB, o sink.Options) *sinkProcess {
 	}
 	k := &sinkProcess{in: in}
 	k.addr, k.out = startChild(t, cmd)
-	t.Cleanup(func() { _ = in.Close(); _ = cmd.Process.Signal(syscall.SIGKILL); _ = cmd.Wait() })
+	t.Cleanup(func() { _ = in.Close(); _ = cmd.Wait() })
 	return k
 }
 

@@ -100,6 +100,11 @@ func sinkChild() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if path := os.Getenv("PLENARY_QUEUE_TEST_PROFILE"); path != "" {
+		f, _ := os.Create(path + ".sink")
+		_ = pprof.StartCPUProfile(f)
+		defer pprof.StopCPUProfile()
+	}
 	fmt.Println(k.Addr())
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {

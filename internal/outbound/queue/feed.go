@@ -147,7 +147,7 @@ func (f *feeder) abandoned(ctx context.Context, l model.Lane) (n int, err error)
 		} else if src, oerr := f.open(ctx, d); oerr != nil || src == nil {
 			return n, f.refuse(ctx, chunk, oerr)
 		} else {
-			err = f.range_(ctx, src, chunk, subs)
+			err = f.leased(ctx, src, chunk, subs)
 		}
 		if err != nil {
 			return n, err
@@ -282,7 +282,7 @@ func (f *feeder) nextRange(ctx context.Context, src *source) (int, error) {
 	if err != nil || chunk == nil {
 		return 0, err
 	}
-	return 1, f.range_(ctx, src, chunk, subs)
+	return 1, f.leased(ctx, src, chunk, subs)
 }
 
 // further leases ranges for open distributions that have little in hand,
@@ -299,8 +299,8 @@ func (f *feeder) further(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// range_ makes a job of a leased range.
-func (f *feeder) range_(ctx context.Context, src *source, chunk *model.Chunk, subs []model.Subscriber) error {
+// leased makes a job of a leased range.
+func (f *feeder) leased(ctx context.Context, src *source, chunk *model.Chunk, subs []model.Subscriber) error {
 	j := &job{source: src, chunk: chunk, left: len(subs), fresh: model.At(f.e.Now())}
 	to := make([]target, 0, len(subs))
 	var skips []model.Delivery
