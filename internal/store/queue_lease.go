@@ -14,22 +14,36 @@ import (
 // read; its Cursor and State are moved on. A nil chunk means there is nothing to
 // lease: the cursor is through, or another node was quicker.
 func (s *Store) LeaseRange(ctx context.Context, d *model.Distribution, lease model.Chunk, limit int) (*model.Chunk, []model.Subscriber, error) {
-	// Read apart from the write: the cursor is compared when it is moved.
-	subs, err := people(s.read(ctx), audience+" AND id > ? ORDER BY id LIMIT ?", d.ListID, d.Seq, d.Seq, d.Cursor, limit)
-	if err != nil {
-		return nil, nil, s.fault(err)
+	var subs []model.Subscriber
+	read := func(db *gorm.DB) (err error) {
+		subs, err = people(db, audience+" AND id > ? ORDER BY id LIMIT ?", d.ListID, d.Seq, d.Seq, d.Cursor, limit)
+		return err
 	}
-	next, state := d.Cursor, model.DistributionActive
-	if len(subs) > 0 {
-		next = subs[len(subs)-1].ID
-	}
-	if len(subs) < limit {
-		state = model.DistributionDone
+	if s.dialect == SQLite { // off the only writing connection: the cursor is compared when it is moved
+		if err := read(s.read(ctx)); err != nil {
+			return nil, nil, s.fault(err)
+		}
 	}
 	won := false
-	lease.DistributionID, lease.FirstID, lease.LastID = d.ID, d.Cursor+1, next
-	err = s.write(ctx, func(t *tx) error {
-		won = false
+	next, state := d.Cursor, model.DistributionActive
+	err := s.write(ctx, func(t *tx) error {
+		won, next, state = false, d.Cursor, model.DistributionActive
+		if s.dialect == Postgres {
+			// Without fresh statistics, after an import, the planner would gather
+			// and sort the whole rest of the list for each range.
+			if err := t.Exec("SET LOCAL enable_bitmapscan = off").Error; err != nil {
+				return err
+			}
+			if err := read(t.DB); err != nil {
+				return err
+			}
+		}
+		if len(subs) > 0 {
+			next = subs[len(subs)-1].ID
+		}
+		if len(subs) < limit {
+			state = model.DistributionDone
+		}
 		res := t.Exec("UPDATE distributions SET cursor = ?, state = ? WHERE id = ? AND state = 0 AND cursor = ?", next, state, d.ID, d.Cursor)
 		if res.Error != nil || res.RowsAffected == 0 {
 			return res.Error
@@ -38,6 +52,7 @@ func (s *Store) LeaseRange(ctx context.Context, d *model.Distribution, lease mod
 		if len(subs) == 0 {
 			return t.finish([]int64{d.ID})
 		}
+		lease.DistributionID, lease.FirstID, lease.LastID = d.ID, d.Cursor+1, next
 		return t.Create(&lease).Error
 	})
 	if err != nil || !won || len(subs) == 0 {

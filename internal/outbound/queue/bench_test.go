@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"plenary/internal/model"
+	"plenary/internal/outbound/queue"
+	"plenary/internal/store"
 	"plenary/internal/testkit/postgres"
 	"plenary/internal/testkit/sink"
 )
@@ -92,6 +95,59 @@ func fanout(b *testing.B, dsn string, o sink.Options, people int) {
 		b.ReportMetric(rate/source, "x-smtp-source")
 	}
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkFirstCopy measures the time from the commit of a post to a list of
+// 100,000 to the first copy on the wire, and from that of a house letter; the
+// engine has been idle and has no connection open.
+func BenchmarkFirstCopy(b *testing.B) {
+	for _, kind := range []string{"post", "letter"} {
+		b.Run(kind, func(b *testing.B) {
+			r := sqliteRig(b)
+			r.subscribers(r.list.ID, 1, 100_000)
+			first := make(chan time.Time, 1)
+			k := startSink(b, sink.Options{ForgetLetters: true, OnMessage: func(sink.Message) {
+				select {
+				case first <- time.Now():
+				default:
+				}
+			}})
+			ctx := context.Background()
+			var took time.Duration
+			for range b.N {
+				e := r.engine(k, func(o *queue.Options) {
+					if kind == "letter" {
+						o.Composer = letterComposer{r.s}
+					}
+				})
+				stop := run(b, e)
+				time.Sleep(300 * time.Millisecond)
+				start := time.Now()
+				if kind == "letter" {
+					if err := r.s.SaveLetter(ctx, &model.Distribution{Recipient: "a@example.net"}, []byte("Subject: x\r\n\r\n")); err != nil {
+						b.Fatal(err)
+					}
+					took += (<-first).Sub(start)
+				} else {
+					id := r.distribute(r.list.ID, model.LanePost)
+					start = time.Now()
+					if _, err := r.s.RetryNow(ctx, store.QueueScope{}); err != nil { // a commit of our own process wakes the engine
+						b.Fatal(err)
+					}
+					took += (<-first).Sub(start)
+					if err := r.s.CancelDistribution(ctx, id, "bench"); err != nil {
+						b.Fatal(err)
+					}
+				}
+				stop()
+				for len(first) > 0 {
+					<-first
+				}
+			}
+			b.ReportMetric(took.Seconds()*1000/float64(b.N), "ms-to-first")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }
 
 // peakMemory is VmHWM of a process in MB.

@@ -1,0 +1,101 @@
+package route
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// memo remembers answers for a while, at most so many, and asks only once when
+// many want the same.
+type memo[T any] struct {
+	max int
+	now func() time.Time
+
+	mu     sync.Mutex
+	kept   map[string]kept[T]
+	asking map[string]chan struct{}
+}
+
+type kept[T any] struct {
+	value T
+	until time.Time
+}
+
+func newMemo[T any](max int, now func() time.Time) *memo[T] {
+	return &memo[T]{max: max, now: now, kept: map[string]kept[T]{}, asking: map[string]chan struct{}{}}
+}
+
+// get gives what is kept for key, or asks. ask says how long its answer holds;
+// 0 keeps nothing. The first who wants to know asks in his own goroutine; when
+// his ctx ends another of those who wait asks again.
+func (m *memo[T]) get(ctx context.Context, key string, ask func(context.Context) (T, time.Duration)) (T, error) {
+	var none T
+	for {
+		m.mu.Lock()
+		if k, ok := m.kept[key]; ok && m.now().Before(k.until) {
+			m.mu.Unlock()
+			return k.value, nil
+		}
+		wait, busy := m.asking[key]
+		if !busy {
+			done := make(chan struct{})
+			m.asking[key] = done
+			m.mu.Unlock()
+			return m.first(ctx, key, done, ask)
+		}
+		m.mu.Unlock()
+		select {
+		case <-wait:
+			if ctx.Err() != nil {
+				return none, ctx.Err()
+			}
+		case <-ctx.Done():
+			return none, ctx.Err()
+		}
+	}
+}
+
+func (m *memo[T]) first(ctx context.Context, key string, done chan struct{}, ask func(context.Context) (T, time.Duration)) (v T, err error) {
+	var hold time.Duration
+	defer func() {
+		m.mu.Lock()
+		delete(m.asking, key)
+		if hold > 0 {
+			m.keep(key, v, hold)
+		}
+		m.mu.Unlock()
+		close(done)
+	}()
+	v, hold = ask(ctx)
+	if err = ctx.Err(); err != nil {
+		hold = 0 // it may say no more than that we gave up
+	}
+	return v, err
+}
+
+// keep adds an answer, in the place of those that are over, or of any.
+func (m *memo[T]) keep(key string, v T, hold time.Duration) {
+	now := m.now()
+	if _, have := m.kept[key]; !have && len(m.kept) >= m.max {
+		for k, old := range m.kept {
+			if !now.Before(old.until) {
+				delete(m.kept, k)
+			}
+		}
+		for k := range m.kept {
+			if len(m.kept) < m.max {
+				break
+			}
+			delete(m.kept, k)
+		}
+	}
+	m.kept[key] = kept[T]{v, now.Add(hold)}
+}
+
+// forget drops what is kept for key.
+func (m *memo[T]) forget(key string) {
+	m.mu.Lock()
+	delete(m.kept, key)
+	m.mu.Unlock()
+}
