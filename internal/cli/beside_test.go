@@ -1,0 +1,239 @@
+package cli
+
+import (
+	"fmt"
+	"net"
+	"net/textproto"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"plenary/internal/app"
+	"plenary/internal/sample"
+	"plenary/internal/testkit"
+	"plenary/internal/testkit/sink"
+)
+
+// beside is a running service and the command line beside it, on one database.
+type beside struct {
+	*rig
+	serve *testkit.Serve
+	at    app.Addrs
+	sink  *sink.Sink
+}
+
+func newBeside(t *testing.T) *beside {
+	t.Helper()
+	k, err := sink.Start(sink.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = k.Close() })
+	b := &beside{rig: newRig(t), sink: k}
+	b.environ = append(b.environ, "PLENARY_OUTBOUND_MODE=relay", "PLENARY_OUTBOUND_RELAY="+k.Addr(), "PLENARY_OUTBOUND_RELAY_TLS=none")
+	b.serve = testkit.Launch(t, b.environ)
+	b.at = b.serve.Ready()
+	return b
+}
+
+// post sends a mail to the running service.
+func (b *beside) post(from, id string) {
+	b.t.Helper()
+	r := testkit.Send(b.t, b.at.SMTP, from, []string{talk}, testkit.Mail("From: "+from, "To: "+talk, "Subject: "+id,
+		"Message-ID: <"+id+"@example.net>", "Date: Mon, 05 Jan 2026 10:00:00 +0000", "", "The text of "+id+"."))
+	if r.Code != 250 {
+		b.t.Fatalf("%s: %d %s", id, r.Code, r.Text)
+	}
+}
+
+// got tells how many copies of a post a recipient has.
+func (b *beside) got(recipient, id string) int {
+	return b.sink.Snapshot().Letters[sink.Letter{Recipient: recipient, MessageID: id + "@example.net"}]
+}
+
+func (b *beside) wait(what string, ok func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(testkit.Patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("%s does not come\n%s", what, b.serve.Log())
+		}
+	}
+}
+
+// TestBesideARunningService: what a verb changes, the service does at once.
+func TestBesideARunningService(t *testing.T) {
+	b := newBeside(t)
+	b.ok("list", "create", talk)
+	b.ok("subscriber", "add", talk, "ann@example.org")
+	b.ok("subscriber", "add", talk, "bo@example.net")
+
+	b.post("ann@example.org", "first")
+	b.wait("the first post", func() bool { return b.got("ann@example.org", "first") == 1 && b.got("bo@example.net", "first") == 1 })
+
+	b.post("stranger@example.com", "held")
+	b.has(b.ok("held", "ls"), "stranger@example.com")
+	b.ok("held", "approve", b.held("held"))
+	b.wait("the released post", func() bool { return b.got("ann@example.org", "held") == 1 && b.got("bo@example.net", "held") == 1 })
+
+	b.ok("list", "set", talk, "nonsubscriber-action=reject")
+	refused := testkit.Send(t, b.at.SMTP, "stranger@example.com", []string{talk}, testkit.Mail("From: stranger@example.com", "To: "+talk,
+		"Subject: x", "Message-ID: <refused@example.net>", "", "x"))
+	if refused.Code < 500 {
+		t.Errorf("a setting changed on the command line is not obeyed: %d %s", refused.Code, refused.Text)
+	}
+
+	b.ok("subscriber", "rm", talk, "bo@example.net")
+	b.post("ann@example.org", "after")
+	b.wait("the post after", func() bool { return b.got("ann@example.org", "after") == 1 })
+	if n := b.got("bo@example.net", "after"); n != 0 {
+		t.Errorf("who was taken off got %d copies", n)
+	}
+
+	second := testkit.Send(t, b.at.SMTP, "x@example.org", []string{"new@lists.example.org"}, nil)
+	b.ok("list", "create", "new@lists.example.org", "--set", "nonsubscriber-action=accept")
+	third := testkit.Send(t, b.at.SMTP, "x@example.org", []string{"new@lists.example.org"}, testkit.Mail("From: x@example.org",
+		"To: new@lists.example.org", "Subject: x", "Message-ID: <new@example.org>", "", "x"))
+	if second.Code != 550 || third.Code != 250 {
+		t.Errorf("before the list was made %d, after %d %s", second.Code, third.Code, third.Text)
+	}
+
+	b.environ = append(b.environ, "PLENARY_HTTP_LISTEN="+b.at.HTTP)
+	b.has(b.ok("health"), "ok")
+	b.serve.Stop()
+	b.fails(exitFailure, "does not answer at "+b.at.HTTP, "health")
+}
+
+// TestPauseBesideARunningService: after queue pause nothing more leaves, after
+// resume everything does.
+func TestPauseBesideARunningService(t *testing.T) {
+	b := newBeside(t)
+	b.ok("list", "create", talk)
+	b.ok("list", "create", news, "--kind", "discussion")
+	b.ok("subscriber", "add", talk, "ann@example.org")
+	b.ok("subscriber", "add", news, "ann@example.org")
+	for _, scope := range [][]string{nil, {"--list", talk}} {
+		what := fmt.Sprintf("paused%d", len(scope))
+		b.ok(append([]string{"queue", "pause"}, scope...)...)
+		b.post("ann@example.org", what)
+		b.wait("the paused post in the queue", func() bool {
+			return b.json("queue", "status")[0]["active"].(float64) == 1
+		})
+		if scope != nil { // another list goes on, and shows that the queue had its turn
+			r := testkit.Send(t, b.at.SMTP, "ann@example.org", []string{news}, testkit.Mail("From: ann@example.org", "To: "+news,
+				"Subject: other", "Message-ID: <other@example.net>", "", "x"))
+			if r.Code != 250 {
+				t.Fatal(r)
+			}
+			b.wait("the other list's post", func() bool { return b.got("ann@example.org", "other") == 1 })
+		}
+		if b.got("ann@example.org", what) != 0 {
+			t.Errorf("%s: a copy left", what)
+		}
+		b.ok(append([]string{"queue", "resume"}, scope...)...)
+		b.wait("the resumed post", func() bool { return b.got("ann@example.org", what) == 1 })
+	}
+}
+
+// TestRetryBesideARunningService: what waits hours for its next try goes now.
+func TestRetryBesideARunningService(t *testing.T) {
+	b := newBeside(t)
+	addr := b.sink.Addr()
+	_ = b.sink.Close()
+	refusing, err := sink.Start(sink.Options{Addr: addr, RefuseData: "451 4.3.0 not now"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = refusing.Close() })
+	b.ok("list", "create", talk)
+	b.ok("subscriber", "add", talk, "ann@example.org")
+	b.post("ann@example.org", "later")
+	b.wait("the copy that waits", func() bool { return b.json("queue", "status")[0]["retries"].(float64) == 1 })
+	b.has(b.ok("queue", "status"), "copies to try again 1", "4.3.0 not now")
+	b.has(b.ok("trace", "ann@example.org"), "delivery.retry", "next try")
+	_ = refusing.Close()
+	if b.sink, err = sink.Start(sink.Options{Addr: addr}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.sink.Close() })
+	b.has(b.ok("queue", "retry", "--domain", "example.com"), "0 copies")
+	b.has(b.ok("queue", "retry", "--domain", "example.org"), "1 copies")
+	b.wait("the copy", func() bool { return b.got("ann@example.org", "later") == 1 })
+	b.wait("the trace of the copy", func() bool { return strings.Contains(b.ok("trace", "later@example.net"), "sent 1") })
+}
+
+// TestImportIsAnnounced: a mail program that idles sees an import of another
+// process.
+func TestImportIsAnnounced(t *testing.T) {
+	b := newBeside(t)
+	b.ok("list", "create", talk)
+	b.ok("subscriber", "add", talk, "ann@example.org")
+	secret := strings.TrimSpace(b.ok("access", "ann@example.org"))
+	nc, err := net.Dial("tcp", b.at.IMAP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(testkit.Patience))
+	c := textproto.NewConn(nc)
+	until := func(prefix string) string {
+		t.Helper()
+		for {
+			line, err := c.ReadLine()
+			if err != nil {
+				t.Fatalf("waiting for %q: %v", prefix, err)
+			}
+			if strings.HasPrefix(line, prefix) {
+				return line
+			}
+		}
+	}
+	until("* OK")
+	for i, line := range []string{"LOGIN ann@example.org " + secret, "SELECT Lists/talk"} {
+		_ = c.PrintfLine("a%d %s", i, line)
+		if reply := until(fmt.Sprintf("a%d", i)); !strings.Contains(reply, " OK ") {
+			t.Fatal(reply)
+		}
+	}
+	_ = c.PrintfLine("a9 IDLE")
+	until("+")
+	mbox := filepath.Join(t.TempDir(), "talk.mbox")
+	if err := os.WriteFile(mbox, sample.Talk(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := int(b.json("import", "mbox", talk, mbox)[0]["added"].(float64))
+	for want := fmt.Sprintf("* %d EXISTS", n); until("* ") != want; {
+	}
+	_ = c.PrintfLine("DONE")
+	until("a9 OK")
+	_ = c.PrintfLine("b1 UID FETCH %d (FLAGS)", n)
+	until(fmt.Sprintf("* %d FETCH", n))
+}
+
+// TestVerbsDuringAFanOut: the database is busy, and every verb still gets its
+// turn.
+func TestVerbsDuringAFanOut(t *testing.T) {
+	b := newBeside(t)
+	const people, posts = 2000, 4
+	b.ok("list", "create", talk)
+	var csv strings.Builder
+	for i := range people {
+		fmt.Fprintf(&csv, "p%d@example.org\n", i)
+	}
+	b.ok("subscriber", "import", talk, b.file("people.csv", csv.String()))
+	for i := range posts {
+		b.post("p0@example.org", fmt.Sprint("busy", i))
+	}
+	turns := 0
+	for ; b.sink.Messages() < people*posts && turns < 200; turns++ {
+		b.ok("subscriber", "add", talk, fmt.Sprintf("late%d@example.net", turns))
+		b.ok("queue", "status")
+	}
+	b.wait("all copies", func() bool { return b.sink.Messages() == people*posts })
+	t.Logf("%d verbs had their turn", 2*turns)
+	b.serve.Stop()
+	if n := len(b.sink.Snapshot().Letters); n != people*posts {
+		t.Errorf("%d different copies of %d: who joined later must not get them", n, people*posts)
+	}
+}
