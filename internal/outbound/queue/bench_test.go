@@ -66,7 +66,7 @@ func fanout(b *testing.B, dsn string, o sink.Options, people int) {
 		source = k.smtpSource(b, min(people, 50_000))
 	}
 	knob := func(name string) int { n, _ := strconv.Atoi(os.Getenv("PLENARY_BENCH_" + name)); return n }
-	cmd := child(b, "engine", engineOrder{DSN: dsn, Relay: k.addr, Node: "bench", Window: knob("WINDOW"), Unit: knob("UNIT"), Connections: knob("CONNECTIONS")})
+	cmd := child(b, "engine", engineOrder{DSN: dsn, Relay: k.addr, Node: "bench", Window: knob("WINDOW"), Unit: knob("UNIT"), Connections: knob("CONNECTIONS"), Unrecorded: knob("UNRECORDED")})
 	if _, out := startChild(b, cmd); out == nil {
 		b.Fatal("no engine")
 	}

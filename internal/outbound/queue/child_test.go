@@ -42,6 +42,7 @@ type engineOrder struct {
 	Unit             int
 	Window           int
 	BodySize         int
+	Unrecorded       int
 	Quick            bool // try again at once
 	Until            int64
 }
@@ -64,7 +65,7 @@ func engineChild() {
 	}
 	relay := &smtpout.Relay{Addr: o.Relay, Hello: "lists.example.org", Window: o.Window}
 	opt := queue.Options{Store: s, Composer: &composer{size: o.BodySize}, Connect: relay.Connect, Node: o.Node,
-		Connections: o.Connections, UnitSize: o.Unit,
+		Connections: o.Connections, UnitSize: o.Unit, Unrecorded: o.Unrecorded,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	if o.Quick {
 		opt.Retry = []time.Duration{10 * time.Millisecond}

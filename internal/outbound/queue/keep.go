@@ -95,12 +95,3 @@ func (e *Engine) checkHalted(ctx context.Context) {
 	e.letGo(ctx, idle)
 	hint(e.changed)
 }
-
-// forget takes decided retries off a job's claims.
-func (l *lanes) forget(j *job, ids []int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, id := range ids {
-		delete(j.claims, id)
-	}
-}

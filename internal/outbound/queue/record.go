@@ -3,33 +3,14 @@ package queue
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"plenary/internal/fault"
 	"plenary/internal/model"
 )
 
-const (
-	maxReply = 500                  // octets kept of a peer's reply
-	linger   = 3 * time.Millisecond // for a batch to become worth its transaction
-)
-
-// batch is what one transaction records.
-type batch struct {
-	rows  []model.Delivery
-	ended []model.Chunk
-	tally map[*job]*tally
-	back  map[*Unit][]target // came back untouched
-	sent, temporary, permanent, skipped, lost,
-	tokens int // of the budget
-}
-
-type tally struct {
-	out, decided int
-	ids          []int64 // of retries that are decided
-}
+// linger is the wait for a batch to become worth its transaction.
+const linger = 3 * time.Millisecond
 
 // record writes outcomes until both channels are closed and empty. It ends
 // early, with an error, when ctx ends before the database has taken everything.
@@ -107,77 +88,6 @@ func (e *Engine) gather(b *batch) {
 			return
 		}
 	}
-}
-
-func (b *batch) of(j *job) *tally {
-	t := b.tally[j]
-	if t == nil {
-		t = &tally{}
-		b.tally[j] = t
-	}
-	return t
-}
-
-// take adds one outcome to the batch.
-func (e *Engine) take(b *batch, o Outcome) {
-	j, t := o.Unit.job, o.Unit.to[o.Index]
-	b.tokens++
-	if o.State == Unsent {
-		b.back[o.Unit] = append(b.back[o.Unit], t)
-		return
-	}
-	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, Attempts: t.attempts + 1, Code: o.Code,
-		Reply: oneLine(o.Reply), At: model.At(e.Now())}
-	state := o.State
-	if state == Permanent && row.Attempts < policyTries && isPolicy(o.Reply) {
-		state = Temporary
-	}
-	switch state {
-	case OK:
-		row.State = model.DeliverySent
-		b.sent++
-	case Permanent:
-		row.State = model.DeliveryFailed
-		b.permanent++
-	default:
-		row.State = model.DeliveryRetry
-		row.NextAt = row.At.Add(e.wait(e.Retry, t.attempts))
-		b.temporary++
-		if row.Attempts >= policyTries && row.NextAt > j.source.d.CreatedAt.Add(lifetime(j.source.d.Lane)) {
-			row.State, row.NextAt = model.DeliveryFailed, 0
-			b.temporary--
-			b.permanent++
-		}
-	}
-	if o.Lost {
-		b.lost++
-	}
-	b.rows = append(b.rows, row)
-	c := b.of(j)
-	c.out++
-	c.decided++
-	if j.claims != nil {
-		c.ids = append(c.ids, t.ID)
-	}
-}
-
-// isPolicy finds the enhanced status 5.7.x (RFC 3463 3.8): a refusal for
-// reasons of policy, which is about us and not about the recipient.
-func isPolicy(reply string) bool { return strings.HasPrefix(reply, "5.7.") }
-
-func (e *Engine) takeSkipped(b *batch, s skipped) {
-	c := b.of(s.job)
-	c.out += s.out
-	c.decided += len(s.rows)
-	now := model.At(e.Now())
-	for _, r := range s.rows {
-		r.At = now
-		b.rows = append(b.rows, r)
-		if s.job.claims != nil {
-			c.ids = append(c.ids, r.RecipientID)
-		}
-	}
-	b.skipped += len(s.rows)
 }
 
 // commit writes the batch, however long the database takes, then gives its
@@ -292,23 +202,4 @@ func (e *Engine) finishHalted(j *job) {
 		defer cancel()
 		e.letGo(ctx, []*job{j})
 	}
-}
-
-// oneLine makes a peer's reply fit to be kept: valid UTF-8, no control
-// characters, bounded.
-func oneLine(s string) string {
-	if len(s) > maxReply {
-		s = s[:maxReply]
-	}
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= 0x7f {
-			return strings.Map(func(r rune) rune {
-				if r < ' ' || r == 0x7f {
-					return ' '
-				}
-				return r
-			}, strings.ToValidUTF8(s, string(utf8.RuneError)))
-		}
-	}
-	return s
 }

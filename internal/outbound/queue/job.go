@@ -1,0 +1,76 @@
+package queue
+
+import "plenary/internal/model"
+
+// job is one leased range, one house letter, or one batch of retries of a
+// distribution. Its fields are guarded by lanes.mu.
+type job struct {
+	source *source
+	chunk  *model.Chunk             // nil for retries
+	claims map[int64]model.Delivery // retries whose outcome is not recorded
+
+	units  []*Unit // not handed out
+	queued int     // copies in units
+	out    int     // copies handed out, outcome not recorded
+	left   int     // copies not decided, in units or out or dropped
+	ended  bool    // the last outcome is being recorded
+	halted bool    // what is not handed out was dropped
+	lost   bool    // the lease is not ours any more
+	fresh  model.Instant
+}
+
+// halt drops what is not handed out of the jobs that match, and gives those
+// that have nothing out: they can be released now. lost says that the lease is
+// another's.
+func (l *lanes) halt(match func(*job) bool, lost bool) (idle []*job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.all {
+		for _, j := range l.all[i].jobs {
+			if j.halted || !match(j) {
+				continue
+			}
+			l.move(j, -j.queued)
+			j.units, j.halted, j.lost = nil, true, lost
+			if j.out == 0 && !j.ended {
+				idle = append(idle, j)
+			}
+		}
+	}
+	return idle
+}
+
+// settle notes that n copies of j that were handed out are recorded. It
+// reports whether j waits for nothing more and should be dropped or released.
+func (l *lanes) settle(j *job, out, decided int) (idle bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j.out -= out
+	j.left -= decided
+	return j.left <= 0 || j.halted && j.out == 0
+}
+
+// drop forgets a job.
+func (l *lanes) drop(j *job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln := &l.all[laneOf(j.source.d.Lane)]
+	for i, have := range ln.jobs {
+		if have == j {
+			l.move(j, -j.queued)
+			ln.jobs = append(ln.jobs[:i], ln.jobs[i+1:]...)
+			j.source.jobs--
+			hint(l.room)
+			return
+		}
+	}
+}
+
+// forget takes decided retries off a job's claims.
+func (l *lanes) forget(j *job, ids []int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, id := range ids {
+		delete(j.claims, id)
+	}
+}
