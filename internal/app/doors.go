@@ -11,6 +11,7 @@ import (
 	"plenary/internal/edge/smtpin"
 	"plenary/internal/edge/web"
 	"plenary/internal/fault"
+	"plenary/internal/list/keys"
 	"plenary/internal/list/posting"
 	"plenary/internal/model"
 	"plenary/internal/outbound/queue"
@@ -103,7 +104,7 @@ func (a *App) newQueue(tokens *token.Keyring) *queue.Engine {
 			Hello: a.Config.Hostname}).Connect
 	}
 	return queue.New(queue.Options{
-		Store: a.Store, Composer: &posting.Composer{Store: a.Store, Tokens: tokens}, Connect: connect, Node: a.Node,
+		Store: a.Store, Composer: &posting.Composer{Store: a.Store, Tokens: tokens, Keys: keys.New(keys.Deps{Store: a.Store}), Log: a.Log}, Connect: connect, Node: a.Node,
 		Metrics: a.Metrics, Log: a.Log, Connections: o.Connections, StaleAge: o.HoldOlder,
 	})
 }

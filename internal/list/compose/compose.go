@@ -22,8 +22,10 @@ package compose
 
 import (
 	"strings"
+	"time"
 
 	"plenary/internal/mail/address"
+	"plenary/internal/mail/mailauth"
 	"plenary/internal/mail/message"
 	"plenary/internal/model"
 	"plenary/internal/outbound/queue"
@@ -91,6 +93,7 @@ type Recipient struct {
 type Prepared struct {
 	options Options
 	pieces  []piece
+	signer  *mailauth.Prepared // nil: copies are not signed
 }
 
 // Prepare runs the steps over a message. own is the header block Archived made
@@ -105,18 +108,46 @@ func Prepare(own, raw []byte, o Options) *Prepared {
 	return &Prepared{options: o, pieces: d.render()}
 }
 
+// SignWith has every copy signed with the keys (DKIM, RFC 6376). at is the time
+// of the signature, the same for a repeated copy. What is Invalid cannot be
+// signed as it is and goes out unsigned when the caller goes on.
+func (p *Prepared) SignWith(keys []mailauth.Key, at time.Time) error {
+	pieces := make([]mailauth.Piece, 0, len(p.pieces))
+	for _, piece := range p.pieces {
+		pieces = append(pieces, mailauth.Piece{Data: piece.data, Personal: piece.hole != nil})
+	}
+	signer, err := mailauth.Prepare(pieces, keys, mailauth.Options{Time: at, Personal: []string{"List-Unsubscribe-Post", "List-Unsubscribe"}})
+	if err == nil {
+		p.signer = signer
+	}
+	return err
+}
+
 // For makes one copy. The large segments are shared by all copies.
 func (p *Prepared) For(r Recipient) queue.Letter {
-	l := queue.Letter{ReversePath: p.options.Bounces(r.Verp), Recipient: r.Address, Segments: make([][]byte, 0, len(p.pieces))}
+	l := queue.Letter{ReversePath: p.options.Bounces(r.Verp), Recipient: r.Address, Segments: make([][]byte, 0, len(p.pieces)+1)}
+	var holes [][]byte
+	if p.signer != nil {
+		l.Segments = append(l.Segments, nil) // the signature's place
+	}
 	for _, piece := range p.pieces {
 		data := piece.data
 		if piece.hole != nil {
 			data = piece.hole(&p.options, r)
+			holes = append(holes, data)
 		}
 		if len(data) > 0 {
 			l.Segments = append(l.Segments, data)
 		}
 	}
+	if p.signer == nil {
+		return l
+	}
+	signature, err := p.signer.Sign(holes...)
+	if err != nil {
+		l.Unfit = "the copy could not be signed: " + err.Error()
+	}
+	l.Segments[0] = signature
 	return l
 }
 

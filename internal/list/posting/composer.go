@@ -3,10 +3,12 @@ package posting
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"sync"
 
 	"plenary/internal/fault"
 	"plenary/internal/list/compose"
+	"plenary/internal/mail/mailauth"
 	"plenary/internal/mail/message"
 	"plenary/internal/model"
 	"plenary/internal/outbound/queue"
@@ -25,6 +27,34 @@ type Mail interface {
 type Composer struct {
 	Store  Mail
 	Tokens *token.Keyring
+	Keys   Keys         // nil: nothing is signed
+	Log    *slog.Logger // nil: silent
+}
+
+// Keys finds the keys that sign mail of the first of the domains that has some;
+// none is no error.
+type Keys interface {
+	For(ctx context.Context, domains ...string) ([]mailauth.Key, error)
+}
+
+// keys are those of the domain, if anything is signed at all.
+func (c *Composer) keys(ctx context.Context, domain string) ([]mailauth.Key, error) {
+	if c.Keys == nil || domain == "" {
+		return nil, nil
+	}
+	return c.Keys.For(ctx, domain)
+}
+
+// unsigned says that a message goes out without a signature: a strange message
+// is no reason to keep it back, a key that fails is.
+func (c *Composer) unsigned(d *model.Distribution, err error) error {
+	if !fault.Is(err, fault.Invalid) {
+		return err
+	}
+	if c.Log != nil {
+		c.Log.Warn("a message cannot be signed and goes out unsigned", "distribution", d.ID, "err", err)
+	}
+	return nil
 }
 
 // Open loads what a distribution sends. A post that is no longer there is
@@ -36,11 +66,29 @@ func (c *Composer) Open(ctx context.Context, d *model.Distribution) (queue.Prepa
 		if err != nil {
 			return nil, err
 		}
-		return &ready{reversePath: d.ReversePath, recipient: d.Recipient, data: data}, nil
+		return c.openLetter(ctx, d, data)
 	case model.DistributePost:
 		return c.openPost(ctx, d)
 	}
 	return nil, fault.New(fault.Internal, "a distribution of kind %d cannot be sent", d.Kind)
+}
+
+// openLetter signs a house letter for the domain it is from.
+func (c *Composer) openLetter(ctx context.Context, d *model.Distribution, data []byte) (queue.Prepared, error) {
+	r := &ready{reversePath: d.ReversePath, recipient: d.Recipient, data: data}
+	from := message.ParseHeader(data).Addresses("From")
+	if len(from) == 0 {
+		return r, nil
+	}
+	keys, err := c.keys(ctx, from[0].Address.Domain)
+	if err != nil || len(keys) == 0 {
+		return r, err
+	}
+	signer, err := mailauth.Prepare([]mailauth.Piece{{Data: data}}, keys, mailauth.Options{Time: d.CreatedAt.Time()})
+	if err == nil {
+		r.signature, err = signer.Sign()
+	}
+	return r, c.unsigned(d, err)
 }
 
 func (c *Composer) openPost(ctx context.Context, d *model.Distribution) (queue.Prepared, error) {
@@ -60,18 +108,27 @@ func (c *Composer) openPost(ctx context.Context, d *model.Distribution) (queue.P
 		return nil, fault.New(fault.Internal, "the stored post is damaged")
 	}
 	own, raw := data[:post.OwnLen], data[post.OwnLen:]
-	return &copies{post: compose.Prepare(own, raw, o), header: message.ParseHeader(raw), d: *d, tokens: c.Tokens}, nil
+	prepared := compose.Prepare(own, raw, o)
+	keys, err := c.keys(ctx, o.Domain)
+	if err == nil && len(keys) > 0 {
+		err = c.unsigned(d, prepared.SignWith(keys, d.CreatedAt.Time()))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &copies{post: prepared, header: message.ParseHeader(raw), d: *d, tokens: c.Tokens}, nil
 }
 
 // ready is a letter that is complete.
 type ready struct {
 	reversePath, recipient string
 	data                   []byte
+	signature              []byte // empty: not signed
 }
 
 // Letter gives the letter; there is only one recipient.
 func (r *ready) Letter(queue.Recipient) queue.Letter {
-	return queue.Letter{ReversePath: r.reversePath, Recipient: r.recipient, Segments: [][]byte{r.data}}
+	return queue.Letter{ReversePath: r.reversePath, Recipient: r.recipient, Segments: [][]byte{r.signature, r.data}}
 }
 
 // copies makes the copies of a post.

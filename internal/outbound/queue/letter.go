@@ -24,6 +24,9 @@ type Letter struct {
 	ReversePath string // empty is the null reverse-path
 	Recipient   string
 	Segments    [][]byte
+	// Unfit is why this copy must not go out as it is, such as a signature that
+	// could not be made; empty: it may. It is a temporary failure.
+	Unfit string
 }
 
 // Size is the number of octets of the message (RFC 1870).

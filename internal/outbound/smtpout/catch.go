@@ -24,7 +24,9 @@ func (c *Catcher) Run(ctx context.Context, units <-chan *queue.Unit, outcomes ch
 		for i := range u.Len() {
 			l := u.Letter(i)
 			r := queue.Result{State: queue.OK, Code: 250, Reply: "2.0.0 caught"}
-			if err := c.Keep(ctx, l.ReversePath, l.Recipient, bytes.Join(l.Segments, nil)); err != nil {
+			if l.Unfit != "" {
+				r = queue.Result{State: queue.Temporary, Reply: l.Unfit}
+			} else if err := c.Keep(ctx, l.ReversePath, l.Recipient, bytes.Join(l.Segments, nil)); err != nil {
 				r = queue.Result{State: queue.Temporary, Reply: "not caught: " + err.Error()}
 			}
 			outcomes <- queue.Outcome{Unit: u, Index: i, Result: r}

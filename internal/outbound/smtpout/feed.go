@@ -113,6 +113,8 @@ func (c *conn) refuse(it *item) (queue.Result, bool) {
 	}
 	l := &it.letter
 	switch {
+	case l.Unfit != "":
+		return queue.Result{State: queue.Temporary, Reply: l.Unfit}, true
 	case !pathOK(l.Recipient) || l.Recipient == "":
 		return permanent(501, "5.1.3 the recipient's address cannot be written in SMTP")
 	case !pathOK(l.ReversePath):
