@@ -74,7 +74,7 @@ func (m *memo[T]) first(ctx context.Context, key string, done chan struct{}, ask
 	return v, err
 }
 
-// keep adds an answer, in the place of those that are over, or of any.
+// keep adds an answer. A full memory first drops what is over, then any eighth.
 func (m *memo[T]) keep(key string, v T, hold time.Duration) {
 	now := m.now()
 	if _, have := m.kept[key]; !have && len(m.kept) >= m.max {
@@ -84,18 +84,11 @@ func (m *memo[T]) keep(key string, v T, hold time.Duration) {
 			}
 		}
 		for k := range m.kept {
-			if len(m.kept) < m.max {
+			if len(m.kept) <= m.max-m.max/8-1 {
 				break
 			}
 			delete(m.kept, k)
 		}
 	}
 	m.kept[key] = kept[T]{v, now.Add(hold)}
-}
-
-// forget drops what is kept for key.
-func (m *memo[T]) forget(key string) {
-	m.mu.Lock()
-	delete(m.kept, key)
-	m.mu.Unlock()
 }
