@@ -75,7 +75,12 @@ func (a *App) demoList(ctx context.Context, kind model.ListKind, addr, name, abo
 	return l, a.Store.CreateList(ctx, l)
 }
 
+// demoPeople comes before the archive: where that has begun everybody was added,
+// and who has left since stays away.
 func (a *App) demoPeople(ctx context.Context, l *model.List) error {
+	if n, err := a.Store.CountPosts(ctx, l.ID); err != nil || n > 0 {
+		return err
+	}
 	roles := map[string]model.Role{
 		sample.OwnerAddress:      model.RoleOwner | model.RoleSubscriber,
 		sample.ModeratorAddress:  model.RoleModerator | model.RoleSubscriber,
@@ -89,28 +94,12 @@ func (a *App) demoPeople(ctx context.Context, l *model.List) error {
 		if err != nil {
 			return err
 		}
-		// Who has left in an earlier run of the demo stays away.
-		if gone, err := a.Store.SubscriptionsOf(ctx, []string{at.Key()}); err != nil || onList(gone, l.ID) {
-			if err != nil {
-				return err
-			}
-			continue
-		}
 		_, err = a.Membership.Add(ctx, l, &model.Subscriber{ListID: l.ID, Email: at.String(), EmailKey: at.Key(), Roles: role, Consent: "demo"}, "demo")
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func onList(subs []model.Subscriber, list int64) bool {
-	for i := range subs {
-		if subs[i].ListID == list {
-			return true
-		}
-	}
-	return false
 }
 
 // demoArchive imports the sample by the ordinary importer, which passes over

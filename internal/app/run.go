@@ -41,6 +41,9 @@ func (a *App) Run(ctx context.Context) error {
 		a.Log.Error("a door broke", "err", err)
 	}
 	a.stopDoors()
+	for _, l := range a.listeners { // also of a door that had not begun to serve when it was stopped
+		_ = l.Close()
+	}
 	doors.Wait()
 	stopWork()
 	background.Wait()

@@ -93,6 +93,9 @@ func Start(t testing.TB, change ...func(*config.Config)) *Plenary {
 	return &Plenary{App: a, At: at, t: t}
 }
 
+// Around gives the helpers of Plenary to a program that the test made itself.
+func Around(t testing.TB, a *app.App) *Plenary { return &Plenary{App: a, t: t} }
+
 // testLog passes warnings to the test's log while it runs.
 type testLog struct {
 	mu sync.Mutex

@@ -1,0 +1,119 @@
+package app_test
+
+import (
+	"bufio"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"plenary/internal/config"
+	"plenary/internal/testkit"
+)
+
+// TestTakenPort: a second start says which key to change, and leaves nothing
+// open.
+func TestTakenPort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	busy := taken.Addr().String()
+	for key, set := range map[string]func(*config.Config){
+		"smtp.listen":            func(c *config.Config) { c.SMTP.Listen = busy },
+		"smtp.submission_listen": func(c *config.Config) { c.SMTP.SubmissionListen = busy },
+		"lmtp.listen":            func(c *config.Config) { c.LMTP.Listen = busy },
+		"imap.listen":            func(c *config.Config) { c.IMAP.Listen = busy },
+		"http.listen":            func(c *config.Config) { c.HTTP.Listen = busy },
+		"http.metrics_listen":    func(c *config.Config) { c.HTTP.MetricsListen = busy },
+	} {
+		c := testkit.Config(t.TempDir())
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SMTP.Listen = free.Addr().String()
+		_ = free.Close()
+		first := c.SMTP.Listen
+		set(c)
+		a := made(t, c)
+		if _, err := a.Listen(); err == nil || !strings.Contains(err.Error(), busy) || !strings.Contains(err.Error(), "set "+key+" to another") {
+			t.Errorf("%s: %v", key, err)
+		}
+		if l, err := net.Listen("tcp", first); err != nil {
+			t.Errorf("%s: the first door stays open: %v", key, err)
+		} else {
+			_ = l.Close()
+		}
+	}
+}
+
+// TestOneProcessADataDir: leases are held by the folder's name.
+func TestOneProcessADataDir(t *testing.T) {
+	dir := t.TempDir()
+	first, second := made(t, testkit.Config(dir)), made(t, testkit.Config(dir))
+	if _, err := first.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := second.Listen(); err == nil || !strings.Contains(err.Error(), "another plenary serves with data_dir "+dir) {
+		t.Errorf("a second process on the same folder: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := second.Listen(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLMTPOnAUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lmtp")
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.SetUnlinkOnClose(false) // as a killed process leaves it
+	_ = stale.Close()
+	c := testkit.Config(t.TempDir())
+	c.LMTP.Listen = "unix:" + path
+	a := made(t, c)
+	list(t, a, "ann@example.org")
+	at, stop := started(t, a)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 || at.LMTP != "unix:"+path {
+		t.Errorf("%s: %v %v", at.LMTP, info.Mode(), err)
+	}
+	other := testkit.Config(t.TempDir())
+	other.LMTP.Listen = c.LMTP.Listen
+	if _, err := made(t, other).Listen(); err == nil || !strings.Contains(err.Error(), "lmtp.listen") || !strings.Contains(err.Error(), "another process answers") {
+		t.Errorf("a second process on the same socket: %v", err)
+	}
+	nc := dial(t, at.LMTP)
+	in := bufio.NewReader(nc)
+	line(t, in, "")
+	for _, say := range []string{"LHLO mx.example.net", "MAIL FROM:<ann@example.org>", "RCPT TO:<" + talk + ">", "DATA"} {
+		if r := ask(t, nc, in, say); r[0] > '3' {
+			t.Fatal(say, r)
+		}
+	}
+	mail := string(testkit.Mail("From: ann@example.org", "To: "+talk, "Subject: by socket", "Message-ID: <u@example.org>", "", "Hello."))
+	if r := ask(t, nc, in, mail+"."); !strings.HasPrefix(r, "250") {
+		t.Error(r)
+	}
+	_ = nc.Close()
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the socket stays behind")
+	}
+	file := testkit.Config(t.TempDir())
+	file.LMTP.Listen = "unix:" + filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(file.LMTP.Listen[5:], []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := made(t, file).Listen(); err == nil {
+		t.Error("a file that is no socket was replaced")
+	}
+}
