@@ -330,7 +330,7 @@ func (s *shaky) RecordDeliveries(ctx context.Context, rows []model.Delivery, end
 func TestDatabaseAway(t *testing.T) {
 	r := sqliteRig(t)
 	k := startSink(t, sink.Options{Slow: time.Millisecond})
-	const people = 4000
+	const people = 8000
 	r.subscribers(r.list.ID, 1, people)
 	s := &shaky{Store: r.s}
 	s.away.Store(true)
@@ -356,6 +356,40 @@ func TestDatabaseAway(t *testing.T) {
 	if k.Messages() != people {
 		t.Errorf("%d messages for %d people", k.Messages(), people)
 	}
+}
+
+// TestLostLease: a node that was cut off from the database for longer than its
+// leases last drops what another has taken over. What both send is what the
+// first had handed out.
+func TestLostLease(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		k := startSink(t, sink.Options{Slow: time.Millisecond})
+		const people = 8000
+		r.subscribers(r.list.ID, 1, people)
+		s := &shaky{Store: r.s}
+		cut := r.engine(k, func(o *queue.Options) { o.Store, o.Lease, o.Node = s, 400*time.Millisecond, "cut" })
+		stopCut := run(t, cut)
+		id := r.distribute(r.list.ID, model.LanePost)
+		eventually(t, "copies go out", func() bool { return cut.Stats().Sent > 500 })
+		s.away.Store(true)
+		eventually(t, "the budget is used up", func() bool { return cut.Stats().Out > budgetOfCopies-16 })
+		other := r.engine(k, func(o *queue.Options) { o.Lease, o.Node = 400*time.Millisecond, "other" })
+		stopOther := run(t, other)
+		eventually(t, "the other takes over", func() bool {
+			return r.number("SELECT count(*) FROM chunks WHERE owner = 'cut'") == 0
+		})
+		s.away.Store(false)
+		r.await(id)
+		stopCut()
+		stopOther()
+		snap := k.Snapshot()
+		if got := len(snap.Recipients()); got != people {
+			t.Errorf("%d of %d people got the post", got, people)
+		}
+		if repeats := snap.Messages - people; repeats > budgetOfCopies {
+			t.Errorf("%d repeats", repeats)
+		}
+	})
 }
 
 // TestWordOfRepeats: a start after a crash says how many copies may go out a

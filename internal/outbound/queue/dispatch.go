@@ -25,7 +25,7 @@ func (e *Engine) dispatch(ctx, work context.Context, couriers *sync.WaitGroup) {
 		if !e.budget.take(ctx, e.UnitSize) {
 			return
 		}
-		u := e.lanes.next()
+		u := e.lanes.next(model.At(e.Now()))
 		if u == nil {
 			e.budget.give(e.UnitSize)
 			select {

@@ -94,6 +94,12 @@ func (e *Engine) lease() model.Chunk {
 	return model.Chunk{Owner: e.Node, LeaseUntil: model.At(e.Now().Add(e.Lease))}
 }
 
+// handOutUntil is when the last copy under a lease may be handed out: some time
+// before its end, for clocks that differ and couriers that are slow.
+func (e *Engine) handOutUntil(leaseUntil model.Instant) model.Instant {
+	return leaseUntil.Add(-e.Lease / 8)
+}
+
 // ranges leases a range for each distribution of the lane that has little in
 // hand, the one after the last served first.
 func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
@@ -163,7 +169,7 @@ func (f *feeder) further(ctx context.Context) (n int, err error) {
 
 // leased makes a job of a leased range.
 func (f *feeder) leased(ctx context.Context, src *source, chunk *model.Chunk, subs []model.Subscriber) error {
-	j := &job{source: src, chunk: chunk, left: len(subs), fresh: model.At(f.e.Now())}
+	j := &job{source: src, chunk: chunk, left: len(subs), fresh: model.At(f.e.Now()), until: f.e.handOutUntil(chunk.LeaseUntil)}
 	to := make([]target, 0, len(subs))
 	var skips []model.Delivery
 	for i := range subs {

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"plenary/internal/model"
 )
@@ -29,7 +30,7 @@ func (f *feeder) letter(ctx context.Context, d *model.Distribution, chunk *model
 	if err != nil || src == nil {
 		return f.refuse(ctx, chunk, err)
 	}
-	j := &job{source: src, chunk: chunk, left: 1}
+	j := &job{source: src, chunk: chunk, left: 1, until: f.e.handOutUntil(chunk.LeaseUntil)}
 	if age := f.e.Now().Sub(d.CreatedAt.Time()); age > lifetime(d.Lane) {
 		f.e.lanes.add(j)
 		return f.skip(ctx, j, []model.Delivery{{DistributionID: d.ID, State: model.DeliveryFailed, Reply: "it waited too long to be sent"}})
@@ -53,6 +54,9 @@ func (f *feeder) abandoned(ctx context.Context, l model.Lane) (n int, err error)
 		d, chunk, subs, err := f.e.Store.TakeOver(ctx, l, f.e.lease(), model.At(f.e.Now()))
 		if err != nil || chunk == nil {
 			return n, err
+		}
+		if f.e.lanes.holds(chunk, f.e.handOutUntil(chunk.LeaseUntil)) {
+			continue
 		}
 		if d.Kind == model.DistributeLetter {
 			err = f.letter(ctx, d, chunk)
@@ -118,7 +122,12 @@ func (f *feeder) retry(ctx context.Context, src *source) (int, error) {
 	for i := range subs {
 		people[subs[i].ID] = &subs[i]
 	}
-	j := &job{source: src, claims: map[int64]model.Delivery{}, left: len(rows), fresh: model.At(now)}
+	have := f.e.lanes.claimed(src) // the claim had run out while the store was away
+	rows = slices.DeleteFunc(rows, func(r model.Delivery) bool { return have[r.RecipientID] })
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	j := &job{source: src, claims: map[int64]model.Delivery{}, left: len(rows), fresh: model.At(now), until: f.e.handOutUntil(lease.LeaseUntil)}
 	var to []target
 	var skips []model.Delivery
 	for _, r := range rows {

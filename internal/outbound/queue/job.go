@@ -9,14 +9,15 @@ type job struct {
 	chunk  *model.Chunk             // nil for retries
 	claims map[int64]model.Delivery // retries whose outcome is not recorded
 
-	units  []*Unit // not handed out
-	queued int     // copies in units
-	out    int     // copies handed out, outcome not recorded
-	left   int     // copies not decided, in units or out or dropped
-	ended  bool    // the last outcome is being recorded
-	halted bool    // what is not handed out was dropped
-	lost   bool    // the lease is not ours any more
-	fresh  model.Instant
+	units  []*Unit       // not handed out
+	queued int           // copies in units
+	out    int           // copies handed out, outcome not recorded
+	left   int           // copies not decided, in units or out or dropped
+	ended  bool          // the last outcome is being recorded
+	halted bool          // what is not handed out was dropped
+	lost   bool          // the lease is not ours any more
+	fresh  model.Instant // when its recipients were read
+	until  model.Instant // when the lease ends; nothing is handed out after that
 }
 
 // halt drops what is not handed out of the jobs that match, and gives those
@@ -38,6 +39,50 @@ func (l *lanes) halt(match func(*job) bool, lost bool) (idle []*job) {
 		}
 	}
 	return idle
+}
+
+// holds reports whether a range is in hand: then its lease had only run out
+// while the store was away, and nobody else has had it.
+func (l *lanes) holds(c *model.Chunk, until model.Instant) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.all {
+		for _, j := range l.all[i].jobs {
+			if j.chunk != nil && !j.lost && j.chunk.DistributionID == c.DistributionID && j.chunk.FirstID == c.FirstID {
+				j.until = until
+				hint(l.more)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// claimed reports which copies of a distribution are in hand as retries.
+func (l *lanes) claimed(s *source) map[int64]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := map[int64]bool{}
+	for _, j := range l.all[laneOf(s.d.Lane)].jobs {
+		if j.source == s {
+			for id := range j.claims {
+				ids[id] = true
+			}
+		}
+	}
+	return ids
+}
+
+// prolong notes that the leases in hand last until then.
+func (l *lanes) prolong(jobs []*job, until model.Instant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, j := range jobs {
+		if !j.lost {
+			j.until = max(j.until, until)
+		}
+	}
+	hint(l.more)
 }
 
 // settle notes that n copies of j that were handed out are recorded. It

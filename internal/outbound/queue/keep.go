@@ -57,7 +57,7 @@ func (e *Engine) keep(ctx context.Context) {
 
 // renew prolongs every lease in hand.
 func (e *Engine) renew(ctx context.Context) error {
-	chunks, claims := e.lanes.held()
+	jobs, chunks, claims := e.lanes.held()
 	until := e.lease().LeaseUntil
 	lost, err := e.Store.RenewChunks(ctx, e.Node, until, chunks)
 	if err != nil {
@@ -73,7 +73,11 @@ func (e *Engine) renew(ctx context.Context) error {
 		}
 		e.letGo(ctx, idle)
 	}
-	return e.Store.RenewClaims(ctx, e.Node, until, claims)
+	if err := e.Store.RenewClaims(ctx, e.Node, until, claims); err != nil {
+		return err
+	}
+	e.lanes.prolong(jobs, e.handOutUntil(until))
+	return nil
 }
 
 // checkHalted drops what is in hand of distributions that were paused or

@@ -55,40 +55,50 @@ func (l *lanes) add(j *job) {
 	}
 }
 
-// next takes the unit whose turn it is; nil when nothing waits.
-func (l *lanes) next() *Unit {
+// next takes the unit whose turn it is; nil when nothing waits. Jobs whose lease
+// is over by now are left out until it is prolonged: they may be another's.
+func (l *lanes) next(now model.Instant) *Unit {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	best := -1
-	for i := range l.all {
-		if l.all[i].queued > 0 && (best < 0 || l.all[i].pass < l.all[best].pass) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return nil
-	}
-	ln := &l.all[best]
+	var tried [laneCount]bool
 	for {
-		ln.turn++
-		if ln.turn >= len(ln.jobs) {
-			ln.turn = 0
-		}
-		if j := ln.jobs[ln.turn]; len(j.units) > 0 {
-			u := j.units[0]
-			j.units[0] = nil
-			j.units = j.units[1:]
-			before := j.source.queued
-			l.move(j, -len(u.to))
-			j.out += len(u.to)
-			l.pass = ln.pass
-			ln.pass += float64(len(u.to)) / weight(j.source.d.Lane)
-			if j.source.more && before >= lowWater && j.source.queued < lowWater {
-				hint(l.room)
+		best := -1
+		for i := range l.all {
+			if !tried[i] && l.all[i].queued > 0 && (best < 0 || l.all[i].pass < l.all[best].pass) {
+				best = i
 			}
-			return u
+		}
+		if best < 0 {
+			return nil
+		}
+		tried[best] = true
+		ln := &l.all[best]
+		for range ln.jobs {
+			ln.turn++
+			if ln.turn >= len(ln.jobs) {
+				ln.turn = 0
+			}
+			if j := ln.jobs[ln.turn]; len(j.units) > 0 && j.until > now {
+				return l.handOut(ln, j)
+			}
 		}
 	}
+}
+
+// handOut takes the first unit of a job.
+func (l *lanes) handOut(ln *lane, j *job) *Unit {
+	u := j.units[0]
+	j.units[0] = nil
+	j.units = j.units[1:]
+	before := j.source.queued
+	l.move(j, -len(u.to))
+	j.out += len(u.to)
+	l.pass = ln.pass
+	ln.pass += float64(len(u.to)) / weight(j.source.d.Lane)
+	if j.source.more && before >= lowWater && j.source.queued < lowWater {
+		hint(l.room)
+	}
+	return u
 }
 
 // setMore notes whether a distribution has ranges to lease.
@@ -162,7 +172,7 @@ func (l *lanes) load(lane model.Lane) int {
 }
 
 // held gives every lease in hand that is ours.
-func (l *lanes) held() (chunks []model.Chunk, claims []model.Delivery) {
+func (l *lanes) held() (jobs []*job, chunks []model.Chunk, claims []model.Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range l.all {
@@ -170,6 +180,7 @@ func (l *lanes) held() (chunks []model.Chunk, claims []model.Delivery) {
 			if j.lost || j.ended {
 				continue
 			}
+			jobs = append(jobs, j)
 			if j.chunk != nil {
 				chunks = append(chunks, *j.chunk)
 			}
@@ -178,7 +189,7 @@ func (l *lanes) held() (chunks []model.Chunk, claims []model.Delivery) {
 			}
 		}
 	}
-	return chunks, claims
+	return jobs, chunks, claims
 }
 
 // distributions lists the distributions in hand.

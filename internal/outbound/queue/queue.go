@@ -244,7 +244,7 @@ func (e *Engine) pause(ctx context.Context, n int, err error, what string) bool 
 func (e *Engine) giveBack() error {
 	ctx, cancel := context.WithTimeout(context.Background(), e.Grace)
 	defer cancel()
-	chunks, claims := e.lanes.held()
+	_, chunks, claims := e.lanes.held()
 	if len(chunks)+len(claims) == 0 {
 		return nil
 	}
