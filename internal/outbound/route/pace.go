@@ -244,7 +244,7 @@ func (p *Pace) success(now time.Time) {
 
 func (p *Pace) shrink(now time.Time, to float64, why string) {
 	before := p.allowed()
-	p.window = max(1, min(to, p.window/2))
+	p.window = max(1, min(to, p.window))
 	p.settled, p.grows = now.Add(settle), now.Add(growAgain)
 	if p.allowed() < before {
 		p.change(Change{What: "shrinks", From: before, To: p.allowed(), Why: why})
