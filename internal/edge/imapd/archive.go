@@ -26,6 +26,9 @@ type Archive interface {
 	AllBytes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
 	// Search gives the posts that match, in any order.
 	Search(ctx context.Context, listID int64, q archive.Query) ([]model.UID, error)
+	// Threads draws the list's threads as they stand, without grouping them by
+	// subject.
+	Threads(ctx context.Context, listID int64) ([]archive.Branch, error)
 	// Flags are the person's flags on the list as they are now.
 	Flags(ctx context.Context, account, listID int64) (Flags, error)
 	SetFlag(ctx context.Context, m model.Mark, uids []model.UID, on bool) error

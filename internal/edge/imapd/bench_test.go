@@ -68,6 +68,8 @@ func BenchmarkTwentyThousand(b *testing.B) {
 		"UID FETCH 1:* (UID FLAGS)", "UID FETCH 1:* (UID RFC822.SIZE INTERNALDATE FLAGS)", "UID FETCH 1:* (UID ENVELOPE)", "UID FETCH 1:* (UID BODYSTRUCTURE)",
 		"UID FETCH 1:* BODY.PEEK[HEADER.FIELDS (From To Subject)]", "UID FETCH 1:* BODY.PEEK[HEADER]", "UID FETCH 1:* BODY.PEEK[]",
 		"UID FETCH 1:* BODY.PEEK[1]", "UID FETCH 10000 BODY.PEEK[]", "SEARCH TEXT manual", "SEARCH BODY kernel", "SEARCH FROM alx", "SEARCH SUBJECT patch", "SEARCH SINCE 1-Jan-2025", "SEARCH UNSEEN",
+		"THREAD REFERENCES UTF-8 ALL", "UID THREAD REFERENCES UTF-8 SINCE 1-Jan-2025", "SORT (DATE) UTF-8 ALL", "SORT (REVERSE DATE) UTF-8 ALL",
+		"SORT (SUBJECT) UTF-8 ALL", "SORT (FROM SIZE) UTF-8 ALL",
 	} {
 		b.Run(command, func(b *testing.B) {
 			c := loggedIn(b, addr, "alice@example.org")
@@ -82,6 +84,16 @@ func BenchmarkTwentyThousand(b *testing.B) {
 			b.SetBytes(int64(n))
 		})
 	}
+	b.Run("THREAD first", func(b *testing.B) { // after start
+		for range b.N {
+			c := loggedIn(b, serveStore(b, s), "alice@example.org")
+			c.want("SELECT Lists/talk", "OK")
+			b.StartTimer()
+			c.send("t THREAD REFERENCES UTF-8 ALL\r\n")
+			drain(b, c.Conn, buf)
+			b.StopTimer()
+		}
+	})
 	b.Run("one by one", func(b *testing.B) { // as mbsync does it
 		c := loggedIn(b, addr, "alice@example.org")
 		c.want("SELECT Lists/talk", "OK")

@@ -92,6 +92,10 @@ func (f *front) answer(c *command) (pass bool, err error) {
 		return false, f.answerAppend(c)
 	case "SEARCH", "UID SEARCH":
 		return false, f.answerSearch(c)
+	case "SORT", "UID SORT":
+		return false, f.answerSort(c)
+	case "THREAD", "UID THREAD":
+		return false, f.answerThread(c)
 	case "IDLE":
 		if f.sess.loggedIn() && len(c.args) == 0 {
 			f.mode = modeIdle
@@ -115,7 +119,7 @@ func (f *front) answer(c *command) (pass bool, err error) {
 // selected mailbox before it, as go-imap does for its own.
 func (f *front) done(c *command) error {
 	f.bad = 0
-	if err := f.sess.announce(!strings.HasSuffix(c.name, "SEARCH")); err != nil {
+	if err := f.sess.announce(c.name != "SEARCH" && c.name != "SORT" && c.name != "THREAD"); err != nil {
 		return err
 	}
 	f.put(c.tag + " OK " + c.name + " completed\r\n")
@@ -127,8 +131,8 @@ func (f *front) capabilities() string {
 	const always = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID"
 	switch {
 	case f.sess.loggedIn():
-		return always + " BINARY CHILDREN ENABLE ESEARCH IDLE LIST-EXTENDED LIST-STATUS NAMESPACE SEARCHRES" +
-			" SPECIAL-USE STATUS=SIZE UIDPLUS UNSELECT UTF8=ACCEPT WITHIN"
+		return always + " BINARY CHILDREN ENABLE ESEARCH ESORT IDLE LIST-EXTENDED LIST-STATUS NAMESPACE SEARCHRES" +
+			" SORT SORT=DISPLAY SPECIAL-USE STATUS=SIZE THREAD=REFERENCES UIDPLUS UNSELECT UTF8=ACCEPT WITHIN"
 	case f.mayLogIn() && (f.secure || f.srv.opt.TLSConfig == nil):
 		return always + " AUTH=PLAIN AUTH=LOGIN AUTH=ANONYMOUS"
 	case f.mayLogIn():

@@ -25,13 +25,14 @@ type memory struct {
 	lists  []model.List
 	subs   []model.Subscriber
 	posts  map[int64][]*model.NewPost
+	last   map[int64]model.UID
 	marks  map[string][]byte // account:list:flag -> bitmap of the first page
 	topics map[string]map[chan struct{}]bool
 	broken error // what every question is answered with
 }
 
 func newMemory() *memory {
-	return &memory{posts: map[int64][]*model.NewPost{}, marks: map[string][]byte{}, topics: map[string]map[chan struct{}]bool{}}
+	return &memory{posts: map[int64][]*model.NewPost{}, last: map[int64]model.UID{}, marks: map[string][]byte{}, topics: map[string]map[chan struct{}]bool{}}
 }
 
 func (m *memory) add(l model.List, members ...string) *model.List {
@@ -53,13 +54,57 @@ func (m *memory) post(list int64, raw string) model.UID {
 func (m *memory) postAt(list int64, raw string, at time.Time) model.UID {
 	p := archive.Make(&model.List{ID: list}, []byte(raw), nil, model.At(at), true)
 	m.mu.Lock()
-	uid := model.UID(len(m.posts[list]) + 1)
+	m.last[list]++
+	uid := m.last[list]
 	p.Post.ID = model.MakePostID(list, uid)
 	p.Post.BytesID = int64(p.Post.ID)
 	m.posts[list] = append(m.posts[list], p)
 	m.mu.Unlock()
 	m.wake(fmt.Sprintf("list:%d", list))
 	return uid
+}
+
+// remove takes a post away as an erasure does.
+func (m *memory) remove(list int64, uid model.UID) {
+	m.mu.Lock()
+	m.posts[list] = slices.DeleteFunc(m.posts[list], func(p *model.NewPost) bool { return p.Post.ID.UID() == uid })
+	m.mu.Unlock()
+	m.wake(fmt.Sprintf("list:%d", list))
+}
+
+// shrinks is the archive of a memory whose posts are taken away.
+type shrinks struct {
+	Archive
+	m *memory
+}
+
+func (a shrinks) Open(ctx context.Context, list int64) (Index, error) {
+	ix, err := a.Archive.Open(ctx, list)
+	return shrunk{ix, a.m, list}, err
+}
+
+type shrunk struct {
+	Index
+	m    *memory
+	list int64
+}
+
+func (x shrunk) Rows() (rows []archive.Row) {
+	_ = x.m.locked(func() error {
+		for _, r := range x.Index.Rows() {
+			if slices.ContainsFunc(x.m.posts[x.list], func(p *model.NewPost) bool { return p.Post.ID.UID() == r.UID }) {
+				rows = append(rows, r)
+			}
+		}
+		return nil
+	})
+	return rows
+}
+
+// uids are those that are there.
+func (m *memory) uids(list int64) (all []model.UID) {
+	_ = m.each(list, 1, 1<<32-1, func(p *model.NewPost) error { all = append(all, p.Post.ID.UID()); return nil })
+	return all
 }
 
 func (m *memory) leave(list int64, who string) {
@@ -215,7 +260,23 @@ func (m *memory) FindPostByKey(_ context.Context, list int64, kind int, key []by
 	return id, err
 }
 
-func (m *memory) ThreadNodes(context.Context, int64, func(*model.ThreadNode) error) error { return nil }
+func (m *memory) ThreadNodes(_ context.Context, list int64, yield func(*model.ThreadNode) error) error {
+	var posts []archive.Threadable
+	_ = m.each(list, 1, 1<<32-1, func(p *model.NewPost) error {
+		self := p.Self
+		if self.MessageID == "" {
+			self.Key += int64(p.Post.ID) // equal bytes, but two messages
+		}
+		posts = append(posts, archive.Threadable{Post: p.Post.ID, Self: self, References: p.References})
+		return nil
+	})
+	for _, n := range archive.Thread(posts) {
+		if err := yield(&n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // MatchPosts answers the index's questions by looking at every post.
 func (m *memory) MatchPosts(_ context.Context, list int64, q model.Match, yield func(model.UID) bool) error {

@@ -2,7 +2,6 @@ package imapd
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -14,59 +13,69 @@ import (
 
 // answerSearch answers SEARCH and UID SEARCH (RFC 9051 6.4.4).
 func (f *front) answerSearch(c *command) error {
-	err := f.sess.search(c)
-	var bad *syntaxError
-	switch {
-	case err == nil:
-		return f.done(c)
-	case errors.As(err, &bad):
-		bad.tag = c.tag
-		f.refuse(bad)
-		return nil
-	}
-	return f.refusal(c, err)
+	return f.answered(c, f.sess.search(c))
 }
 
 func (s *session) search(c *command) error {
-	if !s.loggedIn() {
-		return &syntaxError{text: "Log in first"}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sel, err := s.mailbox()
+	r, done, err := s.reading(c)
 	if err != nil {
 		return err
 	}
-	r := &searchReader{rest: string(c.args), sel: sel, account: s.who.AccountID, now: s.front.srv.opt.Now()}
+	defer done()
 	o, err := r.options()
 	if err != nil {
 		return err
 	}
-	query, err := r.keys()
+	found, err := s.matching(r, o)
 	if err != nil {
 		return err
 	}
-	var found []int // places
-	if sel.box != nil {
+	s.tellFound(c, found, o)
+	return nil
+}
+
+// reading begins a command that looks for messages in the selected mailbox; the
+// session is locked until done is called.
+func (s *session) reading(c *command) (r *searchReader, done func(), err error) {
+	if !s.loggedIn() {
+		return nil, nil, &syntaxError{text: "Log in first"}
+	}
+	s.mu.Lock()
+	sel, err := s.mailbox()
+	if err != nil {
+		s.mu.Unlock()
+		return nil, nil, err
+	}
+	return &searchReader{rest: string(c.args), sel: sel, account: s.who.AccountID, now: s.front.srv.opt.Now()}, s.mu.Unlock, nil
+}
+
+// matching reads the search keys and gives the places of the rows that match, in
+// order. It saves them where that was asked for.
+func (s *session) matching(r *searchReader, o searchOptions) ([]int, error) {
+	query, err := r.keys()
+	if err != nil {
+		return nil, err
+	}
+	var found []int
+	if r.sel.box != nil {
 		ctx, cancel := context.WithTimeout(s.ctx, s.front.srv.times.search)
 		defer cancel()
-		uids, err := s.front.srv.opt.Archive.Search(ctx, sel.list.ID, query)
+		uids, err := s.front.srv.opt.Archive.Search(ctx, r.sel.list.ID, query)
 		if err != nil {
 			if o.save {
-				sel.saved = nil // RFC 5182 2.1
+				r.sel.saved = nil // RFC 5182 2.1
 			}
 			if ctx.Err() != nil {
 				err = fault.Wrap(fault.TooLarge, err, "That search takes too long, please ask for less at once")
 			}
-			return s.failed("search", err)
+			return nil, s.failed("search", err)
 		}
-		found = sel.places(uids)
+		found = r.sel.places(uids)
 	}
 	if o.save {
-		sel.save(found, o)
+		r.sel.save(found, o)
 	}
-	s.tellFound(c, found, o)
-	return nil
+	return found, nil
 }
 
 // places are the rows of UIDs, in order; posts the client has not been told of
@@ -111,7 +120,8 @@ type searchOptions struct {
 	given, all, min, max, count, save bool
 }
 
-// tellFound writes SEARCH or ESEARCH. Nothing but SAVE asked: nothing is said.
+// tellFound writes SEARCH or SORT, or ESEARCH. Nothing but SAVE asked: nothing is
+// said. Of a sorted result MIN and MAX are its ends.
 func (s *session) tellFound(c *command, found []int, o searchOptions) {
 	uid := strings.HasPrefix(c.name, "UID ")
 	number := func(i int) int64 {
@@ -120,13 +130,13 @@ func (s *session) tellFound(c *command, found []int, o searchOptions) {
 		}
 		return int64(i + 1)
 	}
-	extended := o.given || s.conn.EnabledCaps().Has(imap.CapIMAP4rev2)
+	extended := o.given || strings.HasSuffix(c.name, "SEARCH") && s.conn.EnabledCaps().Has(imap.CapIMAP4rev2)
 	if o.given && o.save && !o.all && !o.min && !o.max && !o.count {
 		return
 	}
 	_ = s.front.render(func(b []byte) []byte {
 		if !extended {
-			b = append(b, "* SEARCH"...)
+			b = append(append(b, "* "...), strings.TrimPrefix(c.name, "UID ")...)
 			for _, i := range found {
 				b = appendInt(append(b, ' '), number(i))
 			}

@@ -23,8 +23,20 @@ type searchReader struct {
 	n       int // keys read
 }
 
-// options reads RETURN (...) and CHARSET.
+// options reads RETURN (...) and CHARSET, as SEARCH has them.
 func (r *searchReader) options() (o searchOptions, err error) {
+	if o, err = r.returns(); err != nil {
+		return o, err
+	}
+	if rest, ok := cutWord(r.rest, "CHARSET"); ok {
+		r.rest = rest
+		return o, r.charset()
+	}
+	return o, nil
+}
+
+// returns reads RETURN (...).
+func (r *searchReader) returns() (o searchOptions, err error) {
 	if rest, ok := cutWord(r.rest, "RETURN"); ok {
 		list, after, closed := strings.Cut(strings.TrimPrefix(rest, "("), ")")
 		if !strings.HasPrefix(rest, "(") || !closed {
@@ -49,16 +61,6 @@ func (r *searchReader) options() (o searchOptions, err error) {
 			}
 		}
 		o.all = o.all || !o.min && !o.max && !o.count && !o.save
-	}
-	if rest, ok := cutWord(r.rest, "CHARSET"); ok {
-		name, after, good := firstAString(rest)
-		if !good {
-			return o, &syntaxError{text: "CHARSET takes a name"}
-		}
-		r.rest = strings.TrimLeft(after, " ")
-		if !strings.EqualFold(name, "UTF-8") && !strings.EqualFold(name, "US-ASCII") {
-			return o, no("BADCHARSET (US-ASCII UTF-8)", "Search in UTF-8, please")
-		}
 	}
 	return o, nil
 }
@@ -161,7 +163,7 @@ func (r *searchReader) text() (string, error) {
 		return "", &syntaxError{text: "A search key lacks its value"}
 	}
 	if !utf8.ValidString(s) {
-		return "", no("BADCHARSET (US-ASCII UTF-8)", "Search in UTF-8, please")
+		return "", no(badCharset, "Search in UTF-8, please")
 	}
 	r.rest = rest
 	return s, nil
