@@ -46,6 +46,7 @@ type crash struct {
 
 	mu       sync.Mutex
 	accepted map[string]map[string]bool // list, Message-ID: answered with 250
+	held     map[string]bool            // Message-ID, likewise: a stranger's
 	tried    int
 	again    int // transactions that had to be repeated
 }
@@ -53,6 +54,8 @@ type crash struct {
 const (
 	bigList   = "talk@lists.example.org"
 	smallList = "desk@lists.example.org"
+	poster    = "poster@example.net"
+	moderator = "moderator@example.net"
 )
 
 func newCrash(t *testing.T, dsn string, people int) *crash {
@@ -66,7 +69,7 @@ func newCrash(t *testing.T, dsn string, people int) *crash {
 	t.Logf("seed %d", seed)
 	c := &crash{t: t, sink: k, dsn: dsn, permit: make(chan struct{}), rng: rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // moments of a test
 		lists: map[string]*model.List{}, sizes: map[string]int{bigList: people, smallList: 5},
-		accepted: map[string]map[string]bool{bigList: {}, smallList: {}}}
+		accepted: map[string]map[string]bool{bigList: {}, smallList: {}}, held: map[string]bool{}}
 	c.env = testkit.Env(t.TempDir(), "PLENARY_DATABASE_DSN="+dsn, "PLENARY_OUTBOUND_MODE=relay", "PLENARY_OUTBOUND_RELAY="+k.Addr(),
 		"PLENARY_OUTBOUND_RELAY_TLS=none", "PLENARY_LOG_LEVEL=info")
 	c.prepare()
@@ -95,9 +98,9 @@ func (c *crash) prepare() {
 		if _, _, err := s.SubscribeAll(context.Background(), l.ID, subs, model.Event{Kind: "member.added"}); err != nil {
 			c.t.Fatal(err)
 		}
-		for _, email := range []string{reader, "poster@example.net"} { // receive nothing
+		for email, roles := range map[string]model.Role{reader: model.RoleSubscriber, poster: model.RoleSubscriber, moderator: model.RoleModerator} {
 			_, err := s.Subscribe(context.Background(), &model.Subscriber{ListID: l.ID, Email: email, EmailKey: email,
-				Roles: model.RoleSubscriber, DeliveryStatus: model.DeliveryOffBySubscriber})
+				Roles: roles, DeliveryStatus: model.DeliveryOffBySubscriber}) // gets no copies
 			if err != nil {
 				c.t.Fatal(err)
 			}
@@ -119,7 +122,8 @@ func person(list string, i int) string {
 }
 
 // client posts what it is permitted to post; n tells clients apart. Even ones
-// speak SMTP to the big list, odd ones LMTP to both.
+// speak SMTP to the big list, one of them a stranger whose posts are held; odd
+// ones speak LMTP to both.
 func (c *crash) client(n int) {
 	rng := rand.New(rand.NewPCG(uint64(n), 2)) //nolint:gosec // moments of a test
 	for k := 0; ; k++ {
@@ -127,17 +131,20 @@ func (c *crash) client(n int) {
 			return
 		}
 		id := fmt.Sprintf("%d.%d@crash.example.net", n, k)
-		to, hello, addr := []string{bigList}, "EHLO", func() string { return c.at.Load().SMTP }
+		from, to, hello, addr := poster, []string{bigList}, "EHLO", func() string { return c.at.Load().SMTP }
+		if n == 2 {
+			from = "stranger@example.com"
+		}
 		if n%2 == 1 {
 			to, hello, addr = []string{bigList, smallList}, "LHLO", func() string { return c.at.Load().LMTP }
 		}
-		raw := testkit.Mail("From: poster@example.net", "To: "+strings.Join(to, ", "), "Subject: crash "+id, "Message-ID: <"+id+">",
+		raw := testkit.Mail("From: "+from, "To: "+strings.Join(to, ", "), "Subject: crash "+id, "Message-ID: <"+id+">",
 			"Date: Mon, 05 Jan 2026 10:00:00 +0000", "", strings.Repeat("A line of the post "+id+".\r\n", 1+rng.IntN(200)))
 		c.mu.Lock()
 		c.tried++
 		c.mu.Unlock()
 		for deadline := time.Now().Add(2 * testkit.Patience); ; {
-			if c.post(id, hello, addr(), to, raw) {
+			if c.post(id, &offer{hello, addr(), from, to, raw}) {
 				break
 			}
 			if rng.IntN(4) == 0 { // gives up: nobody knows whether it was taken
@@ -152,19 +159,28 @@ func (c *crash) client(n int) {
 	}
 }
 
+// offer is one transaction.
+type offer struct {
+	hello, addr, from string
+	to                []string
+	raw               []byte
+}
+
 // post offers a post and notes what was accepted; false when any list's answer
 // is missing or temporary.
-func (c *crash) post(id, hello, addr string, to []string, raw []byte) bool {
-	replies, err := transact(addr, hello, to, raw)
+func (c *crash) post(id string, o *offer) bool {
+	replies, err := o.transact()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	whole := err == nil
 	for i, r := range replies {
 		switch {
+		case r.Code == 250 && o.from != poster:
+			c.held[id] = true
 		case r.Code == 250:
-			c.accepted[to[i]][id] = true
+			c.accepted[o.to[i]][id] = true
 		case r.Code >= 500:
-			c.t.Errorf("%s to %s: %d %s", id, to[i], r.Code, r.Text)
+			c.t.Errorf("%s to %s: %d %s", id, o.to[i], r.Code, r.Text)
 		default:
 			whole = false
 		}
@@ -177,16 +193,16 @@ func (c *crash) post(id, hello, addr string, to []string, raw []byte) bool {
 
 // transact speaks one transaction and gives the replies after the message: one
 // in SMTP, one a recipient in LMTP.
-func transact(addr, hello string, to []string, raw []byte) ([]testkit.Reply, error) {
-	conn, err := net.DialTimeout("tcp", addr, testkit.Patience)
+func (o *offer) transact() ([]testkit.Reply, error) {
+	conn, err := net.DialTimeout("tcp", o.addr, testkit.Patience)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(testkit.Patience))
 	tc := textproto.NewConn(conn)
-	lines := []string{"", hello + " client.example.net", "MAIL FROM:<poster@example.net>"}
-	for _, r := range to {
+	lines := []string{"", o.hello + " client.example.net", "MAIL FROM:<" + o.from + ">"}
+	for _, r := range o.to {
 		lines = append(lines, "RCPT TO:<"+r+">")
 	}
 	for _, line := range append(lines, "DATA") {
@@ -200,14 +216,14 @@ func transact(addr, hello string, to []string, raw []byte) ([]testkit.Reply, err
 		}
 	}
 	w := tc.DotWriter()
-	if _, err := w.Write(raw); err != nil {
+	if _, err := w.Write(o.raw); err != nil {
 		return nil, err
 	}
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
 	var out []testkit.Reply
-	for range to {
+	for range o.to {
 		code, text, err := tc.ReadResponse(0)
 		if code == 0 {
 			return out, err
@@ -298,6 +314,29 @@ func (c *crash) run(clients, postsPerKill int, enough func(kills int) bool) {
 	}
 	last.Stop()
 	c.check(archives)
+	held, err := s.HeldOf(context.Background(), 0, model.HeldPending)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	subjects := map[string]int{}
+	for i := range held {
+		subjects[held[i].Subject]++
+	}
+	for id := range c.held {
+		if n := subjects["crash "+id]; n != 1 {
+			c.t.Errorf("%s was accepted and is held %d times", id, n)
+		}
+	}
+	asked := 0
+	for l := range c.sink.Snapshot().Letters {
+		if l.Recipient == moderator {
+			asked++
+		}
+	}
+	if asked < len(c.held) {
+		c.t.Errorf("%d posts are held and the moderator was asked %d times", len(c.held), asked)
+	}
+	c.t.Logf("%d answers of 250 for posts that are held", len(c.held))
 }
 
 // check holds the archives and what the recipients got against what was
@@ -329,8 +368,10 @@ func (c *crash) check(archives map[string]map[string]int) {
 		}
 	}
 	total := 0
-	for _, n := range letters {
-		total += n
+	for l, n := range letters {
+		if strings.HasSuffix(l.MessageID, "@crash.example.net") { // the others are our own letters
+			total += n
+		}
 	}
 	if lost > 0 || repeats > c.killed*repeatsPerKill || total != copies-lost+repeats {
 		c.t.Errorf("%d copies expected, %d sent: %d lost, %d repeated in %d kills", copies, total, lost, repeats, c.killed)
