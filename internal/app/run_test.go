@@ -145,6 +145,32 @@ func TestStopBeforeItBegan(t *testing.T) {
 	}
 }
 
+// TestImpatience: a second signal ends what the first one lets finish.
+func TestImpatience(t *testing.T) {
+	env := testkit.Env(t.TempDir())
+	testkit.Run(t, env, nil, "list", "create", talk)
+	s := testkit.Launch(t, env)
+	at := s.Ready()
+	nc := dial(t, at.SMTP)
+	in := bufio.NewReader(nc)
+	line(t, in, "")
+	for _, say := range []string{"EHLO c.example.net", "MAIL FROM:<ann@example.org>", "RCPT TO:<" + talk + ">", "DATA"} {
+		ask(t, nc, in, say)
+	}
+	s.Term()
+	eventually(t, "the end for newcomers", func() bool {
+		nc, err := net.DialTimeout("tcp", at.SMTP, testkit.Patience)
+		if err == nil {
+			_ = nc.Close()
+		}
+		return err != nil
+	})
+	s.Term()
+	if code := s.Ended(); code != -1 {
+		t.Errorf("the second SIGTERM gave exit %d", code)
+	}
+}
+
 // TestSIGTERMInAFanOut: a stop in the middle loses nothing and repeats nothing.
 func TestSIGTERMInAFanOut(t *testing.T) {
 	const people, stops = 1500, 3

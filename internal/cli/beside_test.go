@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"bufio"
+	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/textproto"
 	"os"
@@ -209,6 +213,32 @@ func TestImportIsAnnounced(t *testing.T) {
 	until("a9 OK")
 	_ = c.PrintfLine("b1 UID FETCH %d (FLAGS)", n)
 	until(fmt.Sprintf("* %d FETCH", n))
+}
+
+// TestSecondDemo: a demo in the folder of a running one is refused and changes
+// nothing there.
+func TestSecondDemo(t *testing.T) {
+	dir := t.TempDir()
+	environ := []string{"PLENARY_SMTP_LISTEN=127.0.0.1:0", "PLENARY_LMTP_LISTEN=127.0.0.1:0", "PLENARY_IMAP_LISTEN=127.0.0.1:0", "PLENARY_HTTP_LISTEN=127.0.0.1:0"}
+	ctx, stop := context.WithCancel(t.Context())
+	out, printed := io.Pipe()
+	first := &env{ctx: ctx, out: bufio.NewWriter(printed), err: io.Discard, environ: environ}
+	ended := make(chan int, 1)
+	go func() { ended <- first.run([]string{"demo", "--dir", dir, "--json"}) }()
+	var at map[string]string
+	if err := json.NewDecoder(out).Decode(&at); err != nil {
+		t.Fatal(err)
+	}
+	second := &rig{t: t, environ: environ, ran: map[string]bool{}}
+	second.fails(exitFailure, "another plenary serves with data_dir "+dir, "demo", "--dir", dir, "--json")
+	beside := &rig{t: t, environ: testkit.Env(dir), ran: map[string]bool{}}
+	if _, err := beside.app().Auth.Authenticate(t.Context(), at["user"], at["password"]); err != nil {
+		t.Errorf("the first demo's password no longer works: %v", err)
+	}
+	stop()
+	if code := <-ended; code != exitOK {
+		t.Errorf("the demo ended with %d", code)
+	}
 }
 
 // TestVerbsDuringAFanOut: the database is busy, and every verb still gets its

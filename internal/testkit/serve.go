@@ -104,17 +104,26 @@ func (s *Serve) Kill() {
 	<-s.done
 }
 
-// Stop asks it to end, as systemd does, and waits until it has; the exit code
-// must be 0.
-func (s *Serve) Stop() {
+// Term asks it to end, as systemd does, and does not wait.
+func (s *Serve) Term() { _ = s.cmd.Process.Signal(syscall.SIGTERM) }
+
+// Ended waits until it has ended and gives the exit code; -1 when a signal
+// ended it.
+func (s *Serve) Ended() int {
 	s.t.Helper()
-	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.done:
 	case <-time.After(3 * Patience):
-		s.t.Fatalf("SIGTERM does not stop plenary serve:\n%s", s.Log())
+		s.t.Fatalf("plenary serve does not end:\n%s", s.Log())
 	}
-	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
+	return s.cmd.ProcessState.ExitCode()
+}
+
+// Stop asks it to end and waits until it has; the exit code must be 0.
+func (s *Serve) Stop() {
+	s.t.Helper()
+	s.Term()
+	if code := s.Ended(); code != 0 {
 		s.t.Fatalf("plenary serve ended with %d:\n%s", code, s.Log())
 	}
 }
