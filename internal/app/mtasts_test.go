@@ -26,7 +26,10 @@ func TestFetchPolicy(t *testing.T) {
 		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "example.com", "302"},
 		{"absent", http.NotFound, "example.com", "404"},
 		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, "example.com", "text/plain"},
-		{"too long", func(w http.ResponseWriter, _ *http.Request) { plain(w); _, _ = w.Write([]byte(strings.Repeat("x", 70000))) }, "example.com", "longer"},
+		{"too long", func(w http.ResponseWriter, _ *http.Request) {
+			plain(w)
+			_, _ = w.Write([]byte(strings.Repeat("x", 70000)))
+		}, "example.com", "longer"},
 		{"another name", func(w http.ResponseWriter, _ *http.Request) { plain(w) }, "example.org", "certificate"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
