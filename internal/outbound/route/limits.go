@@ -10,11 +10,12 @@ import (
 	"plenary/internal/fault"
 )
 
-// DefaultTable is the table of providers that is built in, as TOML: it also
-// documents the format. `plenary config` may print it for who wants to edit it.
-//
 //go:embed providers.toml
-var DefaultTable string
+var providers string
+
+// DefaultTable is the table of providers that is built in, as TOML with the
+// format explained, also for printing to who wants to edit it.
+func DefaultTable() string { return providers }
 
 // Limits are what one provider of mailboxes bears.
 type Limits struct {
@@ -65,7 +66,7 @@ type Table struct {
 	def  *Limits
 }
 
-// ReadTable makes a table of texts in the form of DefaultTable. Rows of later
+// ReadTable makes a table of texts in the form of DefaultTable, the first of which should be that one. Rows of later
 // texts come before those of earlier ones, and replace those of the same name;
 // what a row leaves open the row "default" says. decode reads TOML, strictly.
 // The error is a fault of kind Invalid that says what to change.

@@ -95,7 +95,7 @@ func TestTableMistakes(t *testing.T) {
 		"[[limit]]\nname = 'default'\nconnections = 5000":                                                       "connections",
 		"[[limit]]\nname = 'x'\nmx = ['.x']\n[[limit.reaction]]\nreply = 'a'\nconnections = -1\nsuspend = '1m'": "below 0",
 	} {
-		_, err := route.ReadTable(decode, route.DefaultTable, text)
+		_, err := route.ReadTable(decode, route.DefaultTable(), text)
 		if !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\n%v, want %q", text, err, want)
 		}

@@ -57,7 +57,7 @@ func decode(text string, into any) error {
 
 func table(t testing.TB, more ...string) *route.Table {
 	t.Helper()
-	tab, err := route.ReadTable(decode, append([]string{route.DefaultTable}, more...)...)
+	tab, err := route.ReadTable(decode, append([]string{route.DefaultTable()}, more...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

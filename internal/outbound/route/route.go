@@ -20,9 +20,10 @@
 //
 // MTA-STS (RFC 8461) and DANE for SMTP (RFC 7672) are checked here; the policy
 // file is fetched through an interface, because HTTP lives elsewhere. DANE needs
-// a DNS that validates (Validating); Go's resolver does not tell. Not done: TLSA
-// records at the end of a CNAME of an MX host (7672 2.2.3 allows to leave them),
-// and public keys of anchors that the server does not send (2.2.1.1). Outcomes of
+// a DNS that validates (Validating); Go's resolver does not tell. Not done: an
+// MX host that is a CNAME is looked for under its own name only, though RFC 7672
+// would look at the end of the chain first; and public keys of anchors that the
+// server does not send. Such hosts are less protected, not unreachable. Outcomes of
 // TLS are counted for TLS-RPT (RFC 8460) per policy domain and day; the report
 // itself is not written here.
 //
