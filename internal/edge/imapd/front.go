@@ -21,7 +21,8 @@ type front struct {
 	peer     netip.Prefix // not valid: this machine
 	implicit bool         // TLS comes first
 	began    time.Time    // when the client connected
-	secure   bool         // TLS is on
+	tls      *tls.Conn    // nil: in the clear
+	packed   bool         // and COMPRESS
 	sess     *session
 
 	src   io.Reader // the clear text that comes in
@@ -83,6 +84,10 @@ func (f *front) farewell(err error) {
 	switch {
 	case errors.Is(err, errTimeout):
 		f.put("* BYE You were silent for too long\r\n")
+	case errors.Is(err, errBomb):
+		f.put("* BYE [TOOBIG] That unpacks to too much\r\n")
+	case errors.Is(err, errBroken):
+		f.put("* BYE That is not what DEFLATE makes\r\n")
 	case errors.Is(err, errClosing):
 		f.put("* BYE The server is shutting down, please come back later\r\n")
 	}
@@ -189,21 +194,21 @@ func (f *front) handshake() error {
 	if err := c.HandshakeContext(ctx); err != nil {
 		return err
 	}
-	f.src, f.dst, f.secure = c, c, true
+	f.src, f.dst, f.tls = c, c, c
 	return nil
 }
 
 // mayLogIn reports whether a password may travel on this connection: under TLS,
 // or from this machine (RFC 9051 11.1).
 func (f *front) mayLogIn() bool {
-	return f.secure || !f.peer.IsValid() || f.srv.opt.AllowInsecureAuth
+	return f.tls != nil || !f.peer.IsValid() || f.srv.opt.AllowInsecureAuth
 }
 
 // Close ends the connection; TLS is told so when it can be.
 func (f *front) Close() error {
-	if c, ok := f.dst.(io.Closer); ok && f.secure {
+	if f.tls != nil {
 		_ = f.raw.SetWriteDeadline(time.Now().Add(f.srv.times.turnAway))
-		_ = c.Close()
+		_ = f.tls.Close()
 	}
 	return f.raw.Close()
 }

@@ -88,6 +88,8 @@ func (f *front) answer(c *command) (pass bool, err error) {
 		return f.guardLogin(c), nil
 	case "AUTHENTICATE":
 		return f.guardAuthenticate(c)
+	case "COMPRESS":
+		return false, f.answerCompress(c)
 	case "APPEND":
 		return false, f.answerAppend(c)
 	case "SEARCH", "UID SEARCH":
@@ -131,9 +133,14 @@ func (f *front) capabilities() string {
 	const always = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID"
 	switch {
 	case f.sess.loggedIn():
-		return always + " BINARY CHILDREN ENABLE ESEARCH ESORT IDLE LIST-EXTENDED LIST-STATUS NAMESPACE SEARCHRES" +
+		packing := " COMPRESS=DEFLATE"
+		if f.packed {
+			packing = ""
+		}
+		return always + " BINARY CHILDREN" + packing +
+			" ENABLE ESEARCH ESORT IDLE LIST-EXTENDED LIST-STATUS NAMESPACE SEARCHRES" +
 			" SORT SORT=DISPLAY SPECIAL-USE STATUS=SIZE THREAD=REFERENCES UIDPLUS UNSELECT UTF8=ACCEPT WITHIN"
-	case f.mayLogIn() && (f.secure || f.srv.opt.TLSConfig == nil):
+	case f.mayLogIn() && (f.tls != nil || f.srv.opt.TLSConfig == nil):
 		return always + " AUTH=PLAIN AUTH=LOGIN AUTH=ANONYMOUS"
 	case f.mayLogIn():
 		return always + " STARTTLS AUTH=PLAIN AUTH=LOGIN AUTH=ANONYMOUS"
@@ -162,7 +169,7 @@ func (f *front) answerStartTLS(c *command) error {
 	case len(c.args) > 0:
 		f.refuse(&syntaxError{tag: c.tag, text: "STARTTLS takes no arguments"})
 		return nil
-	case f.secure || f.sess.loggedIn():
+	case f.tls != nil || f.sess.loggedIn():
 		f.refuse(&syntaxError{tag: c.tag, text: "STARTTLS is not possible now"})
 		return nil
 	case f.srv.opt.TLSConfig == nil:

@@ -22,6 +22,9 @@ const (
 	maxItems      = 100      // sections in one FETCH
 	maxKeyword    = 64       // octets of a keyword; no RFC minimum
 	maxKeywords   = 50       // keywords of one person on one list; RFC 9051 7.1 leaves the number open
+	maxInflated   = 1 << 20  // octets a client may send packed, however well; RFC 4978 sets no minimum
+	maxRatio      = 100      // and beyond, for each octet on the wire; DEFLATE makes 1032 at best
+	maxTail       = 8 << 10  // octets of responses that the next ones are packed with
 	maxFailures   = 5        // refused logins per connection; RFC 9051 11.7 asks for a limit
 	maxPerNetwork = 30       // refused logins per address in the window, over all connections
 	maxNetworks   = 10000    // addresses whose failures are remembered
