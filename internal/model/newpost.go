@@ -15,6 +15,7 @@ type NewPost struct {
 	Bytes      []byte // the archived form: own header fields, then the message
 	Envelope   []byte
 	Header     []byte
+	Columns    []byte // what searching, sorting and threading keep of the header (archive.Columns)
 	Text       SearchText
 	Self       Reference   // the post's place in the reference graph
 	References []Reference // oldest first; the last is the parent

@@ -4,6 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/zstd"
 
 	"plenary/internal/fault"
 	"plenary/internal/model"
@@ -29,11 +34,11 @@ func (s *Store) ImportPosts(ctx context.Context, listID int64, posts []*model.Ne
 		if err != nil {
 			return 0, s.fault(err)
 		}
-		frames, err := s.frames(fresh)
+		parcel, err := s.pack(fresh)
 		if err != nil {
 			return 0, s.fault(err)
 		}
-		err = s.write(ctx, func(t *tx) error { return t.importFrames(listID, frames, importPlace{source, position}) })
+		err = s.write(ctx, func(t *tx) error { return t.importParcel(listID, parcel, importPlace{source, position}) })
 		if err == nil {
 			return len(fresh), nil
 		}
@@ -111,74 +116,134 @@ func knownRaw(t *tx, listID int64, posts []*model.NewPost) (map[string]bool, err
 	return known, nil
 }
 
-// frames joins the bytes of consecutive posts and compresses them.
-func (s *Store) frames(posts []*model.NewPost) ([]*frame, error) {
+// parcel is posts made ready for the transaction.
+type parcel struct {
+	posts  []*model.NewPost
+	frames []*frame
+	groups []group
+}
+
+// group is a packed row of wire forms; from is the place of its first post.
+type group struct {
+	table wireTable
+	from  int
+	data  []byte
+}
+
+// pack joins and compresses what posts one after another share, on all
+// processors.
+func (s *Store) pack(posts []*model.NewPost) (*parcel, error) {
 	enc, _, err := s.cache.coder()
 	if err != nil {
 		return nil, err
 	}
-	var out []*frame
-	var buf []byte
-	var f *frame
-	flush := func() {
-		if f != nil {
-			f.size, f.codec = len(buf), codecZstd
-			f.stored = enc.EncodeAll(buf, make([]byte, 0, len(buf)/2))
-			out = append(out, f)
+	p := &parcel{posts: posts, frames: frames(posts)}
+	var work []func() error
+	for _, f := range p.frames {
+		work = append(work, func() error { f.compress(enc); return nil })
+	}
+	for _, t := range wireTables {
+		all := make([]wire, len(posts))
+		for i, n := range posts {
+			all[i] = wire{model.PostID(i), t.of(n)} // only distances count
 		}
-		f, buf = &frame{}, buf[:0]
-	}
-	for _, p := range posts {
-		if f == nil || len(f.posts) > 0 && len(buf)+len(p.Bytes) > frameMost {
-			flush()
+		for _, some := range inGroups(all) {
+			p.groups = append(p.groups, group{table: t.wireTable, from: int(some[0].id)})
+			at := len(p.groups) - 1
+			work = append(work, func() (err error) {
+				p.groups[at].data, err = packGroup(some)
+				return err
+			})
 		}
-		p.Post.BytesOff = int64(len(buf))
-		buf = append(buf, p.Bytes...)
-		f.posts = append(f.posts, p)
 	}
-	if f != nil && len(f.posts) > 0 {
-		flush()
-	}
-	return out, nil
+	return p, inParallel(work)
 }
 
-// importFrames writes everything. errDuplicate: somebody else stored one of the
-// posts since they were looked up.
-func (t *tx) importFrames(listID int64, frames []*frame, at importPlace) error {
-	var posts []*model.NewPost
-	for _, f := range frames {
-		posts = append(posts, f.posts...)
+// inParallel does the work on all processors.
+func inParallel(work []func() error) error {
+	errs := make([]error, len(work))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(work)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(work); i = next.Add(1) - 1 {
+				errs[i] = work[i]()
+			}
+		})
 	}
-	if len(posts) > 0 {
-		uid, _, err := t.takeUIDs(listID, len(posts))
-		if err != nil {
-			return err
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// frames parts posts into frames.
+func frames(posts []*model.NewPost) []*frame {
+	var out []*frame
+	var f *frame
+	for _, p := range posts {
+		if f == nil || len(f.posts) > 0 && f.size+len(p.Bytes) > frameMost {
+			f = &frame{}
+			out = append(out, f)
 		}
-		known, err := knownRaw(t, listID, posts)
-		if err != nil {
-			return err
-		}
-		if len(known) > 0 {
-			return errDuplicate
-		}
-		for _, f := range frames {
-			bytesID, err := t.insertBytes(f.codec, f.size, f.stored)
-			if err != nil {
-				return err
-			}
-			for _, p := range f.posts {
-				p.Post.ID, p.Post.BytesID = model.MakePostID(listID, uid), bytesID
-				uid++
-			}
-		}
-		if err := t.insertPosts(listID, posts); err != nil {
+		p.Post.BytesOff = int64(f.size)
+		f.size += len(p.Bytes)
+		f.posts = append(f.posts, p)
+	}
+	return out
+}
+
+func (f *frame) compress(enc *zstd.Encoder) {
+	buf := make([]byte, 0, f.size)
+	for _, p := range f.posts {
+		buf = append(buf, p.Bytes...)
+	}
+	f.codec, f.stored = codecZstd, enc.EncodeAll(buf, make([]byte, 0, len(buf)/2))
+}
+
+// importParcel writes everything. errDuplicate: somebody else stored one of the
+// posts since they were looked up.
+func (t *tx) importParcel(listID int64, p *parcel, at importPlace) error {
+	if len(p.posts) > 0 {
+		if err := t.importPosts(listID, p); err != nil {
 			return err
 		}
 	}
 	return t.Exec(`INSERT INTO imports (list_id, source, position, added, at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (list_id, source) DO UPDATE SET position = excluded.position,
 		added = imports.added + excluded.added, at = excluded.at`,
-		listID, at.source, at.position, len(posts), t.s.now()).Error
+		listID, at.source, at.position, len(p.posts), t.s.now()).Error
+}
+
+func (t *tx) importPosts(listID int64, p *parcel) error {
+	uid, _, err := t.takeUIDs(listID, len(p.posts))
+	if err != nil {
+		return err
+	}
+	known, err := knownRaw(t, listID, p.posts)
+	if err != nil {
+		return err
+	}
+	if len(known) > 0 {
+		return errDuplicate
+	}
+	first := model.MakePostID(listID, uid)
+	for i, n := range p.posts {
+		n.Post.ID = first + model.PostID(i)
+	}
+	for _, f := range p.frames {
+		bytesID, err := t.insertBytes(f.codec, f.size, f.stored)
+		if err != nil {
+			return err
+		}
+		for _, n := range f.posts {
+			n.Post.BytesID = bytesID
+		}
+	}
+	for _, g := range p.groups {
+		if err := t.insertMany(g.table.insert(), "(?, ?)", "", []any{first + model.PostID(g.from), g.data}); err != nil {
+			return err
+		}
+	}
+	return t.insertPosts(listID, p.posts)
 }
 
 // ImportPosition is how far the import of source into the list came; 0 when it

@@ -133,6 +133,7 @@ func (s *Store) removals(id int64) []statement {
 		{fts, ofPosts},
 		{"DELETE FROM post_envelopes WHERE id >= ? AND id < ?", ofPosts},
 		{"DELETE FROM post_headers WHERE id >= ? AND id < ?", ofPosts},
+		{"DELETE FROM post_columns WHERE id >= ? AND id < ?", ofPosts},
 		{"DELETE FROM posts WHERE id >= ? AND id < ?", ofPosts},
 		{"DELETE FROM post_keys WHERE list_id = ?", ofList},
 		{"DELETE FROM post_flags WHERE list_id = ?", ofList},

@@ -21,7 +21,7 @@ const rowsPerInsert = 32
 // true and id names the first one; a held post it came from still ends. A held
 // post that was decided meanwhile is a Conflict.
 func (s *Store) SavePost(ctx context.Context, p *model.NewPost) (id model.PostID, dup bool, err error) {
-	codec, stored, err := s.pack(p.Bytes)
+	codec, stored, err := s.packOne(p.Bytes)
 	if err != nil {
 		return 0, false, s.fault(err)
 	}
@@ -52,6 +52,9 @@ func (s *Store) SavePost(ctx context.Context, p *model.NewPost) (id model.PostID
 		if err := t.insertPosts(p.ListID, []*model.NewPost{p}); err != nil {
 			return err
 		}
+		if err := t.insertWires([]*model.NewPost{p}); err != nil {
+			return err
+		}
 		if err := t.distribute(p, seq); err != nil {
 			return err
 		}
@@ -66,8 +69,8 @@ func (s *Store) SavePost(ctx context.Context, p *model.NewPost) (id model.PostID
 	return id, dup, nil
 }
 
-// pack compresses one message when that pays.
-func (s *Store) pack(data []byte) (codec int, stored []byte, err error) {
+// packOne compresses one message when that pays.
+func (s *Store) packOne(data []byte) (codec int, stored []byte, err error) {
 	enc, _, err := s.cache.coder()
 	if err != nil {
 		return 0, nil, err
@@ -138,14 +141,14 @@ func (t *tx) distribute(p *model.NewPost, seq int64) error {
 	return t.Create(d).Error
 }
 
-// insertPosts writes everything of posts that have their ids and bytes: light
-// rows, identities, threads, words.
+// insertPosts writes what is alike for new and imported posts that have their
+// ids and bytes: light rows, identities, threads, words.
 func (t *tx) insertPosts(listID int64, posts []*model.NewPost) error {
 	g, err := t.placeInThreads(listID, posts)
 	if err != nil {
 		return err
 	}
-	for _, write := range []func([]*model.NewPost) error{t.insertLightRows, t.insertWires, t.insertKeys, t.insertWords} {
+	for _, write := range []func([]*model.NewPost) error{t.insertLightRows, t.insertKeys, t.insertWords} {
 		if err := write(posts); err != nil {
 			return err
 		}
@@ -167,18 +170,6 @@ func (t *tx) insertLightRows(posts []*model.NewPost) error {
 	return t.insertMany(`INSERT INTO posts (id, size, header_len, own_len, received_at, sent_at, flags, thread_id,
 		bytes_id, bytes_off, author, author_key, subject, body_structure) VALUES `,
 		"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "", args)
-}
-
-func (t *tx) insertWires(posts []*model.NewPost) error {
-	envs, hdrs := make([]any, 0, 2*len(posts)), make([]any, 0, 2*len(posts))
-	for _, n := range posts {
-		envs = append(envs, n.Post.ID, blob(n.Envelope))
-		hdrs = append(hdrs, n.Post.ID, blob(n.Header))
-	}
-	if err := t.insertMany("INSERT INTO post_envelopes (id, env) VALUES ", "(?, ?)", "", envs); err != nil {
-		return err
-	}
-	return t.insertMany("INSERT INTO post_headers (id, hdr) VALUES ", "(?, ?)", "", hdrs)
 }
 
 // insertKeys writes the identities. The first post with a Message-ID or with

@@ -150,7 +150,7 @@ func (s *Store) PostPlaces(ctx context.Context, listID int64, from, to model.UID
 // PostEnvelopes gives the ENVELOPE wire forms of a range of posts in the order
 // of UIDs. The bytes are good until yield returns.
 func (s *Store) PostEnvelopes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error {
-	return s.blobs(ctx, "SELECT id, env FROM post_envelopes", span{listID, from, to}, yield)
+	return s.wires(ctx, envelopeTable, span{listID, from, to}, yield)
 }
 
 // PostStructures gives the BODYSTRUCTURE wire forms, as PostEnvelopes does.
@@ -160,7 +160,13 @@ func (s *Store) PostStructures(ctx context.Context, listID int64, from, to model
 
 // PostHeaders gives the usual header fields verbatim, as PostEnvelopes does.
 func (s *Store) PostHeaders(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error {
-	return s.blobs(ctx, "SELECT id, hdr FROM post_headers", span{listID, from, to}, yield)
+	return s.wires(ctx, headerTable, span{listID, from, to}, yield)
+}
+
+// PostColumns gives what searching, sorting and threading keep of each header,
+// as PostEnvelopes does. A post may lack it.
+func (s *Store) PostColumns(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error {
+	return s.wires(ctx, columnTable, span{listID, from, to}, yield)
 }
 
 // span is a range of UIDs of a list, inclusive.

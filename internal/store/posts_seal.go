@@ -19,7 +19,8 @@ type loose struct {
 }
 
 // SealPosts packs the bytes of consecutive posts of a list that have rows of
-// their own into frames of 128 to 256 KB; it gives the number of frames made.
+// their own into frames of 128 to 256 KB, and their wire forms into groups; it
+// gives the number of frames made.
 // What is too little for a frame waits for more. Whoever reads meanwhile and
 // finds a row gone looks the post up again (PostBytes).
 func (s *Store) SealPosts(ctx context.Context, listID int64) (frames int, err error) {
@@ -43,6 +44,11 @@ func (s *Store) SealPosts(ctx context.Context, listID int64) (frames int, err er
 			frames++
 		}
 		posts = posts[n:]
+	}
+	for _, t := range wireTables {
+		if err := s.regroup(ctx, t.wireTable, listID); err != nil {
+			return frames, err
+		}
 	}
 	return frames, nil
 }
