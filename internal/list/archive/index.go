@@ -33,6 +33,9 @@ type Index struct {
 	mu   sync.RWMutex
 	rows []Row
 	next model.UID // UIDs below were looked at
+
+	cols columnStore
+	refs linkStore
 }
 
 // Refresh takes in the posts that came since the last time. It is cheap when

@@ -45,6 +45,7 @@ func Make(list *model.List, raw, own []byte, receivedAt model.Instant, imported 
 		},
 		Envelope:   message.Envelope(h),
 		Header:     message.UsualHeader(data),
+		Columns:    Columns(h),
 		Text:       searchText(h, reading),
 		References: references(h),
 		RawKey:     RawKey(data),

@@ -54,6 +54,7 @@ type searcher struct {
 	r    *Reader
 	ctx  context.Context //nolint:containedctx // lives as long as the call
 	list int64
+	ix   *Index
 	rows []Row
 
 	flags map[int64]*FlagSet
@@ -82,7 +83,7 @@ func (r *Reader) prepare(ctx context.Context, listID int64, q Query) (*searcher,
 	if err != nil {
 		return nil, conj{}, err
 	}
-	s := &searcher{r: r, ctx: ctx, list: listID, rows: ix.Rows(), flags: map[int64]*FlagSet{}}
+	s := &searcher{r: r, ctx: ctx, list: listID, ix: ix, rows: ix.Rows(), flags: map[int64]*FlagSet{}}
 	c, err := s.run(q.explicit())
 	return s, c, err
 }
@@ -127,6 +128,9 @@ func (s *searcher) leaf(st step) (conj, error) {
 		prefix = prefix || st.prefix && len(words[len(words)-1]) >= leastPrefix
 		return conj{pos: [][]model.MatchStep{{{Columns: st.columns, Words: words, Prefix: prefix}}}}, nil
 	case opHeader:
+		if c := columnOf(st.field); c >= 0 {
+			return s.column(c, st.text)
+		}
 		return conj{scans: []scan{{step: st}}}, nil
 	case opSent:
 		return s.sent(st)

@@ -1,0 +1,172 @@
+package archive
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"plenary/internal/mail/message"
+	"plenary/internal/model"
+)
+
+// columnsIdle is how long the columns of a list stay in memory unused.
+const columnsIdle = 15 * time.Minute
+
+// columnRow is what the memory keeps of a post's header: numbers of values.
+type columnRow struct {
+	fields [columnFields]uint32
+	date   int64 // RFC 5256 sent date, seconds
+}
+
+// columnSet is a snapshot: a row for each row of the index it was asked for.
+type columnSet struct {
+	rows             []columnRow
+	people, subjects *dictionary
+}
+
+func (c *columnSet) dictionary(column int) *dictionary {
+	if column == inSubject {
+		return c.subjects
+	}
+	return c.people
+}
+
+// columnStore holds a list's columns once somebody searched a header or sorted.
+type columnStore struct {
+	mu               sync.Mutex // held while loading
+	rows             []columnRow
+	people, subjects *dictionary
+	used             time.Time
+}
+
+// columns gives the columns of rows, which begin at the first row of the index.
+func (r *Reader) columns(ctx context.Context, ix *Index, rows []Row) (*columnSet, error) {
+	r.dropIdle()
+	c := &ix.cols
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.used = r.Now()
+	if c.people == nil {
+		c.people, c.subjects = newDictionary(mailboxKey), newDictionary(subjectKey)
+	}
+	if n := len(c.rows); n < len(rows) {
+		fresh := make([]columnRow, 0, len(rows)-n)
+		err := r.eachRecord(ctx, ix, rows[n:], func(i int, rec *record) {
+			row := columnRow{date: rec.sentSeconds(rows[n+i].ReceivedAt)}
+			for f, field := range rec.fields {
+				d := c.people
+				if f == inSubject {
+					d = c.subjects
+				}
+				row.fields[f] = d.add(field)
+			}
+			fresh = append(fresh, row)
+		})
+		if err != nil {
+			return nil, err
+		}
+		c.rows = append(c.rows, fresh...)
+	}
+	return &columnSet{c.rows[:len(rows):len(rows)], c.people.snapshot(), c.subjects.snapshot()}, nil
+}
+
+// dropIdle gives back the memory of columns nobody used for a while.
+func (r *Reader) dropIdle() {
+	r.mu.Lock()
+	all := make([]*Index, 0, len(r.indexes))
+	for _, ix := range r.indexes {
+		all = append(all, ix)
+	}
+	r.mu.Unlock()
+	before := r.Now().Add(-columnsIdle)
+	for _, ix := range all {
+		if c := &ix.cols; c.mu.TryLock() { // somebody who holds it uses it
+			if c.people != nil && c.used.Before(before) {
+				c.rows, c.people, c.subjects = nil, nil, nil
+			}
+			c.mu.Unlock()
+		}
+		if l := &ix.refs; l.mu.TryLock() {
+			if l.names != nil && l.used.Before(before) {
+				l.clear()
+			}
+			l.mu.Unlock()
+		}
+	}
+}
+
+// eachRecord gives what is kept of the header of each of rows, in order. Where
+// the store has nothing it is made of the usual header fields. The record is
+// good until yield returns.
+func (r *Reader) eachRecord(ctx context.Context, ix *Index, rows []Row, yield func(i int, rec *record)) error {
+	at, missing := 0, make([][]byte, 0)
+	fill := func(to int) error { // makes the records of rows[at:to]
+		if at == to {
+			return nil
+		}
+		missing = append(missing[:0], make([][]byte, to-at)...)
+		err := r.store.PostHeaders(ctx, ix.list, rows[at].UID, rows[to-1].UID, func(uid model.UID, hdr []byte) error {
+			if i, ok := find(rows, uid); ok && i >= at && i < to {
+				missing[i-at] = Columns(message.ParseHeader(hdr))
+			}
+			return nil
+		})
+		for i, b := range missing {
+			rec, _ := readColumns(b)
+			yield(at+i, &rec)
+		}
+		at = to
+		return err
+	}
+	if kept, ok := r.store.(Columned); ok && len(rows) > 0 {
+		err := kept.PostColumns(ctx, ix.list, rows[at].UID, rows[len(rows)-1].UID, func(uid model.UID, b []byte) error {
+			i, ok := find(rows[at:], uid)
+			if !ok {
+				return nil
+			}
+			if err := fill(at + i); err != nil {
+				return err
+			}
+			rec, ok := readColumns(b)
+			if !ok {
+				return fill(at + 1)
+			}
+			yield(at, &rec)
+			at++
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for at < len(rows) {
+		if err := fill(min(at+maxFill, len(rows))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxFill bounds how many headers are made into records at once.
+const maxFill = 1000
+
+// column answers a substring of a header field that is kept in columns.
+func (s *searcher) column(column int, text string) (conj, error) {
+	set := newBitset(len(s.rows))
+	if len(s.rows) == 0 {
+		return conj{set: &set}, nil
+	}
+	cols, err := s.r.columns(s.ctx, s.ix, s.rows)
+	if err != nil {
+		return conj{}, err
+	}
+	values := cols.dictionary(column).containing(text)
+	if values.count() > 0 {
+		for i := range cols.rows {
+			if values.has(int(cols.rows[i].fields[column])) {
+				set.add(i)
+			}
+		}
+	}
+	return conj{set: &set}, nil
+}
