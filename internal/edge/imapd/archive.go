@@ -26,9 +26,10 @@ type Archive interface {
 	AllBytes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
 	// Search gives the posts that match, in any order.
 	Search(ctx context.Context, listID int64, q archive.Query) ([]model.UID, error)
-	// Threads draws the list's threads as they stand, without grouping them by
-	// subject.
-	Threads(ctx context.Context, listID int64) ([]archive.Branch, error)
+	// Sort gives the UIDs in the order of the keys (RFC 5256).
+	Sort(ctx context.Context, listID int64, keys []archive.SortKey, uids []model.UID) ([]model.UID, error)
+	// ThreadForest draws the threads of the UIDs as REFERENCES does (RFC 5256).
+	ThreadForest(ctx context.Context, listID int64, uids []model.UID) ([]archive.Branch, error)
 	// Flags are the person's flags on the list as they are now.
 	Flags(ctx context.Context, account, listID int64) (Flags, error)
 	SetFlag(ctx context.Context, m model.Mark, uids []model.UID, on bool) error

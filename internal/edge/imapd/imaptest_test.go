@@ -23,7 +23,7 @@ var imaptestGroups = map[string]string{
 	"fetch-body-mime": "", "fetch-bodystructure": "", "fetch-envelope": "",
 	"fetch-binary-mime": "", "fetch-binary-mime-base64": "", "fetch-binary-mime-qp": "",
 	"search-header": "", "search-size": "", "id": "", "logout": "", "nil": "",
-	"sort-addresses": "", "sort-arrival": "", "sort-date": "", "sort-size": "", "sort-subject": "", "sort-display-from": "", "sort-display-to": "",
+	"sort-addresses": "", "sort-arrival": "", "sort-date": "", "sort-size": "", "sort-subject": "",
 	"fetch": "", "search-sets": "", "esearch": "",
 	"esort": "", "thread": "", "thread2": "", "thread3": "", "thread4": "", "thread5": "", "thread6": "", "thread7": "", "thread8": "",
 

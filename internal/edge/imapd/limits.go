@@ -29,9 +29,8 @@ const (
 	maxPerNetwork = 30       // refused logins per address in the window, over all connections
 	maxNetworks   = 10000    // addresses whose failures are remembered
 
-	maxOrders = 32       // lists whose sort keys and threads are kept, about 100 octets a message
-	flushAt   = 64 << 10 // octets of responses gathered before they are written
-	batch     = 256      // messages whose light rows are fetched at once
+	flushAt = 64 << 10 // octets of responses gathered before they are written
+	batch   = 256      // messages whose light rows are fetched at once
 )
 
 // The times of the door. Tests shorten them; nobody else needs to.

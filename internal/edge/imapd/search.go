@@ -81,16 +81,31 @@ func (s *session) matching(r *searchReader, o searchOptions) ([]int, error) {
 // places are the rows of UIDs, in order; posts the client has not been told of
 // are left out.
 func (sel *selected) places(uids []model.UID) []int {
+	places := sel.located(uids)
+	if !slices.IsSorted(places) {
+		slices.Sort(places)
+	}
+	return places
+}
+
+// located are the rows of UIDs, as they come.
+func (sel *selected) located(uids []model.UID) []int {
 	places := make([]int, 0, len(uids))
 	for _, u := range uids {
 		if i, ok := rowOf(sel.rows, u); ok {
 			places = append(places, i)
 		}
 	}
-	if !slices.IsSorted(places) {
-		slices.Sort(places)
-	}
 	return places
+}
+
+// uids are the UIDs of places.
+func (sel *selected) uids(places []int) []model.UID {
+	uids := make([]model.UID, len(places))
+	for i, at := range places {
+		uids[i] = sel.rows[at].UID
+	}
+	return uids
 }
 
 // save keeps the result for "$" (RFC 9051 6.4.4.1): all of it, unless only its

@@ -20,10 +20,7 @@
 // key is a date, and its parser recurses without limit. Flags, numbers, dates
 // and sizes are answered from memory; words and header fields by the archive.
 //
-// SORT and THREAD take the messages SEARCH finds. What they compare is read once
-// from the stored ENVELOPEs and kept in memory for the lists asked about last
-// (order.go); threads are the archive's, with those joined that have one base
-// subject, as RFC 5256 wants it and the archive does not (forest.go).
+// SORT and THREAD take what SEARCH finds; the archive puts it in order.
 //
 // Everything that would change the archive is refused with a sentence that
 // says what to do instead.
@@ -100,7 +97,6 @@ type Server struct {
 	buffers sync.Pool // of *[]byte, for responses
 	fails   throttle
 	sizes   sizes
-	orders  orders
 	served  sync.WaitGroup // connections
 	boxed   sync.WaitGroup // goroutines of boxes
 
@@ -182,7 +178,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	cut()
 	s.stop()
 	s.boxed.Wait()
-	s.orders.close()
 	return ctx.Err()
 }
 

@@ -31,75 +31,68 @@ func (s *session) thread(c *command) error {
 	if err != nil {
 		return err
 	}
-	f := &forest{}
+	var forest []archive.Branch
 	if len(found) > 0 {
-		if f, err = s.threads(r.sel, found); err != nil {
+		ctx, cancel := context.WithTimeout(s.ctx, s.front.srv.times.search)
+		defer cancel()
+		if forest, err = s.front.srv.opt.Archive.ThreadForest(ctx, r.sel.list.ID, r.sel.uids(found)); err != nil {
 			return s.failed("thread", err)
 		}
 	}
-	number := seqNumber(r.sel.rows)
-	if strings.HasPrefix(c.name, "UID ") {
-		number = func(uid model.UID) int64 { return int64(uid) }
+	number := func(uid model.UID) int64 { return int64(uid) }
+	if !strings.HasPrefix(c.name, "UID ") {
+		number = func(uid model.UID) int64 { i, _ := rowOf(r.sel.rows, uid); return int64(i + 1) }
 	}
 	return s.front.render(func(b []byte) []byte {
-		b = append(b, "* THREAD"...)
-		if len(f.roots) > 0 {
-			b = f.write(append(b, ' '), number)
+		if b = append(b, "* THREAD"...); len(forest) > 0 {
+			b = appendForest(append(b, ' '), forest, number)
 		}
 		return append(b, "\r\n"...)
 	})
 }
 
-func seqNumber(rows []archive.Row) func(model.UID) int64 {
-	return func(uid model.UID) int64 {
-		i, _ := rowOf(rows, uid)
-		return int64(i + 1)
+// appendForest writes a thread list (RFC 5256 5): an only child follows its
+// parent, several stand in brackets each. However deep a thread is, nothing
+// recurses.
+func appendForest(b []byte, forest []archive.Branch, number func(model.UID) int64) []byte {
+	kids := make([]int32, len(forest))
+	var path []int // of the line at each depth
+	for i, line := range forest {
+		path = append(path[:line.Depth], i)
+		if line.Depth > 0 {
+			kids[path[line.Depth-1]]++
+		}
 	}
+	path = path[:0]
+	var open []bool // brackets at each depth
+	for i, line := range forest {
+		b = closed(b, open[line.Depth:])
+		path, open = append(path[:line.Depth], i), open[:line.Depth]
+		bracket, space := true, false
+		if d := line.Depth - 1; d >= 0 {
+			parent := path[d]
+			bracket = kids[parent] > 1
+			space = forest[parent].Post != 0 && (!bracket || parent == i-1)
+		}
+		if space {
+			b = append(b, ' ')
+		}
+		if bracket {
+			b = append(b, '(')
+		}
+		if line.Post != 0 {
+			b = appendInt(b, number(line.Post.UID()))
+		}
+		open = append(open, bracket)
+	}
+	return closed(b, open)
 }
 
-// threads are the trees of the rows found. Those of all rows are remembered.
-func (s *session) threads(sel *selected, found []int) (*forest, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.front.srv.times.search)
-	defer cancel()
-	srv := s.front.srv
-	ord, err := srv.orders.of(ctx, srv.opt.Archive, sel.list.ID)
-	if err != nil {
-		return nil, err
-	}
-	ord.mu.Lock()
-	defer ord.mu.Unlock()
-	n := len(found)
-	all := n == len(ord.rows) && sel.rows[found[0]].UID == ord.rows[0].UID && sel.rows[found[n-1]].UID == ord.rows[n-1].UID
-	if all && ord.forest != nil {
-		return ord.forest, nil
-	}
-	if ord.drawn == nil {
-		if ord.drawn, err = srv.opt.Archive.Threads(ctx, sel.list.ID); err != nil {
-			return nil, err
+func closed(b []byte, open []bool) []byte {
+	for _, bracket := range open {
+		if bracket {
+			b = append(b, ')')
 		}
 	}
-	at := make([]int32, len(ord.drawn)) // per branch: its row here, or -1
-	wanted := make([]bool, len(ord.rows))
-	for _, i := range found {
-		if own, ok := rowOf(ord.rows, sel.rows[i].UID); ok {
-			wanted[own] = true
-		}
-	}
-	for i, b := range ord.drawn {
-		at[i] = -1
-		if own, ok := rowOf(ord.rows, b.Post.UID()); ok && b.Post != 0 && wanted[own] {
-			at[i] = int32(own)
-		}
-	}
-	f := plant(ord.drawn, at, ord.rows)
-	subjects := ord.columns[bySubject]
-	subjects.sort()
-	f.group(func(row int32) subject {
-		v := subjects.of[row]
-		return subject{subjects.rank[v], subjects.reply[v], subjects.keys[v] == ""}
-	})
-	if all {
-		ord.forest = f
-	}
-	return f, nil
+	return b
 }

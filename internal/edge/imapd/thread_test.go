@@ -1,7 +1,6 @@
 package imapd
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -79,145 +78,62 @@ func outline(s string) (lines []string) {
 	return lines
 }
 
-// randomBranches draws a forest of n posts; some roots are ghosts.
-func randomBranches(r *rand.Rand, n int) (bs []archive.Branch, rows []archive.Row) {
-	depth := -1
-	for uid := 1; uid <= n; uid++ {
-		depth = r.IntN(depth + 2)
-		if depth == 0 && r.IntN(4) == 0 {
-			bs = append(bs, archive.Branch{})
-			depth++
-		}
-		bs = append(bs, archive.Branch{Post: model.MakePostID(1, model.UID(uid)), Depth: depth})
-		rows = append(rows, archive.Row{UID: model.UID(uid), SentAt: model.Instant(r.IntN(n))})
-	}
-	return bs, rows
-}
-
-// TestForestOfSome checks what stays of the threads when only some posts are
-// wanted: each is there once, below the next of its ancestors that is wanted,
-// and siblings are in the order they were sent.
-func TestForestOfSome(t *testing.T) {
+// TestForestIsWritten draws random forests and reads them back.
+func TestForestIsWritten(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		bs, rows := randomBranches(r, 1+r.IntN(30))
-		at := make([]int32, len(bs))
-		want := map[model.UID]model.UID{} // child -> wanted ancestor; 0: none
-		var path []archive.Branch
-		wanted := map[model.UID]bool{0: false}
-		for i, b := range bs {
-			at[i] = -1
-			path = append(path[:b.Depth], b)
-			if b.Post != 0 && r.IntN(3) > 0 {
-				at[i] = int32(b.Post.UID() - 1)
-				wanted[b.Post.UID()] = true
-				parent := model.UID(0)
-				for _, p := range path[:b.Depth] {
-					if wanted[p.Post.UID()] {
-						parent = p.Post.UID()
-					}
-				}
-				want[b.Post.UID()] = parent
+		var forest []archive.Branch
+		var want []string
+		depth := -1
+		for uid := 1; uid <= 1+r.IntN(30); uid++ {
+			if depth = r.IntN(depth + 2); depth == 0 && r.IntN(4) == 0 { // a dummy with two below it
+				forest = append(forest, archive.Branch{}, archive.Branch{Post: model.MakePostID(1, 1000+model.UID(uid)), Depth: 1})
+				want = append(want, fmt.Sprint("0 ", 1000+uid))
+				depth = 1
 			}
+			forest = append(forest, archive.Branch{Post: model.MakePostID(1, model.UID(uid)), Depth: depth})
+			line := fmt.Sprint(depth, " ", uid)
+			want = append(want, line)
 		}
-		f := plant(bs, at, rows)
-		got := map[model.UID]model.UID{}
-		stack := slices.Clone(f.roots)
-		for _, n := range f.roots {
-			if f.uid[n] != 0 {
-				got[f.uid[n]] = 0
-			}
+		got := string(appendForest(nil, forest, func(u model.UID) int64 { return int64(u) }))
+		if strings.Contains(got, "  ") || strings.Contains(got, "( ") || strings.Contains(got, ") ") {
+			t.Fatalf("seed %d: %s", seed, got)
 		}
-		if !slices.IsSortedFunc(f.roots, f.earlier) {
-			t.Fatalf("seed %d: the roots are not in order", seed)
+		if have := outline(got); !slices.Equal(numbers(have), numbers(want)) || strings.Count(got, "(") != strings.Count(got, ")") {
+			t.Fatalf("seed %d: %s\n got %v\nwant %v", seed, got, have, want)
 		}
-		for len(stack) > 0 {
-			n := stack[len(stack)-1]
-			kids := f.kids(nil, n)
-			if !slices.IsSortedFunc(kids, f.earlier) && f.row[n] >= 0 && !original(bs, at, n) {
-				t.Fatalf("seed %d: siblings are not in order", seed)
-			}
-			if f.uid[n] == 0 && len(kids) < 2 {
-				t.Fatalf("seed %d: a dummy holds %d", seed, len(kids))
-			}
-			for _, k := range kids {
-				if _, twice := got[f.uid[k]]; twice {
-					t.Fatalf("seed %d: %d twice", seed, f.uid[k])
-				}
-				got[f.uid[k]] = f.uid[n]
-			}
-			stack = append(stack[:len(stack)-1], kids...)
-		}
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Fatalf("seed %d:\n got %v\nwant %v", seed, got, want)
+	}
+	for _, c := range []struct {
+		want   string
+		forest []archive.Branch
+	}{
+		{"(1)(2)", []archive.Branch{{Post: 1}, {Post: 2}}},
+		{"(1 2 3)", []archive.Branch{{Post: 1}, {Post: 2, Depth: 1}, {Post: 3, Depth: 2}}},
+		{"(3 6 (4 23)(44 7 96))", []archive.Branch{{Post: 3}, {Post: 6, Depth: 1}, {Post: 4, Depth: 2}, {Post: 23, Depth: 3}, {Post: 44, Depth: 2}, {Post: 7, Depth: 3}, {Post: 96, Depth: 4}}},
+		{"((3)(5 (6)(7)))(1)", []archive.Branch{{}, {Post: 3, Depth: 1}, {Post: 5, Depth: 1}, {Post: 6, Depth: 2}, {Post: 7, Depth: 2}, {Post: 1}}},
+	} {
+		if got := string(appendForest(nil, c.forest, func(u model.UID) int64 { return int64(u) })); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
 		}
 	}
 }
 
-// original reports whether a node's children are those the archive drew, whose
-// order is not looked at again.
-func original(bs []archive.Branch, at []int32, n int32) bool {
-	for i := int(n) + 1; i < len(bs) && bs[i].Depth > bs[n].Depth; i++ {
-		if bs[i].Depth == bs[n].Depth+1 && at[i] < 0 {
-			return false
-		}
+func numbers(lines []string) (out []string) {
+	for _, l := range lines {
+		_, n, _ := strings.Cut(l, " ")
+		out = append(out, n)
 	}
-	return true
+	return out
 }
 
-// TestForestOfTheDeepEnds threads a chain as deep as a list is long, every other
-// post of which is not wanted, and a root with as many answers.
-func TestForestOfTheDeepEnds(t *testing.T) {
-	const n = 200_000
-	bs, rows, at := make([]archive.Branch, 2*n), make([]archive.Row, 2*n), make([]int32, 2*n)
-	for i := range bs {
-		bs[i] = archive.Branch{Post: model.MakePostID(1, model.UID(i+1)), Depth: min(i, n)}
-		rows[i] = archive.Row{UID: model.UID(i + 1), SentAt: model.Instant(i)}
-		at[i] = int32(i)
-		if i%2 == 0 && i < n {
-			at[i] = -1
-		}
+// TestDeepForestIsWritten writes a thread as deep as a list is long.
+func TestDeepForestIsWritten(t *testing.T) {
+	forest := make([]archive.Branch, 300_000)
+	for i := range forest {
+		forest[i] = archive.Branch{Post: model.PostID(i + 1), Depth: min(i, 200_000)}
 	}
-	f := plant(bs, at, rows)
-	out := f.write(nil, func(u model.UID) int64 { return int64(u) })
-	if len(f.roots) != 1 || len(out) < n {
-		t.Error(len(f.roots), len(out))
-	}
-}
-
-// TestGroupingSettles throws roots with few subjects together: nothing is lost,
-// nothing comes twice, dummies hold two and more.
-func TestGroupingSettles(t *testing.T) {
-	for seed := range uint64(300) {
-		r := rand.New(rand.NewPCG(seed, 2))
-		bs, rows := randomBranches(r, 1+r.IntN(40))
-		at := make([]int32, len(bs))
-		for i, b := range bs {
-			at[i] = int32(b.Post.UID()) - 1
-		}
-		subjects := make([]subject, len(rows))
-		for i := range subjects {
-			subjects[i] = subject{rank: int64(r.IntN(4)), reply: r.IntN(2) == 0}
-			subjects[i].empty = subjects[i].rank == 0
-		}
-		f := plant(bs, at, rows)
-		f.group(func(row int32) subject { return subjects[row] })
-		seen := map[string]bool{}
-		for _, l := range outline(string(f.write(nil, func(u model.UID) int64 { return int64(u) }))) {
-			_, n, _ := strings.Cut(l, " ")
-			if seen[n] {
-				t.Fatalf("seed %d: %s twice", seed, n)
-			}
-			seen[n] = true
-		}
-		if len(seen) != len(rows) {
-			t.Fatalf("seed %d: %d of %d", seed, len(seen), len(rows))
-		}
-		for _, n := range f.roots {
-			if f.row[n] < 0 && len(f.kids(nil, n)) < 2 {
-				t.Fatalf("seed %d: a small dummy", seed)
-			}
-		}
+	if out := appendForest(nil, forest, func(u model.UID) int64 { return int64(u) }); !strings.HasSuffix(string(out), "(299999)(300000))") {
+		t.Error(string(out[len(out)-100:]))
 	}
 }
 
@@ -239,43 +155,4 @@ func TestThreadsAfterARemoval(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	}
-}
-
-// TestOrdersAreForgotten holds the number of lists whose orders are kept.
-func TestOrdersAreForgotten(t *testing.T) {
-	m := newMemory()
-	for i := range maxOrders + 5 {
-		m.post(m.add(model.List{Local: fmt.Sprint("l", i)}).ID, plainPost)
-	}
-	var o orders
-	a := Over(archive.NewReader(m))
-	for list := range int64(maxOrders + 5) {
-		ord, err := o.of(context.Background(), a, list+1)
-		if err != nil || len(ord.rows) != 1 {
-			t.Fatal(err)
-		}
-	}
-	if len(o.last) != maxOrders {
-		t.Error(len(o.last))
-	}
-	o.close()
-	for topic, ch := range m.topics {
-		if len(ch) > 0 {
-			t.Error("still watched:", topic)
-		}
-	}
-}
-
-func TestCasemap(t *testing.T) {
-	for _, c := range [][2]string{{"abc", "ABC"}, {"Straße", "STRAßE"}, {"é", "É"}, {"Ž", "ž"}, {"é", "é"}} {
-		if a, b := casemap(c[0]), casemap(c[1]); a != b {
-			t.Errorf("%q %q: %q %q", c[0], c[1], a, b)
-		}
-	}
-}
-
-func FuzzReadEnvelope(f *testing.F) {
-	f.Add([]byte(`("Mon, 2 Mar 2026 10:00:00 +0100" "a \"b\"" (("A" NIL "a" "b.c")("D" NIL "d" "e")) NIL NIL {3}` + "\r\n(x) NIL NIL NIL)"))
-	f.Add([]byte(`(NIL {99}` + "\r\n"))
-	f.Fuzz(func(t *testing.T, b []byte) { readEnvelope(b) })
 }
