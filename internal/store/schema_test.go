@@ -12,6 +12,7 @@ import (
 
 	"gorm.io/gorm/schema"
 
+	"plenary/internal/fault"
 	"plenary/internal/model"
 	"plenary/internal/store"
 	"plenary/internal/testkit/stores"
@@ -82,4 +83,21 @@ func TestDialectsHaveTheSameSteps(t *testing.T) {
 	if a, b := layout(stores.SQLite(t)), layout(stores.Postgres(t)); a != b {
 		t.Errorf("sqlite:\n%s\npostgres:\n%s", a, b)
 	}
+}
+
+// TestANewerSchemaIsRefused: a program must not write into tables it does not
+// know.
+func TestANewerSchemaIsRefused(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		if err := s.PretendVersion(ctx, 999); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Migrate(ctx); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "newer") {
+			t.Errorf("migrating says %v", err)
+		}
+		if _, err := s.MigrationStatus(ctx); !fault.Is(err, fault.Invalid) {
+			t.Errorf("the status says %v", err)
+		}
+	})
 }

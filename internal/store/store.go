@@ -136,8 +136,25 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.notNewer(ctx, p); err != nil {
+		return err
+	}
 	if _, err := p.Up(ctx); err != nil {
 		return fault.Wrap(fault.Internal, err, "cannot migrate the database")
+	}
+	return nil
+}
+
+// notNewer refuses a database that a newer program has migrated: this one does
+// not know what its tables mean.
+func (s *Store) notNewer(ctx context.Context, p *goose.Provider) error {
+	have, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return fault.Wrap(fault.Temporary, err, "cannot read the state of the schema")
+	}
+	known := p.ListSources()
+	if len(known) > 0 && have > known[len(known)-1].Version {
+		return fault.New(fault.Invalid, "the database has schema %d, this program knows %d; run the newer plenary", have, known[len(known)-1].Version)
 	}
 	return nil
 }
@@ -146,6 +163,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 func (s *Store) MigrationStatus(ctx context.Context) ([]MigrationState, error) {
 	p, err := s.migrations()
 	if err != nil {
+		return nil, err
+	}
+	if err := s.notNewer(ctx, p); err != nil {
 		return nil, err
 	}
 	steps, err := p.Status(ctx)
@@ -206,7 +226,8 @@ func gormConfig(log *slog.Logger) *gorm.Config {
 		TranslateError:         true,
 		DisableAutomaticPing:   true,
 		Logger: logger.NewSlogLogger(log, logger.Config{
-			LogLevel: logger.Error, IgnoreRecordNotFoundError: true, ParameterizedQueries: true}),
+			// Every error is returned and told once, by whoever it stops.
+			LogLevel: logger.Silent, IgnoreRecordNotFoundError: true, ParameterizedQueries: true}),
 		NowFunc: func() time.Time { return time.Now().UTC() },
 	}
 }

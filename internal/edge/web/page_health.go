@@ -27,7 +27,7 @@ func healthz(health func(context.Context) error) http.HandlerFunc {
 // metrics serves the figures to this machine only; http.metrics_listen opens
 // them to others.
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
-	if !loopback(r) {
+	if !loopback(r) || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" { // a proxy on this machine
 		http.NotFound(w, r)
 		return
 	}

@@ -166,6 +166,23 @@ func TestOnlyPostLeaves(t *testing.T) {
 	}
 }
 
+func TestMetricsAreNotForStrangersBehindAProxy(t *testing.T) {
+	_, srv := start(t)
+	req, err := http.NewRequest("GET", srv.URL+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Forwarded-For", "192.0.2.1")
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 404 {
+		t.Errorf("a stranger behind a proxy gets %d", resp.StatusCode)
+	}
+}
+
 func TestHealthSaysWhenTheDatabaseIsAway(t *testing.T) {
 	w, srv := start(t)
 	w.health = fault.New(fault.Temporary, "secret detail")
