@@ -20,7 +20,7 @@
 // value stands once in a dictionary, cut at its commas into tokens that stand
 // once too, and a post has the number of its value. Loaded at the first such
 // question and dropped after a quarter of an hour without one, that takes about
-// 90 octets a post and answers a million posts in some milliseconds. A trigram
+// 150 octets a post and answers a million posts in some milliseconds. A trigram
 // index would have taken more room on disk than the messages do, and found no
 // text of two characters; reading the header fields took a quarter of a second
 // for 100,000 posts. What goes into the dictionary is made once, when a post is
