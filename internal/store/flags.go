@@ -51,35 +51,8 @@ func (s *Store) FlagPages(ctx context.Context, account, listID int64, yield func
 // apart as they are written; the caller folds case (RFC 9051 2.3.2). A person
 // may use at most 64 flags on a list (TooMany).
 func (s *Store) SetFlag(ctx context.Context, m model.Mark, uids []model.UID, on bool) error {
-	account, listID, flag := m.Account, m.List, m.Flag
-	if flag == "" || len(flag) > maxFlagLength {
-		return fault.New(fault.Invalid, "a flag has 1 to %d characters", maxFlagLength)
-	}
-	pages := map[int64][]byte{}
-	var order []int64
-	for _, u := range uids {
-		n := int64(u / flagPage)
-		if pages[n] == nil {
-			pages[n] = make([]byte, flagPage/8)
-			order = append(order, n)
-		}
-		pages[n][u%flagPage/8] |= 1 << (u % 8)
-	}
-	if len(order) == 0 {
-		return nil
-	}
-	return s.write(ctx, func(t *tx) error {
-		if err := t.lockFlags(account, listID, flag); err != nil {
-			return err
-		}
-		for _, n := range order {
-			if err := t.setFlagPage(flagChange{account, listID, flag, n, pages[n], on}); err != nil {
-				return err
-			}
-		}
-		t.signal(TopicFlags(account, listID))
-		return nil
-	})
+	_, err := s.ChangeFlags(ctx, model.Marking{Account: m.Account, List: m.List, Edits: []model.FlagEdit{{Flag: m.Flag, UIDs: uids, On: on}}})
+	return err
 }
 
 // flagChange is what happens to one page.
