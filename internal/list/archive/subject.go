@@ -128,11 +128,12 @@ func mailboxKey(field []byte) (string, bool) {
 	if n := strings.IndexByte(raw, '>'); n > 0 && strings.IndexByte(raw[:n], '<') >= 0 && !strings.ContainsAny(raw[:n], `",;:(`) {
 		raw = raw[:n+1] // the usual form: the rest cannot matter
 	}
-	for _, e := range address.Scan(raw, 1) {
-		if e.Kind == address.GroupStart { // its name is the mailbox (RFC 9051 7.5.2)
-			return casemap(e.Name), false
-		}
-		return casemap(e.Local), false
+	entries := address.Scan(raw, 1)
+	if len(entries) == 0 {
+		return "", false
 	}
-	return "", false
+	if e := entries[0]; e.Kind == address.GroupStart { // its name is the mailbox (RFC 9051 7.5.2)
+		return casemap(e.Name), false
+	}
+	return casemap(entries[0].Local), false
 }
