@@ -50,7 +50,9 @@ func TestHealthAndMetrics(t *testing.T) {
 	if err := app.AskHealth(t.Context(), &c); err != nil {
 		t.Error(err)
 	}
-	ill := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "the database is away", http.StatusServiceUnavailable) })}
+	ill := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "the database is away", http.StatusServiceUnavailable)
+	})}
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
