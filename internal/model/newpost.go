@@ -30,6 +30,14 @@ type NewPost struct {
 	DecidedBy    string        // who released it
 }
 
+// Parcel is posts of an old archive, in order, made ready for the transaction
+// that stores them.
+type Parcel struct {
+	ListID int64
+	Posts  []*NewPost
+	Packed any // the store's own
+}
+
 // Actor is who is asking right now.
 type Actor struct {
 	AccountID int64    // 0: nobody in particular

@@ -34,11 +34,11 @@ func (s *Store) ImportPosts(ctx context.Context, listID int64, posts []*model.Ne
 		if err != nil {
 			return 0, s.fault(err)
 		}
-		parcel, err := s.pack(fresh)
+		p, err := s.pack(fresh)
 		if err != nil {
 			return 0, s.fault(err)
 		}
-		err = s.write(ctx, func(t *tx) error { return t.importParcel(listID, parcel, importPlace{source, position}) })
+		err = s.write(ctx, func(t *tx) error { return t.importParcel(listID, p, importPlace{source, position}) })
 		if err == nil {
 			return len(fresh), nil
 		}
@@ -47,6 +47,29 @@ func (s *Store) ImportPosts(ctx context.Context, listID int64, posts []*model.Ne
 		}
 	}
 	return 0, fault.New(fault.Temporary, "this archive is being imported by someone else, please try again later")
+}
+
+// PackPosts compresses what ImportParcel will store, without the database, so
+// that it can be done while another parcel is being written.
+func (s *Store) PackPosts(listID int64, posts []*model.NewPost) (*model.Parcel, error) {
+	p, err := s.pack(posts)
+	return &model.Parcel{ListID: listID, Posts: posts, Packed: p}, s.fault(err)
+}
+
+// ImportParcel does what ImportPosts does with posts that are packed already.
+// Where the list has some of them, the rest is packed again.
+func (s *Store) ImportParcel(ctx context.Context, m *model.Parcel, source string, position int64) (added int, err error) {
+	fresh, err := s.unknown(ctx, m.ListID, m.Posts)
+	if err != nil {
+		return 0, s.fault(err)
+	}
+	if p, ok := m.Packed.(*parcel); ok && len(fresh) == len(m.Posts) {
+		err := s.write(ctx, func(t *tx) error { return t.importParcel(m.ListID, p, importPlace{source, position}) })
+		if !errors.Is(err, errDuplicate) {
+			return len(fresh), err
+		}
+	}
+	return s.ImportPosts(ctx, m.ListID, fresh, source, position)
 }
 
 type importPlace struct {

@@ -21,8 +21,8 @@ var searchColumns = [...]string{"subject", "author", "recipients", "body", "quot
 const filler = "\ue000"
 
 const (
-	maxMatchSteps  = 500 // of one Match
-	wordsPerInsert = 256 // posts whose words one statement writes
+	maxMatchSteps  = 500  // of one Match
+	wordsPerInsert = 1024 // posts whose words one statement writes
 )
 
 // insertWords feeds the index.

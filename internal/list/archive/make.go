@@ -57,7 +57,9 @@ func Make(list *model.List, raw, own []byte, receivedAt model.Instant, imported 
 	} else {
 		p.Self = model.Reference{Key: keyOf("raw", string(p.RawKey))}
 	}
-	p.BodyKey = BodyKey(p.Post.AuthorKey, reading)
+	if !imported { // the rule against duplicates looks at new posts only
+		p.BodyKey = BodyKey(p.Post.AuthorKey, reading)
+	}
 	return p
 }
 
@@ -176,19 +178,18 @@ func RawKey(data []byte) []byte {
 // BodyKey is the identity of what an author wrote, white space apart; nil when
 // the body is empty.
 func BodyKey(authorKey string, r message.Reading) []byte {
-	sum := sha256.New()
-	sum.Write([]byte(authorKey))
+	text := append(make([]byte, 0, len(authorKey)+len(r.Body)+len(r.Quoted)+64), authorKey...)
 	empty := true
-	for _, text := range []string{r.Body, r.Quoted, strings.Join(r.Files, "\n")} {
-		for word := range strings.FieldsSeq(text) {
-			sum.Write([]byte{0})
-			sum.Write([]byte(word))
+	for _, part := range []string{r.Body, r.Quoted, strings.Join(r.Files, "\n")} {
+		for word := range strings.FieldsSeq(part) {
+			text = append(append(text, 0), word...)
 			empty = false
 		}
-		sum.Write([]byte{1})
+		text = append(text, 1)
 	}
 	if empty {
 		return nil
 	}
-	return sum.Sum(nil)[:16]
+	sum := sha256.Sum256(text)
+	return sum[:16]
 }

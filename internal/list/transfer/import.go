@@ -101,6 +101,8 @@ func (f *fileReader) octets() (read, total int64) { return f.src.read.Load(), f.
 type chunk struct {
 	raw    []Message
 	posts  []*model.NewPost
+	parcel *model.Parcel
+	failed error // why there is no parcel
 	end    int64 // where the file stands after it
 	large  int
 	read   int64
@@ -117,11 +119,19 @@ type stream interface {
 // run reads, parses and writes one stream, three batches at a time.
 func (j *job) run(ctx context.Context, source, name string, r stream) error {
 	ctx, cancel := context.WithCancel(ctx)
-	read, made := make(chan *chunk), make(chan *chunk)
+	read, made := make(chan *chunk), make(chan *chunk, 1) // one more batch waits made
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	wg.Go(func() { defer close(read); pass(ctx, read, func() *chunk { return gather(r) }) })
+	wg.Go(func() {
+		defer close(read)
+		size := firstBatch
+		pass(ctx, read, func() *chunk {
+			c := gather(r, size)
+			size = min(2*size, batchPosts)
+			return c
+		})
+	})
 	wg.Go(func() {
 		defer close(made)
 		pass(ctx, made, func() *chunk {
@@ -130,14 +140,18 @@ func (j *job) run(ctx context.Context, source, name string, r stream) error {
 				return nil
 			}
 			j.parse(c)
+			c.parcel, c.failed = j.im.Store.PackPosts(j.list.ID, c.posts)
 			return c
 		})
 	})
 	for c := range made {
 		added := 0
 		if c.end > 0 { // it read a message
-			var err error
-			if added, err = j.im.Store.ImportPosts(ctx, j.list.ID, c.posts, source, c.end); err != nil {
+			err := c.failed
+			if err == nil {
+				added, err = j.im.Store.ImportParcel(ctx, c.parcel, source, c.end)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -182,11 +196,11 @@ func pass(ctx context.Context, to chan<- *chunk, next func() *chunk) {
 	}
 }
 
-// gather reads one batch.
-func gather(r stream) *chunk {
+// gather reads one batch of at most most messages.
+func gather(r stream, most int) *chunk {
 	c := &chunk{}
 	octets := 0
-	for len(c.raw) < batchPosts && octets < batchOctets {
+	for len(c.raw) < most && octets < batchOctets {
 		m, err := r.Next()
 		if err != nil {
 			c.reason = err

@@ -294,11 +294,11 @@ type failing struct {
 	left int
 }
 
-func (f *failing) ImportPosts(ctx context.Context, listID int64, posts []*model.NewPost, source string, position int64) (int, error) {
+func (f *failing) ImportParcel(ctx context.Context, p *model.Parcel, source string, position int64) (int, error) {
 	if f.left--; f.left < 0 {
 		return 0, fault.New(fault.Temporary, "gone")
 	}
-	return f.Store.ImportPosts(ctx, listID, posts, source, position)
+	return f.Store.ImportParcel(ctx, p, source, position)
 }
 
 func TestImportAfterAFailure(t *testing.T) {
@@ -311,15 +311,15 @@ func TestImportAfterAFailure(t *testing.T) {
 	_ = z.Close()
 	path := write(t, "a.mbox.gz", packed.String())
 	im := importer(s)
-	im.Store = &failing{s, 2}
+	im.Store = &failing{s, 2} // batches of 128 and 256
 	var last transfer.Progress
 	im.Progress = func(p transfer.Progress) { last = p }
 	rep, err := im.Import(ctx, l, "mbox", path)
-	if !fault.Is(err, fault.Temporary) || rep.Added != 512 || last.Added != 512 || last.Total == 0 {
+	if !fault.Is(err, fault.Temporary) || rep.Added != 384 || last.Added != 384 || last.Total == 0 {
 		t.Fatalf("%+v %+v %v", rep, last, err)
 	}
 	rep, err = importer(s).Import(ctx, l, "mbox", path)
-	if err != nil || rep.Added != 1500-512 || rep.Known != 0 {
+	if err != nil || rep.Added != 1500-384 || rep.Known != 0 {
 		t.Fatalf("%+v %v", rep, err)
 	}
 	cut := write(t, "b.mbox.gz", packed.String()[:packed.Len()-200])

@@ -11,8 +11,8 @@
 // left out, also under another file name. It can be resumed: how far a file was
 // read is stored in the transaction of each batch, under the file's path and a
 // fingerprint of its beginning, so that a grown file goes on where it ended.
-// Memory is bounded: a batch is read while the one before is parsed and the one
-// before that is written. A file that ends in the middle of a message gives what
+// Memory is bounded: a batch is read while the one before is parsed and packed
+// and the one before that is written; one more may wait between. A file that ends in the middle of a message gives what
 // is whole, and the report says so.
 package transfer
 
@@ -26,14 +26,16 @@ import (
 // Limits of an import.
 const (
 	MaxMessage   = 100 << 20 // octets of one message unless set; larger ones are left out and counted
-	batchPosts   = 256       // of one transaction
-	batchOctets  = 4 << 20
+	batchPosts   = 1024      // of one transaction: fewer, larger pieces of the index to merge
+	batchOctets  = 12 << 20
+	firstBatch   = 128  // posts; batches grow, so that all three begin to work soon
 	fingerprints = 4096 // octets of a file's beginning that tell it from others
 )
 
 // Store is what importing stands on; store.Store has it.
 type Store interface {
-	ImportPosts(ctx context.Context, listID int64, posts []*model.NewPost, source string, position int64) (added int, err error)
+	PackPosts(listID int64, posts []*model.NewPost) (*model.Parcel, error)
+	ImportParcel(ctx context.Context, p *model.Parcel, source string, position int64) (added int, err error)
 	ImportPosition(ctx context.Context, listID int64, source string) (position int64, err error)
 }
 
