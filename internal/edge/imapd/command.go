@@ -15,6 +15,7 @@ type command struct {
 	name string // upper case; "UID FETCH" and the like are one name
 	args []byte // what follows the name and its space, without the line end
 	rest *literal
+	cond conditions
 }
 
 // literal is the announcement of a literal at the end of a line (RFC 9051 4.3).

@@ -27,7 +27,7 @@ const patience = 10 * time.Second
 func serve(t testing.TB, m *memory, change ...func(*Options, *times)) (*Server, string) {
 	t.Helper()
 	o := Options{
-		Archive: Over(archive.NewReader(m)), Auth: people{}, Hostname: "mail.example.org",
+		Archive: Over(archive.NewReader(m)), Auth: people{}, Changes: m, Hostname: "mail.example.org",
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: func() time.Time { return noon },
 	}
 	tm := usualTimes()

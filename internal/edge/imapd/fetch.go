@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"context"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
@@ -26,16 +27,33 @@ func (s *session) Fetch(_ *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 	if sel.box == nil {
 		return nil
 	}
-	var args []byte
-	if s.front.cmd != nil {
-		args = s.front.cmd.args
+	c := s.front.cmd
+	if c == nil { // only in tests
+		c = &command{}
 	}
-	f := &fetching{session: s, sel: sel, plan: planOf(o, args)}
+	f := &fetching{session: s, sel: sel, plan: planOf(o, c.args)}
+	f.plan.modseq = c.cond.modseq
+	f.plan.uid = f.plan.uid && (!c.cond.only || strings.HasPrefix(c.name, "UID "))
 	spans := sel.spans(set)
+	if c.cond.changed {
+		m, err := s.modseqsOf(sel)
+		if err != nil {
+			return s.failed("read flags", err)
+		}
+		spans = common(spans, m.changed(sel.rows, c.cond.since))
+	}
 	if f.plan.marks && !sel.readOnly {
 		if err := f.markSeen(spans); err != nil {
 			return s.failed("store flags", err)
 		}
+	}
+	if len(spans) > 0 && (f.plan.modseq || s.told && len(f.now) > 0) {
+		m, err := s.modseqsOf(sel)
+		if err != nil {
+			return s.failed("read flags", err)
+		}
+		f.first = spans[0].from
+		f.modseqs = m.of(sel.rows[f.first:spans[len(spans)-1].to])
 	}
 	if err := f.run(s.ctx, spans); err != nil {
 		return s.failed("fetch", err)
@@ -56,6 +74,9 @@ type fetching struct {
 	plan plan
 	now  map[model.UID]bool // marked \Seen by this command
 	gone bool               // a message was taken away meanwhile
+
+	modseqs []uint64 // of the rows from first on, where they are told
+	first   int
 
 	strange bool     // a part could not be decoded
 	scratch []byte   // for filtered headers
@@ -114,14 +135,14 @@ func (f *fetching) markSeen(spans []span) error {
 	if len(uids) == 0 {
 		return nil
 	}
-	if err := f.front.srv.opt.Archive.SetFlag(f.ctx, model.Mark{Account: f.who.AccountID, List: f.sel.list.ID, Flag: seen}, uids, true); err != nil {
+	if _, err := f.change(f.sel, model.Marking{Edits: []model.FlagEdit{{Flag: seen, UIDs: uids, On: true}}}); err != nil {
 		return err
 	}
 	f.now = make(map[model.UID]bool, len(uids))
 	for _, u := range uids {
 		f.now[u] = true
 	}
-	return f.flagsChanged(f.sel)
+	return f.refreshFlags(f.sel, &ownChange{spans: spans, names: []string{seen}, op: imap.StoreFlagsAdd})
 }
 
 // run goes through the rows in batches: what is light is fetched for a batch at

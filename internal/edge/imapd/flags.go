@@ -87,14 +87,19 @@ func flagList(names []string) []imap.Flag {
 	return flags
 }
 
-// appendFlags writes a FETCH response with the flags of one row.
-func (sel *selected) appendFlags(b []byte, i int, uid bool) []byte {
+// appendFlags writes a FETCH response with the flags of one row, and its
+// mod-sequence unless that is 0.
+func (sel *selected) appendFlags(b []byte, i int, uid bool, modseq uint64) []byte {
 	b = appendInt(append(b, "* "...), int64(i+1))
 	b = append(b, " FETCH ("...)
 	if uid {
 		b = append(appendInt(append(b, "UID "...), int64(sel.rows[i].UID)), ' ')
 	}
-	return append(sel.appendFlagItem(b, sel.rows[i].UID), ")\r\n"...)
+	b = sel.appendFlagItem(b, sel.rows[i].UID)
+	if modseq > 0 {
+		b = appendModSeq(append(b, ' '), modseq)
+	}
+	return append(b, ")\r\n"...)
 }
 
 // appendFlagItem writes FLAGS (...).
@@ -114,7 +119,6 @@ func (sel *selected) appendFlagItem(b []byte, uid model.UID) []byte {
 }
 
 // announceFlags tells which flags another session of the same person changed.
-// Flags that as many posts have as before are taken for unchanged.
 func (s *session) announceFlags(sel *selected) error {
 	select {
 	case <-sel.marked:
@@ -124,29 +128,111 @@ func (s *session) announceFlags(sel *selected) error {
 	if !sel.stale {
 		return nil
 	}
-	flags, err := s.flagsOf(sel.list.ID)
+	if err := s.refreshFlags(sel, nil); err != nil {
+		return err
+	}
+	sel.stale = false
+	return nil
+}
+
+// ownChange is what this session changed itself just now, and tells otherwise.
+type ownChange struct {
+	spans []span
+	names []string
+	op    imap.StoreFlagsOp
+	all   bool // everything about these rows will be told
+}
+
+// expected is whether a row has a flag after our own change, and nobody else's.
+func (o *ownChange) expected(had bool, name string, i int) bool {
+	switch {
+	case o == nil || !within(o.spans, i):
+		return had
+	case slices.Contains(o.names, name):
+		return o.op != imap.StoreFlagsDel
+	}
+	return had && o.op != imap.StoreFlagsSet
+}
+
+// refreshFlags reads the flags again and tells what is not as expected: what
+// other sessions of the person changed.
+func (s *session) refreshFlags(sel *selected, own *ownChange) error {
+	flags, spans, seqs, err := s.newFlags(sel)
 	if err != nil {
 		return s.failed("read flags", err)
 	}
-	sel.stale = false
 	had, names := sel.flags, sel.names()
 	sel.setFlags(flags)
 	if err := s.tellKeywords(sel); err != nil {
 		return err
 	}
-	changed := slices.DeleteFunc(append(names, sel.shown...), func(n string) bool { return had.Count(n) == flags.Count(n) })
-	if len(changed) == 0 {
-		return nil
+	for _, n := range sel.shown {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
 	}
 	return s.front.render(func(b []byte) []byte {
-		for i := range sel.rows {
-			uid := sel.rows[i].UID
-			if slices.ContainsFunc(changed, func(n string) bool { return had.Has(n, uid) != flags.Has(n, uid) }) {
-				b = sel.appendFlags(b, i, true)
+		for _, span := range spans {
+			for i := span.from; i < span.to; i++ {
+				uid := sel.rows[i].UID
+				if own != nil && own.all && within(own.spans, i) {
+					continue
+				}
+				if slices.ContainsFunc(names, func(n string) bool { return own.expected(had.Has(n, uid), n, i) != flags.Has(n, uid) }) {
+					b = sel.appendFlags(b, i, true, seqs[uid])
+				}
 			}
 		}
 		return b
 	})
+}
+
+// newFlags reads the person's flags, and which rows may have changed since the
+// last time: by the log, else all.
+func (s *session) newFlags(sel *selected) (f Flags, spans []span, seqs map[model.UID]uint64, err error) {
+	for range 3 { // until nothing comes in between
+		if !s.condstore() || !s.mayMark() {
+			break
+		}
+		changes, err := s.front.srv.opt.Changes.FlagChanges(s.ctx, s.who.AccountID, sel.list.ID, sel.last.ModSeq())
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if f, err = s.flagsOf(sel.list.ID); err != nil {
+			return nil, nil, nil, err
+		}
+		last, err := s.lastChange(sel.list.ID)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if n := len(changes); n > 0 && changes[n-1].Seq != last.Seq || n == 0 && last.Seq != sel.last.Seq {
+			continue
+		}
+		sel.last = last
+		for _, c := range changes {
+			spans = append(spans, runSpans(sel.rows, c.Runs)...)
+		}
+		spans = joined(spans)
+		if s.told {
+			seqs = sel.modseqsIn(changes)
+		}
+		return f, spans, seqs, nil
+	}
+	f, err = s.flagsOf(sel.list.ID)
+	return f, []span{{0, len(sel.rows)}}, nil, err
+}
+
+// modseqsIn are the mod-sequences of what the changes touched.
+func (sel *selected) modseqsIn(changes []model.FlagChange) map[model.UID]uint64 {
+	seqs := map[model.UID]uint64{}
+	for _, c := range changes {
+		for _, span := range runSpans(sel.rows, c.Runs) {
+			for _, r := range sel.rows[span.from:span.to] {
+				seqs[r.UID] = c.ModSeq() + lift(sel.rows)
+			}
+		}
+	}
+	return seqs
 }
 
 // tellKeywords tells of a keyword the client has not heard of yet.

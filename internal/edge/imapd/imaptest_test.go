@@ -24,7 +24,7 @@ var imaptestGroups = map[string]string{
 	"fetch-binary-mime": "", "fetch-binary-mime-base64": "", "fetch-binary-mime-qp": "",
 	"search-header": "", "search-size": "", "id": "", "logout": "", "nil": "",
 	"sort-addresses": "", "sort-arrival": "", "sort-date": "", "sort-size": "", "sort-subject": "",
-	"fetch": "", "search-sets": "", "esearch": "",
+	"fetch": "", "search-sets": "", "esearch": "", "esearch-condstore": "",
 	"esort": "", "thread": "", "thread2": "", "thread3": "", "thread4": "", "thread5": "", "thread6": "", "thread7": "", "thread8": "",
 
 	"atoms":            "a name that is no modified UTF-7 is BAD, not NO",
@@ -411,5 +411,14 @@ func (s *script) same(want, have string, bound map[string]string) bool {
 		bound[name] = have
 		return true
 	}
-	return strings.EqualFold(s.expand(want), have)
+	want = s.expand(want)
+	if v := variable.FindStringIndex(want); v != nil { // within a response code
+		rest := len(have) - (len(want) - v[1])
+		if rest < v[0] || !strings.EqualFold(want[:v[0]], have[:v[0]]) || !strings.EqualFold(want[v[1]:], have[rest:]) {
+			return false
+		}
+		bound[strings.Trim(want[v[0]:v[1]], "${}")] = have[v[0]:rest]
+		return true
+	}
+	return strings.EqualFold(want, have)
 }

@@ -76,6 +76,10 @@ func (f *front) idleEnd() ([]byte, error) {
 
 // answer runs a command that is the front's own, or says that go-imap gets it.
 func (f *front) answer(c *command) (pass bool, err error) {
+	if err := f.readConditions(c); err != nil {
+		f.refuse(&syntaxError{tag: c.tag, text: err.Error()})
+		return false, nil
+	}
 	switch c.name {
 	case "CAPABILITY":
 		f.put("* CAPABILITY " + f.capabilities() + "\r\n")
@@ -133,11 +137,14 @@ func (f *front) capabilities() string {
 	const always = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID"
 	switch {
 	case f.sess.loggedIn():
-		packing := " COMPRESS=DEFLATE"
-		if f.packed {
-			packing = ""
+		some := ""
+		if !f.packed {
+			some = " COMPRESS=DEFLATE"
 		}
-		return always + " BINARY CHILDREN" + packing +
+		if f.sess.condstore() {
+			some += " CONDSTORE"
+		}
+		return always + " BINARY CHILDREN" + some +
 			" ENABLE ESEARCH ESORT IDLE LIST-EXTENDED LIST-STATUS NAMESPACE SEARCHRES" +
 			" SORT SPECIAL-USE STATUS=SIZE THREAD=REFERENCES UIDPLUS UNSELECT UTF8=ACCEPT WITHIN"
 	case f.mayLogIn() && (f.tls != nil || f.srv.opt.TLSConfig == nil):

@@ -26,13 +26,14 @@ type memory struct {
 	subs   []model.Subscriber
 	posts  map[int64][]*model.NewPost
 	last   map[int64]model.UID
-	marks  map[string][]byte // account:list:flag -> bitmap of the first page
+	log    map[string][]model.FlagChange // account:list
+	marks  map[string][]byte             // account:list:flag -> bitmap of the first page
 	topics map[string]map[chan struct{}]bool
 	broken error // what every question is answered with
 }
 
 func newMemory() *memory {
-	return &memory{posts: map[int64][]*model.NewPost{}, last: map[int64]model.UID{}, marks: map[string][]byte{}, topics: map[string]map[chan struct{}]bool{}}
+	return &memory{posts: map[int64][]*model.NewPost{}, last: map[int64]model.UID{}, log: map[string][]model.FlagChange{}, marks: map[string][]byte{}, topics: map[string]map[chan struct{}]bool{}}
 }
 
 func (m *memory) add(l model.List, members ...string) *model.List {
@@ -352,29 +353,74 @@ func (m *memory) FlagPages(_ context.Context, account, list int64, yield func(fl
 	})
 }
 
-func (m *memory) SetFlag(_ context.Context, mark model.Mark, uids []model.UID, on bool) error {
-	account, list, flag := mark.Account, mark.List, mark.Flag
-	err := m.locked(func() error {
-		k := fmt.Sprintf("%d:%d:%s", account, list, flag)
-		bits := slices.Clone(m.marks[k])
-		if bits == nil {
-			bits = make([]byte, 1024)
-		}
-		for _, u := range uids {
-			if on {
-				bits[u/8] |= 1 << (u % 8)
-			} else {
-				bits[u/8] &^= 1 << (u % 8)
+func (m *memory) SetFlag(ctx context.Context, mark model.Mark, uids []model.UID, on bool) error {
+	_, err := m.ChangeFlags(ctx, model.Marking{Account: mark.Account, List: mark.List, Edits: []model.FlagEdit{{Flag: mark.Flag, UIDs: uids, On: on}}})
+	return err
+}
+
+func (m *memory) ChangeFlags(_ context.Context, mark model.Marking) (left []model.UID, err error) {
+	who := fmt.Sprintf("%d:%d", mark.Account, mark.List)
+	err = m.locked(func() error {
+		for _, c := range m.log[who] {
+			for _, u := range mark.Guard {
+				for _, r := range c.Runs {
+					if mark.Conditional && c.ModSeq() > mark.Since && r.From <= u && u <= r.To && !slices.Contains(left, u) {
+						left = append(left, u)
+					}
+				}
 			}
 		}
-		m.marks[k] = bits
-		if !slices.ContainsFunc(bits, func(b byte) bool { return b != 0 }) {
-			delete(m.marks, k)
+		slices.Sort(left)
+		var touched []model.UID
+		for _, e := range mark.Edits {
+			k := who + ":" + e.Flag
+			bits := slices.Clone(m.marks[k])
+			if bits == nil {
+				bits = make([]byte, 1024)
+			}
+			for _, u := range e.UIDs {
+				switch {
+				case slices.Contains(left, u):
+					continue
+				case e.On:
+					bits[u/8] |= 1 << (u % 8)
+				default:
+					bits[u/8] &^= 1 << (u % 8)
+				}
+				touched = append(touched, u)
+			}
+			m.marks[k] = bits
+			if !slices.ContainsFunc(bits, func(b byte) bool { return b != 0 }) {
+				delete(m.marks, k)
+			}
+		}
+		if len(touched) > 0 {
+			m.log[who] = append(m.log[who], model.FlagChange{Seq: uint64(len(m.log[who]) + 1), UIDNext: m.last[mark.List] + 1, Runs: model.RunsOf(touched)})
 		}
 		return nil
 	})
-	m.wake(fmt.Sprintf("flags:%d:%d", account, list))
-	return err
+	m.wake("flags:" + who)
+	return left, err
+}
+
+func (m *memory) FlagChanges(_ context.Context, account, list int64, since uint64) (all []model.FlagChange, err error) {
+	err = m.locked(func() error {
+		for _, c := range m.log[fmt.Sprintf("%d:%d", account, list)] {
+			if c.ModSeq() > since {
+				all = append(all, c)
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+func (m *memory) LastFlagChange(ctx context.Context, account, list int64) (c model.FlagChange, err error) {
+	all, err := m.FlagChanges(ctx, account, list, 0)
+	if len(all) > 0 {
+		c = all[len(all)-1]
+	}
+	return c, err
 }
 
 // people knows alice and bob, whose passwords are "secret".

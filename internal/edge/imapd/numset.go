@@ -112,6 +112,12 @@ func joined(all []span) []span {
 	return out
 }
 
+// within reports whether a row is in spans.
+func within(spans []span, i int) bool {
+	at := sort.Search(len(spans), func(k int) bool { return spans[k].to > i })
+	return at < len(spans) && spans[at].from <= i
+}
+
 func count(spans []span) int {
 	n := 0
 	for _, s := range spans {

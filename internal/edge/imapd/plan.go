@@ -11,6 +11,7 @@ import (
 // plan is what a FETCH asks for, made once for all its messages.
 type plan struct {
 	uid, flags, size, date, envelope bool
+	modseq                           bool // MODSEQ (RFC 7162)
 	structure, body                  bool // BODYSTRUCTURE, BODY
 	sections                         []section
 	sizes                            []section // BINARY.SIZE

@@ -45,7 +45,7 @@ func imported(t testing.TB, s *store.Store, files ...string) *model.List {
 
 func serveStore(t testing.TB, s *store.Store, change ...func(*Options, *times)) string {
 	t.Helper()
-	over := func(o *Options, _ *times) { o.Archive = Over(archive.NewReader(s)) }
+	over := func(o *Options, _ *times) { o.Archive, o.Changes = Over(archive.NewReader(s)), s }
 	_, addr := serve(t, newMemory(), append([]func(*Options, *times){over}, change...)...)
 	return addr
 }

@@ -87,6 +87,10 @@ func (f *fetching) message(w *composer, i int, raw []byte) {
 		sep()
 		w.b = f.sel.appendFlagItem(w.b, row.UID)
 	}
+	if f.modseqs != nil && (f.plan.modseq || f.now[row.UID]) {
+		sep()
+		w.b = appendModSeq(w.b, f.modseqs[i-f.first])
+	}
 	if f.plan.date {
 		sep()
 		w.b = append(row.ReceivedAt.Time().AppendFormat(append(w.b, `INTERNALDATE "`...), "_2-Jan-2006 15:04:05 -0700"), '"')
@@ -110,6 +114,10 @@ func (f *fetching) message(w *composer, i int, raw []byte) {
 	if len(w.b) >= flushAt {
 		w.flush()
 	}
+}
+
+func appendModSeq(b []byte, n uint64) []byte {
+	return append(strconv.AppendUint(append(b, "MODSEQ ("...), n, 10), ')')
 }
 
 // part is a message being taken apart.

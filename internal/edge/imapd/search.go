@@ -3,6 +3,7 @@ package imapd
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -30,6 +31,7 @@ func (s *session) search(c *command) error {
 	if err != nil {
 		return err
 	}
+	o.seqs = r.seqs
 	s.tellFound(c, found, o)
 	return nil
 }
@@ -46,7 +48,18 @@ func (s *session) reading(c *command) (r *searchReader, done func(), err error) 
 		s.mu.Unlock()
 		return nil, nil, err
 	}
-	return &searchReader{rest: string(c.args), sel: sel, account: s.who.AccountID, now: s.front.srv.opt.Now()}, s.mu.Unlock, nil
+	r = &searchReader{rest: string(c.args), sel: sel, account: s.who.AccountID, now: s.front.srv.opt.Now()}
+	if s.condstore() {
+		r.modseqs = func() ([]uint64, error) {
+			s.knows(true)
+			m, err := s.modseqsOf(sel)
+			if err != nil {
+				return nil, s.failed("read flags", err)
+			}
+			return m.of(sel.rows), nil
+		}
+	}
+	return r, s.mu.Unlock, nil
 }
 
 // matching reads the search keys and gives the places of the rows that match, in
@@ -133,6 +146,27 @@ func (sel *selected) save(found []int, o searchOptions) {
 // searchOptions is what is asked of the result (RFC 9051 6.4.4, RETURN).
 type searchOptions struct {
 	given, all, min, max, count, save bool
+
+	seqs []uint64 // of all rows, where the search was for mod-sequences
+}
+
+// highest is the mod-sequence of what is told of a result (RFC 7162 3.1.5, RFC
+// 4731 3.2); 0: none is told.
+func (o searchOptions) highest(found []int) (top uint64) {
+	if o.seqs == nil || len(found) == 0 {
+		return 0
+	}
+	if ends := o.given && !o.all && !o.count; ends && o.min && o.max {
+		found = []int{found[0], found[len(found)-1]}
+	} else if ends && o.min {
+		found = found[:1]
+	} else if ends && o.max {
+		found = found[len(found)-1:]
+	}
+	for _, i := range found {
+		top = max(top, o.seqs[i])
+	}
+	return top
 }
 
 // tellFound writes SEARCH or SORT, or ESEARCH. Nothing but SAVE asked: nothing is
@@ -149,11 +183,15 @@ func (s *session) tellFound(c *command, found []int, o searchOptions) {
 	if o.given && o.save && !o.all && !o.min && !o.max && !o.count {
 		return
 	}
+	top := o.highest(found)
 	_ = s.front.render(func(b []byte) []byte {
 		if !extended {
 			b = append(append(b, "* "...), strings.TrimPrefix(c.name, "UID ")...)
 			for _, i := range found {
 				b = appendInt(append(b, ' '), number(i))
+			}
+			if top > 0 {
+				b = append(strconv.AppendUint(append(b, " (MODSEQ "...), top, 10), ')')
 			}
 			return append(b, "\r\n"...)
 		}
@@ -174,6 +212,9 @@ func (s *session) tellFound(c *command, found []int, o searchOptions) {
 		}
 		if o.count {
 			b = appendInt(append(b, " COUNT "...), int64(len(found)))
+		}
+		if top > 0 {
+			b = strconv.AppendUint(append(b, " MODSEQ "...), top, 10)
 		}
 		return append(b, "\r\n"...)
 	})

@@ -60,6 +60,8 @@ func (r *searchReader) key(word string) (archive.Query, error) {
 	case "TEXT":
 		value, err := r.text()
 		return archive.Phrase(textColumns, value, true), err
+	case "MODSEQ":
+		return r.modseq()
 	case "LARGER", "SMALLER", "OLDER", "YOUNGER":
 		n, err := r.number()
 		if err != nil {
@@ -71,6 +73,36 @@ func (r *searchReader) key(word string) (archive.Query, error) {
 		return q, err
 	}
 	return r.set(word, false)
+}
+
+// modseq reads MODSEQ with or without the name of a flag, which does not matter
+// here: a message has one mod-sequence (RFC 7162 3.1.5).
+func (r *searchReader) modseq() (q archive.Query, err error) {
+	if r.modseqs == nil {
+		return q, &syntaxError{text: "There are no mod-sequences here"}
+	}
+	if strings.HasPrefix(r.rest, ` "`) {
+		if _, err := r.text(); err != nil {
+			return q, err
+		}
+		if _, err := r.text(); err != nil {
+			return q, err
+		}
+	}
+	since, err := r.number()
+	if err != nil {
+		return q, err
+	}
+	if r.seqs == nil {
+		if r.seqs, err = r.modseqs(); err != nil {
+			return q, err
+		}
+	}
+	rows, seqs := r.sel.rows, r.seqs
+	return archive.Where(func(uid model.UID) bool {
+		i, ok := rowOf(rows, uid)
+		return ok && seqs[i] >= uint64(since)
+	}), nil
 }
 
 func (r *searchReader) flag(name string) archive.Query {

@@ -1,7 +1,6 @@
 package imapd
 
 import (
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +20,9 @@ type searchReader struct {
 	account int64
 	now     time.Time
 	n       int // keys read
+
+	modseqs func() ([]uint64, error) // of all rows; nil: there are none
+	seqs    []uint64                 // once they were asked for
 }
 
 // options reads RETURN (...) and CHARSET, as SEARCH has them.
@@ -198,10 +200,6 @@ func (r *searchReader) among(spans []span) archive.Query {
 	rows := r.sel.rows
 	return archive.Where(func(uid model.UID) bool {
 		i, ok := rowOf(rows, uid)
-		if !ok {
-			return false
-		}
-		at := sort.Search(len(spans), func(k int) bool { return spans[k].to > i })
-		return at < len(spans) && spans[at].from <= i
+		return ok && within(spans, i)
 	})
 }

@@ -30,6 +30,7 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 		}
 	}
 	s.sel = sel
+	s.highest = highest(sel.rows, sel.last)
 	sel.keywords = sel.names()
 	data.Flags = flagList(sel.keywords)
 	if !sel.readOnly {
@@ -58,6 +59,14 @@ func (s *session) openList(sel *selected, l *model.List) (*imap.SelectData, erro
 	}
 	if err := box.index.Refresh(s.ctx); err != nil {
 		return fail(err)
+	}
+	if sel.last, err = s.lastChange(l.ID); err != nil {
+		return fail(err)
+	}
+	if sel.last.UIDNext > box.index.UIDNext() { // a post came before the change: it is to be told too
+		if err := box.index.Refresh(s.ctx); err != nil {
+			return fail(err)
+		}
 	}
 	next := box.index.UIDNext() // before the rows: it may only be too small, never the UID of a row not told
 	sel.rows = box.index.Rows()
@@ -128,8 +137,15 @@ func (s *session) status(n node) (*imap.StatusData, error) {
 	var size, none int64
 	data := &imap.StatusData{Mailbox: n.name, UIDNext: 1, UIDValidity: 1,
 		NumMessages: &messages, NumRecent: &zero, NumUnseen: &unseen, NumDeleted: &zero, Size: &size, AppendLimit: &zero, DeletedStorage: &none}
-	if n.list == nil {
+	if s.highest = 1; n.list == nil {
 		return data, nil
+	}
+	var last model.FlagChange
+	if c := s.front.cmd; c != nil && c.cond.modseq {
+		var err error
+		if last, err = s.lastChange(n.list.ID); err != nil {
+			return nil, s.failed("read flags", err)
+		}
 	}
 	index, err := s.front.srv.opt.Archive.Open(s.ctx, n.list.ID)
 	if err != nil {
@@ -141,6 +157,7 @@ func (s *session) status(n node) (*imap.StatusData, error) {
 	}
 	rows := index.Rows()
 	messages = uint32(len(rows))
+	s.highest = highest(rows, last)
 	unseen = messages - uint32(min(flags.Count(seen), len(rows)))
 	size = s.front.srv.sizes.total(n.list.ID, rows)
 	data.UIDNext, data.UIDValidity = imap.UID(index.UIDNext()), index.UIDValidity()

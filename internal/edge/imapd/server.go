@@ -22,6 +22,11 @@
 //
 // SORT and THREAD take what SEARCH finds; the archive puts it in order.
 //
+// Mod-sequences (modseq.go) come from a log of each person's changes of flags;
+// nothing is written for readers when a post comes. Go-imap does not know them:
+// the front takes what is about them out of a command before and puts it into the
+// responses after (condstore.go).
+//
 // Everything that would change the archive is refused with a sentence that
 // says what to do instead.
 package imapd
@@ -54,6 +59,7 @@ type Authenticator interface {
 type Options struct {
 	Archive  Archive       // required
 	Auth     Authenticator // required
+	Changes  Changes       // nil: no mod-sequences
 	Hostname string        // our name in the greeting
 
 	TLSConfig         *tls.Config // for STARTTLS and ServeTLS; nil: no TLS

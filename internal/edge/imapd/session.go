@@ -25,6 +25,8 @@ type session struct {
 	who      model.Actor
 	in       bool // logged in
 	failures int
+	told     bool   // the client knows of mod-sequences
+	highest  uint64 // of the mailbox being opened or asked about
 
 	mu     sync.Mutex
 	sel    *selected // nil: no mailbox is selected
@@ -39,11 +41,12 @@ type selected struct {
 	readOnly bool
 	rows     []archive.Row // what the client has been told of
 	flags    Flags
-	shown    []string  // its names, as far as IMAP can say them
-	said     []string  // and how it says them
-	keywords []string  // flags the client has been told of
-	checked  time.Time // when the right to read was last looked up
-	lost     bool      // and is gone: the connection ends
+	last     model.FlagChange // the last that flags has
+	shown    []string         // its names, as far as IMAP can say them
+	said     []string         // and how it says them
+	keywords []string         // flags the client has been told of
+	checked  time.Time        // when the right to read was last looked up
+	lost     bool             // and is gone: the connection ends
 	saved    []model.UID
 	wake     chan struct{} // something happened in the box
 

@@ -66,6 +66,7 @@ func (s *session) sort(c *command) error {
 		}
 		found = r.sel.located(uids)
 	}
+	o.seqs = r.seqs
 	s.tellFound(c, found, o)
 	return nil
 }

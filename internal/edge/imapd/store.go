@@ -25,28 +25,64 @@ func (s *session) Store(_ *imapserver.FetchWriter, set imap.NumSet, change *imap
 	case sel.box == nil:
 		return nil
 	}
+	if err := s.announceFlags(sel); err != nil { // a change elsewhere came before this one
+		return err
+	}
 	names, err := sel.storable(change)
 	if err != nil {
 		return err
 	}
-	spans := sel.spans(set)
-	changed, err := s.storeFlags(sel, spans, names, change.Op)
+	var cond conditions
+	uid := false
+	if c := s.front.cmd; c != nil {
+		cond, uid = c.cond, strings.HasPrefix(c.name, "UID ")
+	}
+	spans, left, err := s.mark(sel, sel.spans(set), change.Op, names, cond)
 	if err != nil {
 		return s.failed("store flags", err)
 	}
-	if changed {
-		if err := s.flagsChanged(sel); err != nil {
-			return err
-		}
+	if len(left) > 0 {
+		s.front.cmd.cond.left = string(sel.appendSet(nil, left, uid))
 	}
-	if change.Silent {
+	if err := s.refreshFlags(sel, &ownChange{spans, names, change.Op, !change.Silent}); err != nil {
+		return err
+	}
+	return s.tellStored(sel, spans, uid, change.Silent)
+}
+
+// tellStored answers STORE with the flags of the messages, and where the client
+// knows of them their mod-sequences (RFC 7162 3.1.3): these also when it asked
+// for silence.
+func (s *session) tellStored(sel *selected, spans []span, uid, silent bool) error {
+	if silent && !s.told || len(spans) == 0 {
 		return nil
 	}
-	uid := s.front.cmd != nil && strings.HasPrefix(s.front.cmd.name, "UID ")
+	var m *modseqs
+	if s.told {
+		var err error
+		if m, err = s.modseqsOf(sel); err != nil {
+			return s.failed("read flags", err)
+		}
+	}
 	for _, span := range spans {
+		var seqs []uint64
+		if m != nil {
+			seqs = m.of(sel.rows[span.from:span.to])
+		}
 		err := s.front.render(func(b []byte) []byte {
 			for i := span.from; i < span.to; i++ {
-				b = sel.appendFlags(b, i, uid)
+				switch {
+				case m == nil:
+					b = sel.appendFlags(b, i, uid, 0)
+				case !silent:
+					b = sel.appendFlags(b, i, uid, seqs[i-span.from])
+				default:
+					b = append(appendInt(append(b, "* "...), int64(i+1)), " FETCH ("...)
+					if uid {
+						b = append(appendInt(append(b, "UID "...), int64(sel.rows[i].UID)), ' ')
+					}
+					b = append(appendModSeq(b, seqs[i-span.from]), ")\r\n"...)
+				}
 			}
 			return b
 		})
@@ -57,15 +93,20 @@ func (s *session) Store(_ *imapserver.FetchWriter, set imap.NumSet, change *imap
 	return nil
 }
 
-// flagsChanged reads the flags again. The person's other sessions hear of it
-// from the archive.
-func (s *session) flagsChanged(sel *selected) error {
-	flags, err := s.flagsOf(sel.list.ID)
-	if err != nil {
-		return s.failed("read flags", err)
+// appendSet writes rows as a sequence set.
+func (sel *selected) appendSet(b []byte, spans []span, uid bool) []byte {
+	var places []int
+	for _, s := range spans {
+		for i := s.from; i < s.to; i++ {
+			places = append(places, i)
+		}
 	}
-	sel.setFlags(flags)
-	return s.tellKeywords(sel)
+	return appendRuns(b, places, func(i int) int64 {
+		if uid {
+			return int64(sel.rows[i].UID)
+		}
+		return int64(i + 1)
+	})
 }
 
 // storable gives the flags of a change as they are kept.
@@ -98,8 +139,49 @@ func (sel *selected) storable(change *imap.StoreFlags) ([]string, error) {
 	return names, nil
 }
 
-// storeFlags writes only what changes, and says whether anything did.
-func (s *session) storeFlags(sel *selected, spans []span, names []string, op imap.StoreFlagsOp) (changed bool, err error) {
+// mark changes flags where they are not so already. A conditional change leaves
+// alone what has a mod-sequence above the client's; done is the rest.
+func (s *session) mark(sel *selected, spans []span, op imap.StoreFlagsOp, names []string, cond conditions) (done, left []span, err error) {
+	m := model.Marking{Conditional: cond.unless}
+	if cond.unless {
+		seqs, err := s.modseqsOf(sel)
+		if err != nil {
+			return nil, nil, err
+		}
+		left = common(spans, seqs.changed(sel.rows, cond.since))
+		spans = without(spans, left)
+		m.Since = cond.since - min(cond.since, seqs.lift)
+		for _, span := range spans {
+			for _, r := range sel.rows[span.from:span.to] {
+				m.Guard = append(m.Guard, r.UID)
+			}
+		}
+	}
+	m.Edits = sel.edits(spans, names, op)
+	kept, err := s.change(sel, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	more := uidSpans(sel.rows, kept) // changed since we looked
+	return without(spans, more), joined(append(left, more...)), nil
+}
+
+// change carries out a Marking of the person on the selected list.
+func (s *session) change(sel *selected, m model.Marking) (left []model.UID, err error) {
+	m.Account, m.List = s.who.AccountID, sel.list.ID
+	if s.condstore() {
+		return s.front.srv.opt.Changes.ChangeFlags(s.ctx, m)
+	}
+	for _, e := range m.Edits {
+		if err := s.front.srv.opt.Archive.SetFlag(s.ctx, model.Mark{Account: m.Account, List: m.List, Flag: e.Flag}, e.UIDs, e.On); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// edits are the changes of flags that are not so already.
+func (sel *selected) edits(spans []span, names []string, op imap.StoreFlagsOp) (edits []model.FlagEdit) {
 	touched := slices.Clone(names)
 	if op == imap.StoreFlagsSet {
 		for _, n := range sel.shown {
@@ -109,22 +191,17 @@ func (s *session) storeFlags(sel *selected, spans []span, names []string, op ima
 		}
 	}
 	for _, name := range touched {
-		on := op != imap.StoreFlagsDel && slices.Contains(names, name)
-		var uids []model.UID
+		e := model.FlagEdit{Flag: name, On: op != imap.StoreFlagsDel && slices.Contains(names, name)}
 		for _, span := range spans {
 			for _, r := range sel.rows[span.from:span.to] {
-				if sel.flags.Has(name, r.UID) != on {
-					uids = append(uids, r.UID)
+				if sel.flags.Has(name, r.UID) != e.On {
+					e.UIDs = append(e.UIDs, r.UID)
 				}
 			}
 		}
-		if len(uids) == 0 {
-			continue
+		if len(e.UIDs) > 0 {
+			edits = append(edits, e)
 		}
-		if err := s.front.srv.opt.Archive.SetFlag(s.ctx, model.Mark{Account: s.who.AccountID, List: sel.list.ID, Flag: name}, uids, on); err != nil {
-			return changed, err
-		}
-		changed = true
 	}
-	return changed, nil
+	return edits
 }

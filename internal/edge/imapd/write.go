@@ -21,6 +21,8 @@ func (f *front) Write(p []byte) (int, error) {
 		}
 	case f.cmd != nil && bytes.HasPrefix(p, f.cmd.tagged()):
 		line = f.outcome(p)
+	case f.cmd != nil:
+		line = f.conditioned(p)
 	}
 	return len(p), f.gather(line)
 }
@@ -42,6 +44,9 @@ func (f *front) outcome(p []byte) []byte {
 		return []byte(c.tag + " OK [CAPABILITY " + f.capabilities() + "] You are logged in\r\n")
 	case bytes.HasPrefix(status, []byte("OK [READ-WRITE]")) && !f.sess.mayMark():
 		return bytes.Replace(p, []byte("[READ-WRITE]"), []byte("[READ-ONLY]"), 1)
+	case c.cond.left != "" && bytes.HasPrefix(status, []byte("OK")):
+		f.bad = 0
+		return []byte(c.tag + " OK [MODIFIED " + c.cond.left + "] Some had changed and were left alone\r\n")
 	default:
 		f.bad = 0
 	}

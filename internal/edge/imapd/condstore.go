@@ -1,0 +1,211 @@
+package imapd
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// conditions is what a command says about mod-sequences (RFC 7162). The front
+// takes it out of the command, because go-imap does not know it.
+type conditions struct {
+	modseq bool // MODSEQ or HIGHESTMODSEQ is asked for
+	only   bool // and nothing else: what go-imap is asked in its place is not told
+
+	changed bool   // CHANGEDSINCE
+	unless  bool   // UNCHANGEDSINCE
+	since   uint64 // for both
+
+	enable bool   // ENABLE CONDSTORE
+	left   string // what a conditional STORE left alone: a sequence set
+}
+
+// readConditions takes what is about mod-sequences out of a command.
+func (f *front) readConditions(c *command) error {
+	if !f.sess.condstore() || !f.sess.loggedIn() {
+		return nil
+	}
+	before := len(c.args)
+	switch c.name {
+	case "SELECT", "EXAMINE":
+		name, rest, ok := firstAString(string(c.args))
+		if ok && name != "" && strings.EqualFold(strings.TrimSpace(rest), "(CONDSTORE)") {
+			c.args = c.args[:len(c.args)-len(rest)]
+		}
+	case "STATUS", "LIST":
+		c.takeStatus()
+	case "ENABLE":
+		for _, w := range strings.Fields(string(c.args)) {
+			c.cond.enable = c.cond.enable || strings.EqualFold(w, "CONDSTORE")
+		}
+	case "FETCH", "UID FETCH":
+		if err := c.takeFetch(); err != nil {
+			return err
+		}
+	case "STORE", "UID STORE":
+		if err := c.takeStore(); err != nil {
+			return err
+		}
+	}
+	if len(c.args) != before || c.cond != (conditions{}) {
+		f.sess.beginCondstore(c.name != "SELECT" && c.name != "EXAMINE")
+	}
+	return nil
+}
+
+// beginCondstore notes that the client knows of mod-sequences: from then on it
+// is told them with each change of flags, and at once the mailbox's (RFC 7162
+// 3.1).
+func (s *session) beginCondstore(tell bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.knows(tell)
+}
+
+func (s *session) knows(tell bool) {
+	if s.told {
+		return
+	}
+	s.told = true
+	if tell && s.sel != nil {
+		s.front.put("* OK [HIGHESTMODSEQ " + strconv.FormatUint(highest(s.sel.rows, s.sel.last), 10) + "] Highest\r\n")
+	}
+}
+
+// takeStatus takes HIGHESTMODSEQ out of the items of STATUS, or of LIST RETURN
+// (STATUS (...)). Where nothing is left go-imap is asked for MESSAGES instead.
+func (c *command) takeStatus() {
+	const word = "HIGHESTMODSEQ"
+	at, depth, quoted := -1, 0, false
+	for i := 0; i < len(c.args) && at < 0; i++ {
+		switch b := c.args[i]; {
+		case quoted:
+			if b == '\\' {
+				i++
+			}
+			quoted = b != '"'
+		case b == '"':
+			quoted = true
+		case b == '(':
+			depth++
+		case b == ')':
+			depth--
+		case depth > 0 && len(c.args)-i > len(word) && strings.EqualFold(string(c.args[i:i+len(word)]), word) &&
+			bytes.IndexByte([]byte(" ("), c.args[i-1]) >= 0 && bytes.IndexByte([]byte(" )"), c.args[i+len(word)]) >= 0:
+			at = i
+		}
+	}
+	if at < 0 {
+		return
+	}
+	c.cond.modseq = true
+	head, tail := c.args[:at], c.args[at+len(word):]
+	switch {
+	case head[at-1] == '(' && tail[0] == ')':
+		c.cond.only = true
+		c.args = append(append(bytes.Clone(head), "MESSAGES"...), tail...)
+	case tail[0] == ' ':
+		c.args = append(bytes.Clone(head), tail[1:]...)
+	default:
+		c.args = append(bytes.Clone(head[:at-1]), tail...)
+	}
+}
+
+// takeFetch takes MODSEQ out of the items of FETCH, and CHANGEDSINCE, which
+// asks for it too (RFC 7162 3.1.4).
+func (c *command) takeFetch() error {
+	set, rest, ok := strings.Cut(string(c.args), " ")
+	if !ok {
+		return nil
+	}
+	item, after := cutItem(strings.TrimLeft(rest, " "))
+	if n, found, err := modifier(after, "CHANGEDSINCE"); err != nil {
+		return err
+	} else if found {
+		c.cond.changed, c.cond.modseq, c.cond.since = true, true, n
+		after = ""
+	}
+	list := strings.HasPrefix(item, "(") && strings.HasSuffix(item, ")")
+	inner := item
+	if list {
+		inner = item[1 : len(item)-1]
+	}
+	var kept []string
+	for left := inner; left != ""; {
+		var one string
+		if one, left = cutItem(left); strings.EqualFold(one, "MODSEQ") {
+			c.cond.modseq = true
+			continue
+		}
+		kept = append(kept, one)
+	}
+	if len(kept) == 0 && c.cond.modseq {
+		c.cond.only = true
+		kept = []string{"UID"}
+	}
+	if !c.cond.modseq {
+		return nil
+	}
+	item = strings.Join(kept, " ")
+	if list {
+		item = "(" + item + ")"
+	}
+	c.args = []byte(set + " " + item)
+	if after != "" {
+		c.args = append(append(c.args, ' '), after...)
+	}
+	return nil
+}
+
+// takeStore takes UNCHANGEDSINCE out of STORE (RFC 7162 3.1.3).
+func (c *command) takeStore() error {
+	set, rest, _ := strings.Cut(string(c.args), " ")
+	if !strings.HasPrefix(rest, "(") {
+		return nil
+	}
+	item, after := cutItem(rest)
+	n, found, err := modifier(item, "UNCHANGEDSINCE")
+	if found {
+		c.cond.unless, c.cond.since = true, n
+		c.args = []byte(set + " " + after)
+	}
+	return err
+}
+
+// modifier reads "(NAME number)".
+func modifier(text, name string) (n uint64, found bool, err error) {
+	text = strings.TrimSpace(text)
+	if !strings.HasPrefix(text, "(") || !strings.HasSuffix(text, ")") {
+		return 0, false, nil
+	}
+	f := strings.Fields(text[1 : len(text)-1])
+	if len(f) != 2 || !strings.EqualFold(f[0], name) {
+		return 0, false, nil
+	}
+	n, err = strconv.ParseUint(f[1], 10, 63)
+	if err != nil {
+		return 0, false, &syntaxError{text: "A mod-sequence is a number"}
+	}
+	return n, true, nil
+}
+
+// conditioned puts into go-imap's responses what it does not know of.
+func (f *front) conditioned(p []byte) []byte {
+	c := f.cmd
+	number := strconv.FormatUint(f.sess.highest, 10)
+	switch {
+	case c.cond.enable && bytes.HasPrefix(p, []byte("* ENABLED")):
+		return append(bytes.Clone(bytes.TrimRight(p, "\r\n")), " CONDSTORE\r\n"...)
+	case c.cond.modseq && bytes.HasPrefix(p, []byte("* STATUS ")):
+		head := bytes.Clone(bytes.TrimSuffix(p, []byte(")\r\n")))
+		if c.cond.only {
+			head = head[:bytes.LastIndexByte(head, '(')+1]
+		} else {
+			head = append(head, ' ')
+		}
+		return append(head, "HIGHESTMODSEQ "+number+")\r\n"...)
+	case (c.name == "SELECT" || c.name == "EXAMINE") && f.sess.condstore() && bytes.HasPrefix(p, []byte("* OK [UIDNEXT ")):
+		return append(bytes.Clone(p), "* OK [HIGHESTMODSEQ "+number+"] Highest\r\n"...)
+	}
+	return p
+}
