@@ -49,6 +49,13 @@ func (s *Store) FindPosts(ctx context.Context, ids []model.PostID) ([]model.Post
 	return out, nil
 }
 
+// PostsOfThread gives the ids of the posts of a thread, in order.
+func (s *Store) PostsOfThread(ctx context.Context, thread model.PostID) (ids []model.PostID, err error) {
+	first, last := postRange(thread.List(), 0, 1<<32-1)
+	err = s.read(ctx).Raw("SELECT id FROM posts WHERE thread_id = ? AND id BETWEEN ? AND ? ORDER BY id", thread, first, last).Scan(&ids).Error
+	return ids, s.fault(err)
+}
+
 // FindPostByKey gives the post with this identity (model.KeyMessageID ...) on
 // the list, 0 when there is none.
 func (s *Store) FindPostByKey(ctx context.Context, listID int64, kind int, key []byte) (model.PostID, error) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,16 +112,19 @@ func (s *Store) MatchPosts(ctx context.Context, listID int64, m model.Match, yie
 	if err != nil {
 		return err
 	}
-	sql := "SELECT " + id + " FROM post_fts WHERE " + condition + " AND " + id + " BETWEEN ? AND ? ORDER BY " + id
+	where := " FROM post_fts WHERE " + condition + " AND " + id + " BETWEEN ? AND ? ORDER BY " + id
 	args = append(args, from, to)
+	if s.dialect == SQLite && !m.Newest && m.Limit == 0 {
+		return s.matchAll(ctx, where, args, yield)
+	}
 	if m.Newest {
-		sql += " DESC"
+		where += " DESC"
 	}
 	if m.Limit > 0 {
-		sql += " LIMIT ?"
+		where += " LIMIT ?"
 		args = append(args, m.Limit)
 	}
-	rows, err := s.read(ctx).Raw(sql, args...).Rows()
+	rows, err := s.read(ctx).Raw("SELECT "+id+where, args...).Rows()
 	if err != nil {
 		return s.fault(err)
 	}
@@ -132,6 +136,35 @@ func (s *Store) MatchPosts(ctx context.Context, listID int64, m model.Match, yie
 		}
 		if !yield(id.UID()) {
 			return nil
+		}
+	}
+	return s.fault(rows.Err())
+}
+
+// matchAll asks SQLite for all matches in one row: handing a row to Go costs
+// several times what finding it did.
+func (s *Store) matchAll(ctx context.Context, where string, args []any, yield func(model.UID) bool) error {
+	var all sql.RawBytes
+	rows, err := s.read(ctx).Raw("SELECT group_concat(uid) FROM (SELECT rowid & 4294967295 AS uid"+where+")", args...).Rows()
+	if err != nil {
+		return s.fault(err)
+	}
+	defer rows.Close()
+	if rows.Next() {
+		if err := rows.Scan(&all); err != nil {
+			return s.fault(err)
+		}
+		uid := model.UID(0)
+		for i, c := range all {
+			if c != ',' {
+				uid = uid*10 + model.UID(c-'0')
+			}
+			if c == ',' || i == len(all)-1 {
+				if !yield(uid) {
+					return nil
+				}
+				uid = 0
+			}
 		}
 	}
 	return s.fault(rows.Err())

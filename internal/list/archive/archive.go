@@ -65,6 +65,12 @@ type Columned interface {
 	PostColumns(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
 }
 
+// Threaded is a store that finds the posts of a thread at once. Without it the
+// graph of the list is read.
+type Threaded interface {
+	PostsOfThread(ctx context.Context, thread model.PostID) ([]model.PostID, error)
+}
+
 // Words is the full-text index.
 type Words interface {
 	MatchPosts(ctx context.Context, listID int64, m model.Match, yield func(model.UID) bool) error

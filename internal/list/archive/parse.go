@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,21 +11,24 @@ import (
 	"plenary/internal/model"
 )
 
-// maxQuery bounds a query as a person types it.
+// Bounds of a query as a person types it.
 const (
 	maxQuery = 2000 // octets
 	maxTerms = 50
+	maxDepth = 20 // of brackets
 )
 
 // Parse reads a query as a person types it. Terms stand side by side and must
 // all be there; OR parts groups of terms, any one of which will do; a minus in
-// front means not. A term is a word, a beginning of one (shel*), a "phrase", or
-// one of these behind a prefix that says where to look:
+// front, or NOT, means not; brackets hold together. A term is a word, a
+// beginning of one (shel*), a "phrase", or one of these behind a prefix that
+// says where to look:
 //
 //	s: subject   f: author   t: c: a: To, Cc, any address
 //	b: body   nq: own words of the body   q: quoted lines   n: names of attachments
-//	m: Message-ID   d: date sent, d:2026-03-01..2026-03-31, d:2.weeks.ago..
-//	has:attachment
+//	m: Message-ID   thread: the thread of a Message-ID or number   list: a list
+//	d: date sent, d:2026-03-01..2026-03-31, d:2.weeks.ago.., d:last.month..
+//	has:attachment   is:unread is:read is:flagged is:answered
 //
 // now is what "ago" counts from. A query that cannot be meant is Invalid, with
 // a sentence that explains it.
@@ -32,31 +36,115 @@ func Parse(text string, now time.Time) (Query, error) {
 	if len(text) > maxQuery || !utf8.ValidString(text) {
 		return Query{}, fault.New(fault.Invalid, "the search is longer than %d characters, or not text", maxQuery)
 	}
-	var groups, group []Query
-	terms := splitTerms(text)
-	if len(terms) > maxTerms {
-		return Query{}, fault.New(fault.Invalid, "the search has more than %d terms", maxTerms)
-	}
-	for i, t := range terms {
-		if t.value == "OR" && t.field == "" && !t.quoted && !t.not {
-			if len(group) == 0 || i == len(terms)-1 {
-				return Query{}, fault.New(fault.Invalid, "OR stands between two things to search for")
-			}
-			groups, group = append(groups, And(group...)), nil
-			continue
+	p := &parser{now: now, open: []bracket{{}}}
+	for text = skipSpace(text); text != ""; text = skipSpace(text) {
+		if p.terms++; p.terms > maxTerms {
+			return Query{}, fault.New(fault.Invalid, "the search has more than %d terms", maxTerms)
 		}
-		q, ok, err := t.query(now)
-		if err != nil {
+		var err error
+		if text, err = p.next(text); err != nil {
 			return Query{}, err
 		}
-		if ok {
-			group = append(group, q)
+	}
+	if len(p.open) > 1 {
+		return Query{}, fault.New(fault.Invalid, "a bracket is opened and not closed")
+	}
+	q, ok, err := p.open[0].all()
+	if err == nil && !ok {
+		err = fault.New(fault.Invalid, "say what to search for: words of letters or digits")
+	}
+	return q, err
+}
+
+func skipSpace(s string) string { return strings.TrimLeft(s, " \t\r\n") }
+
+// parser is a query half read; open are the brackets around the place it is at.
+type parser struct {
+	now   time.Time
+	terms int
+	open  []bracket
+}
+
+// bracket is what stands between brackets: groups parted by OR.
+type bracket struct {
+	groups []Query
+	terms  []Query
+	not    bool // a minus stood before the bracket
+	before bool // a NOT waits for what it negates
+	or     bool // an OR waits for what follows
+}
+
+// next reads one term, bracket or operator off the front.
+func (p *parser) next(text string) (rest string, err error) {
+	b := &p.open[len(p.open)-1]
+	switch {
+	case strings.HasPrefix(text, "("), strings.HasPrefix(text, "-("), strings.HasPrefix(text, "!("):
+		if len(p.open) > maxDepth {
+			return "", fault.New(fault.Invalid, "more than %d brackets inside each other", maxDepth)
+		}
+		not := (text[0] != '(') != b.before
+		b.before = false
+		p.open = append(p.open, bracket{not: not})
+		return strings.TrimLeft(text, "-!")[1:], nil
+	case text[0] == ')':
+		if len(p.open) == 1 {
+			return "", fault.New(fault.Invalid, "a bracket is closed that was not opened")
+		}
+		p.open = p.open[:len(p.open)-1]
+		q, ok, err := b.all()
+		if ok && b.not {
+			q = Not(q)
+		}
+		p.open[len(p.open)-1].add(q, ok)
+		return text[1:], err
+	}
+	t, rest := cutTerm(text)
+	if !t.not && t.field == "" && !t.quoted && !t.prefix {
+		switch t.value {
+		case "AND":
+			return rest, nil
+		case "NOT":
+			b.before = !b.before
+			return rest, nil
+		case "OR":
+			return rest, b.part()
 		}
 	}
-	if len(group) == 0 {
-		return Query{}, fault.New(fault.Invalid, "say what to search for: words of letters or digits")
+	t.not, b.before = t.not != b.before, false
+	q, ok, err := t.query(p.now)
+	b.add(q, ok)
+	return rest, err
+}
+
+func (b *bracket) add(q Query, ok bool) {
+	b.or = false
+	if ok {
+		b.terms = append(b.terms, q)
 	}
-	return Or(append(groups, And(group...))...), nil
+}
+
+func badOr() error { return fault.New(fault.Invalid, "OR stands between two things to search for") }
+
+// part ends a group of terms.
+func (b *bracket) part() error {
+	if len(b.terms) == 0 || b.before {
+		return badOr()
+	}
+	b.groups, b.terms, b.or = append(b.groups, And(b.terms...)), nil, true
+	return nil
+}
+
+// all joins the groups; ok is false where there is nothing to search for.
+func (b *bracket) all() (q Query, ok bool, err error) {
+	switch {
+	case b.or, len(b.groups) > 0 && len(b.terms) == 0:
+		return q, false, badOr()
+	case b.before:
+		return q, false, fault.New(fault.Invalid, "NOT stands before what is not sought")
+	case len(b.terms) == 0:
+		return q, false, nil
+	}
+	return Or(append(b.groups, And(b.terms...))...), true, nil
 }
 
 // term is one thing to search for.
@@ -68,37 +156,30 @@ type term struct {
 	prefix bool // a * stood behind it
 }
 
-// splitTerms cuts a query at spaces and quotation marks. It takes any text.
-func splitTerms(text string) []term {
-	var out []term
-	for {
-		text = strings.TrimLeft(text, " \t\r\n()")
-		if text == "" {
-			return out
-		}
-		var t term
-		if len(text) > 1 && (text[0] == '-' || text[0] == '!') {
-			t.not, text = true, text[1:]
-		}
-		if head, rest, ok := strings.Cut(text, ":"); ok && knownField(strings.ToLower(head)) {
-			t.field, text = strings.ToLower(head), rest
-		}
-		if strings.HasPrefix(text, `"`) {
-			t.quoted = true
-			t.value, text, _ = strings.Cut(text[1:], `"`)
-		} else {
-			n := strings.IndexAny(text, " \t\r\n\"()")
-			if n < 0 {
-				n = len(text)
-			}
-			t.value, text = text[:n], text[n:]
-		}
-		if t.quoted && strings.HasPrefix(text, "*") || !t.quoted && strings.HasSuffix(t.value, "*") {
-			t.prefix, text = true, strings.TrimPrefix(text, "*")
-			t.value = strings.TrimRight(t.value, "*")
-		}
-		out = append(out, t)
+// cutTerm reads the first term of text, which begins with none of space and
+// brackets. It takes any text.
+func cutTerm(text string) (t term, rest string) {
+	if len(text) > 1 && (text[0] == '-' || text[0] == '!') {
+		t.not, text = true, text[1:]
 	}
+	if head, after, ok := strings.Cut(text, ":"); ok && knownField(strings.ToLower(head)) {
+		t.field, text = strings.ToLower(head), after
+	}
+	if strings.HasPrefix(text, `"`) {
+		t.quoted = true
+		t.value, text, _ = strings.Cut(text[1:], `"`)
+	} else {
+		n := strings.IndexAny(text, " \t\r\n\"()")
+		if n < 0 {
+			n = len(text)
+		}
+		t.value, text = text[:n], text[n:]
+	}
+	if t.quoted && strings.HasPrefix(text, "*") || !t.quoted && strings.HasSuffix(t.value, "*") {
+		t.prefix, text = true, strings.TrimPrefix(text, "*")
+		t.value = strings.TrimRight(t.value, "*")
+	}
+	return t, text
 }
 
 // fieldColumns are the prefixes that look at columns of the index.
@@ -111,16 +192,37 @@ var fieldColumns = map[string]model.SearchColumns{
 
 func knownField(name string) bool {
 	_, ok := fieldColumns[name]
-	return name != "" && (ok || name == "d" || name == "m" || name == "has")
+	return name != "" && (ok || slices.Contains(otherFields, name))
 }
+
+// otherFields are the prefixes that do not look at words.
+var otherFields = []string{"d", "date", "m", "mid", "has", "is", "list", "l", "thread"}
+
+// marks are what is: asks for, as personal flags.
+var marks = map[string]struct {
+	flag string
+	not  bool
+}{"unread": {`\seen`, true}, "read": {`\seen`, false}, "flagged": {`\flagged`, false}, "starred": {`\flagged`, false}, "answered": {`\answered`, false}}
 
 // query makes the condition; ok is false when there is nothing to search for.
 func (t term) query(now time.Time) (q Query, ok bool, err error) {
 	switch t.field {
-	case "d":
+	case "d", "date":
 		q, err = dates(t.value, now)
-	case "m":
-		q = MessageID(strings.Trim(t.value, "<> "))
+	case "m", "mid":
+		q, err = MessageID(strings.Trim(t.value, "<> ")), t.needs("a Message-ID: m:<id@host>")
+	case "thread":
+		q, err = OfThread(strings.Trim(t.value, "<> ")), t.needs("a Message-ID or a number: thread:<id@host>")
+	case "list", "l":
+		q, err = OfList(t.value), t.needs("the name or address of a list: list:talk")
+	case "is":
+		m, ok := marks[strings.ToLower(t.value)]
+		if !ok {
+			err = fault.New(fault.Invalid, "is: knows is:unread, is:read, is:flagged and is:answered")
+		}
+		if q = Mine(m.flag); m.not {
+			q = Not(q)
+		}
 	case "has":
 		if !strings.EqualFold(t.value, "attachment") {
 			err = fault.New(fault.Invalid, "has: knows only has:attachment")
@@ -129,7 +231,10 @@ func (t term) query(now time.Time) (q Query, ok bool, err error) {
 	default:
 		words, _ := QueryWords(t.value)
 		if len(words) == 0 {
-			return Query{}, false, nil
+			if t.field != "" {
+				err = fault.New(fault.Invalid, "%s: wants a word or a \"phrase\" behind it, without a space", t.field)
+			}
+			return Query{}, false, err
 		}
 		if t.prefix && len(words[len(words)-1]) < leastPrefix {
 			return Query{}, false, fault.New(fault.Invalid, "%s* is too short: at least %d letters before the *", t.value, leastPrefix)
@@ -146,6 +251,14 @@ func (t term) query(now time.Time) (q Query, ok bool, err error) {
 		q = Not(q)
 	}
 	return q, err == nil, err
+}
+
+// needs explains an empty value.
+func (t term) needs(what string) error {
+	if strings.Trim(t.value, "<> ") == "" {
+		return fault.New(fault.Invalid, "%s: wants %s", t.field, what)
+	}
+	return nil
 }
 
 // dates reads a day or a range of days, both ends included.
@@ -207,7 +320,21 @@ func period(text string, now time.Time) (first, after time.Time, err error) {
 				first = now.AddDate(0, -n, 0)
 			case "year":
 				first = now.AddDate(-n, 0, 0)
+			case "hour", "minute":
+				first = now.Add(-time.Duration(n) * time.Hour)
+				if f[1][0] == 'm' {
+					first = now.Add(-time.Duration(n) * time.Minute)
+				}
 			}
+		}
+	} else if len(f) == 2 && f[0] == "last" {
+		switch f[1] {
+		case "week":
+			first = now.AddDate(0, 0, -7)
+		case "month":
+			first = now.AddDate(0, -1, 0)
+		case "year":
+			first = now.AddDate(-1, 0, 0)
 		}
 	}
 	if first.IsZero() {

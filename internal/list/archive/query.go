@@ -36,6 +36,9 @@ const (
 	opWhere
 	opFact
 	opMessage
+	opMine
+	opList
+	opThread
 )
 
 // step is a condition, or an operator on the n results before it.
@@ -155,6 +158,17 @@ func HasFact(facts model.PostFlags) Query { return leaf(step{op: opFact, from: i
 // MessageID matches the post with this Message-ID, written without <>; where an
 // import brought several, the first.
 func MessageID(id string) Query { return leaf(step{op: opMessage, text: id}) }
+
+// Mine matches posts that carry the personal flag of whoever asks. Only Ask
+// knows who that is.
+func Mine(flag string) Query { return leaf(step{op: opMine, text: flag}) }
+
+// OfList matches the posts of the list of that address, or local part.
+func OfList(name string) Query { return leaf(step{op: opList, text: strings.ToLower(name)}) }
+
+// OfThread matches the posts of the thread that holds the post with this
+// Message-ID, written without <>, or with this UID.
+func OfThread(post string) Query { return leaf(step{op: opThread, text: post}) }
 
 const endless = int64(1) << 62
 

@@ -11,7 +11,7 @@ import (
 
 // Search gives the UIDs of the posts of a list that match q, in order.
 func (r *Reader) Search(ctx context.Context, listID int64, q Query) ([]model.UID, error) {
-	s, c, err := r.prepare(ctx, listID, q)
+	s, c, err := r.prepare(ctx, listID, q, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -29,10 +29,14 @@ func (r *Reader) Search(ctx context.Context, listID int64, q Query) ([]model.UID
 // Newest gives the UIDs of the newest posts of a list that match q, newest
 // first, at most limit. It reads no more of the index than it needs.
 func (r *Reader) Newest(ctx context.Context, listID int64, q Query, limit int) ([]model.UID, error) {
-	s, c, err := r.prepare(ctx, listID, q)
+	s, c, err := r.prepare(ctx, listID, q, nil)
 	if err != nil || limit <= 0 {
 		return nil, err
 	}
+	return s.newest(c, limit)
+}
+
+func (s *searcher) newest(c conj, limit int) ([]model.UID, error) {
 	if len(c.pos) > 0 && len(c.scans) == 0 {
 		return s.stream(c, limit)
 	}
@@ -40,13 +44,17 @@ func (r *Reader) Newest(ctx context.Context, listID int64, q Query, limit int) (
 	if err != nil {
 		return nil, err
 	}
-	var uids []model.UID
+	return s.newestOf(set, limit), nil
+}
+
+// newestOf gives the newest posts of a set, newest first.
+func (s *searcher) newestOf(set bitset, limit int) (uids []model.UID) {
 	for i := len(s.rows) - 1; i >= 0 && len(uids) < limit; i-- {
 		if set.has(i) {
 			uids = append(uids, s.rows[i].UID)
 		}
 	}
-	return uids, nil
+	return uids
 }
 
 // searcher answers one query over one snapshot of a list.
@@ -56,6 +64,7 @@ type searcher struct {
 	list int64
 	ix   *Index
 	rows []Row
+	who  *asker // nil: nobody in particular
 
 	flags map[int64]*FlagSet
 }
@@ -75,7 +84,14 @@ type scan struct {
 	not bool
 }
 
-func (r *Reader) prepare(ctx context.Context, listID int64, q Query) (*searcher, conj, error) {
+// asker is who asks, and of which list.
+type asker struct {
+	account int64
+	list    *model.List
+	several bool // other lists are asked as well
+}
+
+func (r *Reader) prepare(ctx context.Context, listID int64, q Query, who *asker) (*searcher, conj, error) {
 	if err := q.check(); err != nil {
 		return nil, conj{}, err
 	}
@@ -83,7 +99,7 @@ func (r *Reader) prepare(ctx context.Context, listID int64, q Query) (*searcher,
 	if err != nil {
 		return nil, conj{}, err
 	}
-	s := &searcher{r: r, ctx: ctx, list: listID, ix: ix, rows: ix.Rows(), flags: map[int64]*FlagSet{}}
+	s := &searcher{r: r, ctx: ctx, list: listID, ix: ix, rows: ix.Rows(), who: who, flags: map[int64]*FlagSet{}}
 	c, err := s.run(q.explicit())
 	return s, c, err
 }
@@ -135,15 +151,16 @@ func (s *searcher) leaf(st step) (conj, error) {
 	case opSent:
 		return s.sent(st)
 	case opFlag:
-		f := s.flags[st.account]
-		if f == nil {
-			var err error
-			if f, err = s.r.Flags(s.ctx, st.account, s.list); err != nil {
-				return conj{}, err
-			}
-			s.flags[st.account] = f
+		return s.marked(st.account, st.text)
+	case opMine:
+		if s.who == nil || s.who.account == 0 {
+			return conj{}, fault.New(fault.Invalid, "is: asks for your own marks: log in first")
 		}
-		return s.where(func(r *Row) bool { return f.Has(st.text, r.UID) }), nil
+		return s.marked(s.who.account, st.text)
+	case opList:
+		return s.inList(st.text)
+	case opThread:
+		return s.thread(st.text)
 	case opReceived:
 		return s.where(func(r *Row) bool { d := day(r.ReceivedAt); return d >= st.from && d < st.to }), nil
 	case opSize:

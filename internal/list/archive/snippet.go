@@ -1,80 +1,17 @@
 package archive
 
 import (
-	"context"
 	"strings"
 	"unicode/utf8"
 
-	"plenary/internal/fault"
 	"plenary/internal/mail/message"
-	"plenary/internal/model"
-)
-
-// Marks stand around the words that were found in Hit.Snippet. Nothing else in
-// it is a control character: escape the text, then replace them.
-const (
-	MarkStart = "\x01"
-	MarkEnd   = "\x02"
 )
 
 const (
-	maxHits       = 200
 	snippetBefore = 60  // octets before the first word found
 	snippetAfter  = 140 // and after it
 	snippetText   = 64 << 10
 )
-
-// Hit is one post a person's search found.
-type Hit struct {
-	UID      model.UID
-	ThreadID model.PostID
-	SentAt   model.Instant
-	Author   string // decoded, one line
-	Subject  string // decoded, one line
-	Snippet  string // one line around the first word found, words marked
-}
-
-// Find answers a query as a person types it (Parse), newest first, at most limit
-// (and 200). A list she may not read is Forbidden, a query that cannot be meant
-// Invalid.
-func (r *Reader) Find(ctx context.Context, who model.Actor, listID int64, text string, limit int) ([]Hit, error) {
-	may, err := r.MayRead(ctx, who, listID)
-	if err != nil {
-		return nil, err
-	}
-	if !may {
-		return nil, fault.New(fault.Forbidden, "you may not read this archive")
-	}
-	q, err := Parse(text, r.Now())
-	if err != nil {
-		return nil, err
-	}
-	uids, err := r.Newest(ctx, listID, q, min(limit, maxHits))
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]model.PostID, len(uids))
-	for i, u := range uids {
-		ids[i] = model.MakePostID(listID, u)
-	}
-	posts, err := r.store.FindPosts(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	sought := q.sought()
-	hits := make([]Hit, 0, len(posts))
-	for _, p := range posts {
-		h := Hit{UID: p.ID.UID(), ThreadID: p.ThreadID, SentAt: p.SentAt, Author: p.Author, Subject: p.Subject}
-		row := Row{UID: h.UID, Size: uint32(p.Size), BytesID: p.BytesID, BytesOff: p.BytesOff, list: listID}
-		data, err := r.Bytes(ctx, row)
-		if err != nil {
-			return nil, err
-		}
-		h.Snippet = snippet(message.Read(data), sought)
-		hits = append(hits, h)
-	}
-	return hits, nil
-}
 
 // wanted is a word to mark; prefix means it may go on.
 type wanted struct {
