@@ -138,9 +138,8 @@ func (f *front) capabilities() string {
 	switch {
 	case f.sess.loggedIn():
 		some := ""
-		if !f.packed {
-			some = " COMPRESS=DEFLATE"
-		}
+		// COMPRESS=DEFLATE is answered and not offered: mbsync sends hundreds of
+		// commands behind one partial flush, of which our unpacker waits for the end.
 		if f.sess.condstore() {
 			some += " CONDSTORE"
 		}
