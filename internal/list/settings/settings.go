@@ -49,7 +49,7 @@ func (s *Setting) Get(l *model.List) string { return s.get(l) }
 func (s *Setting) Set(l *model.List, value string) error {
 	value = strings.TrimSpace(value)
 	if err := s.set(l, value); err != nil {
-		return fault.Wrap(fault.Invalid, err, "%s cannot be %s: %s", s.Key, quote(value), fault.Text(err))
+		return fault.New(fault.Invalid, "%s cannot be %s: %s", s.Key, quote(value), fault.Text(err))
 	}
 	return nil
 }
@@ -133,13 +133,22 @@ func CheckAddress(local, domain string) error {
 		return fault.New(fault.Invalid, "a list's address is written in lower case")
 	case len(local) > maxLocal:
 		return fault.New(fault.Invalid, "the name of a list may have %d letters at most", maxLocal)
-	case strings.ContainsAny(local, "@+\"\\ /%,;:<>()[]"):
-		return fault.New(fault.Invalid, "the name of a list must not contain +, quotes, brackets, slashes, percent signs or spaces")
+	case strings.ContainsFunc(local, notInName):
+		return fault.New(fault.Invalid, "the name of a list may hold letters, digits, dots, hyphens, underscores and apostrophes")
 	}
-	for _, taken := range []string{"listserv", "postmaster", "abuse", "mailer-daemon", "lists", "sympa", "majordomo", "mailman"} {
+	for _, taken := range []string{"listserv", "listserver", "listmaster", "postmaster", "abuse", "mailer-daemon", "bounces", "lists", "sympa", "majordomo",
+		"mailman"} {
 		if local == taken {
 			return fault.New(fault.Invalid, "%s is the server's own address", local)
 		}
 	}
 	return nil
+}
+
+// notInName tells what the name of a list must not hold. RFC 5322 3.2.3 allows
+// more in a local part, but +, = and % mean something in other addresses, * and
+// % are wildcards of IMAP's LIST, & and / have a meaning in its mailbox names, and
+// the rest ends up in shells and URLs.
+func notInName(r rune) bool {
+	return r < 0x80 && !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_'", r))
 }

@@ -88,6 +88,9 @@ func TestSet(t *testing.T) {
 			if !fault.Is(err, c.kind) || *l != before {
 				t.Errorf("%s=%q: %v, changed %v", c.key, c.value, err, *l != before)
 			}
+			if err != nil && err.Error() != fault.Text(err) { // the command line prints the whole error: nothing in it twice
+				t.Errorf("%s=%q: %v", c.key, c.value, err)
+			}
 			continue
 		}
 		if got, getErr := settings.Get(l, c.key); err != nil || getErr != nil || got != c.want {
@@ -108,7 +111,9 @@ func TestPresets(t *testing.T) {
 
 func TestCheckAddress(t *testing.T) {
 	for local, ok := range map[string]bool{"talk": true, "a.b-c_d": true, "bücher": true, "Talk": false, "a+b": false, "": false,
-		"listserv": false, strings.Repeat("x", 53): false, "a b": false, "a@b": false, "a\r\nb": false, "a/b": false} {
+		"listserv": false, strings.Repeat("x", 53): false, "a b": false, "a@b": false, "a\r\nb": false, "a/b": false,
+		"*": false, "a*b": false, "a&b": false, "a|b": false, "#a": false, "{a}": false, "a=b": false, "!a": false, "~": false, "o'brien": true,
+		"bounces": false, "listserver": false, "listmaster": false, "talk-join": true} {
 		if err := settings.CheckAddress(local, "lists.example.org"); (err == nil) != ok || err != nil && !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q: %v", local, err)
 		}
