@@ -54,7 +54,7 @@ func runQuery(ctx context.Context, j *job, c call) (result, error) {
 			where = unicodeAddress(list.Address())
 		}
 		return result{text: "The address " + j.mail.From.Unicode() + " is not on " + where + ".\n" +
-			"If posts reach you all the same, they are sent to another address of yours;\nlook for Delivered-To in the header of a post."}, nil
+			"If posts reach you all the same, they are sent to another address of yours; look for Delivered-To in the header of a post."}, nil
 	}
 	return result{text: strings.Join(out, "\n\n")}, nil
 }

@@ -49,6 +49,9 @@ func runSubscribe(ctx context.Context, j *job, c call) (result, error) {
 	if strings.EqualFold(name, "anonymous") {
 		name = ""
 	}
+	if text, err := j.oursSays(email); err != nil || text != "" {
+		return result{text: text}, err
+	}
 	key := "join " + list.Address() + " " + email.Key()
 	if j.done[key] {
 		return result{}, nil

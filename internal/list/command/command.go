@@ -153,7 +153,7 @@ func (s *Service) Handle(ctx context.Context, m Mail) error {
 		s.Log.Info("command mail not answered: a machine wrote it", "sign", why, "from", m.From.String())
 		return nil
 	}
-	if own, err := s.isOwn(ctx, m.From); err != nil || own || m.From.IsZero() {
+	if own, err := s.isOwn(ctx, m.From, m.Domain); err != nil || own || m.From.IsZero() {
 		s.Log.Info("command mail not answered: no author, or an address of ours", "from", m.From.String())
 		return err
 	}
@@ -243,30 +243,6 @@ func (s *Service) reply(ctx context.Context, m Mail, text string, help bool) err
 func (s *Service) send(ctx context.Context, m Mail, l notify.Letter) error {
 	l.List, l.Domain, l.To, l.InReplyTo = m.List, m.Domain, m.From, m.Header.MessageID()
 	return s.Letters.Send(ctx, l)
-}
-
-// isOwn tells whether an address is one of ours: answering it would be talking to
-// ourselves.
-func (s *Service) isOwn(ctx context.Context, a address.Address) (bool, error) {
-	local := strings.ToLower(a.Local)
-	for {
-		l, err := s.Store.FindList(ctx, local, a.Domain)
-		if err != nil || l != nil {
-			return l != nil, err
-		}
-		at := strings.LastIndexAny(local, "-+")
-		if at <= 0 {
-			return false, nil
-		}
-		switch suffix, _, _ := strings.Cut(local[at+1:], "."); suffix {
-		case "request", "owner", "bounces", "join", "leave", "subscribe", "unsubscribe", "signoff", "confirm", "help", "admin":
-		default:
-			if len(suffix) < 10 { // no token either
-				return false, nil
-			}
-		}
-		local = local[:at]
-	}
 }
 
 // absences begin the subjects of absence notices whose senders do not say that

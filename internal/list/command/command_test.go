@@ -246,6 +246,10 @@ func TestMachinesAndOurselves(t *testing.T) {
 		{Entry: command.AtJoin, List: r.talk, From: addr("talk@lists.example.org"), ReversePath: "x@example.net"},
 		{Entry: command.AtJoin, List: r.talk, From: addr("test-l-request@lists.example.org"), ReversePath: "x@example.net"},
 		{Entry: command.AtJoin, List: r.talk, From: addr("Talk-Confirm+0123456789abcdefghjkmnpqrs@lists.example.org"), ReversePath: "x@example.net"},
+		{Entry: command.AtJoin, List: r.talk, From: addr("talk-subscribe-request@lists.example.org"), ReversePath: "x@example.net"},
+		{Entry: command.AtJoin, List: r.talk, From: addr("owner-talk@lists.example.org"), ReversePath: "x@example.net"},
+		{Entry: command.AtJoin, List: r.talk, From: addr("talk-moderators@lists.example.org"), ReversePath: "x@example.net"},
+		{Entry: command.AtJoin, List: r.talk, From: addr("sympa@lists.example.org"), ReversePath: "x@example.net"},
 	} {
 		if out, _ := r.mail(m, "", "subscribe test-l\n"); out != "" {
 			t.Errorf("%+v: %s", m.From, out)
@@ -253,6 +257,23 @@ func TestMachinesAndOurselves(t *testing.T) {
 	}
 	if out, _ := r.mail(command.Mail{Entry: command.AtJoin, List: r.talk, From: addr("librarian-anna@lists.example.org")}, "", ""); out != "confirm-join>librarian-anna@lists.example.org" {
 		t.Error(out)
+	}
+	// A person beside the lists whose address only begins like one.
+	if out, _ := r.mail(command.Mail{Entry: command.AtJoin, List: r.talk, From: addr("talk-coordinators@lists.example.org")}, "", ""); out != "confirm-join>talk-coordinators@lists.example.org" {
+		t.Error(out)
+	}
+}
+
+// TestNoLettersToOurselves: whoever asks, no letter goes to an address of ours.
+func TestNoLettersToOurselves(t *testing.T) {
+	r := newRig(t)
+	for _, own := range []string{"talk", "talk-request", "talk-owner", "Test-L-Bounces", "listserv", "owner-talk", "talk-confirm+0123456789abcdefghjkmnpqrs"} {
+		for _, verb := range []string{"subscribe", "signoff"} {
+			out, text := r.mail(command.Mail{Entry: command.AtServer}, "", verb+" talk address="+own+"@lists.example.org\n")
+			if out != said || !strings.Contains(text, "is an address of the lists here") {
+				t.Errorf("%s %s: %s\n%s", verb, own, out, text)
+			}
+		}
 	}
 }
 

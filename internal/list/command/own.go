@@ -1,0 +1,90 @@
+package command
+
+import (
+	"context"
+	"strings"
+
+	"plenary/internal/mail/address"
+)
+
+// minToken is the length from which what stands last in an address may be a
+// token or the id of a delivery.
+const minToken = 10
+
+// isOwn tells whether an address is one of ours: answering it, or asking it
+// something, would be talking to ourselves. here is the domain the mail came to.
+//
+// People may have addresses in the same domain that begin like a list: only what
+// stands behind the name of a list as one of its functions counts.
+func (s *Service) isOwn(ctx context.Context, a address.Address, here string) (bool, error) {
+	local := strings.ToLower(a.Local)
+	if a.Domain == here && isServer(local) {
+		return true, nil
+	}
+	if list, ok := strings.CutPrefix(local, "owner-"); ok {
+		if l, err := s.Store.FindList(ctx, list, a.Domain); err != nil || l != nil {
+			return l != nil, err
+		}
+	}
+	for token := false; ; {
+		if !token {
+			if l, err := s.Store.FindList(ctx, local, a.Domain); err != nil || l != nil {
+				return l != nil, err
+			}
+		}
+		at := strings.LastIndexAny(local, "-+")
+		if at <= 0 {
+			return false, nil
+		}
+		switch known, takes := function(local[at+1:]); {
+		case token && !takes:
+			return false, nil
+		case known:
+			token = false
+		case token || len(local)-at-1 < minToken:
+			return false, nil
+		default:
+			token = true
+		}
+		local = local[:at]
+	}
+}
+
+// function tells whether a word behind the name of a list makes an address of
+// ours, and whether a token may follow it. list/intake has the whole table; a
+// word that is missing here costs a letter to ourselves, which is not answered.
+func function(word string) (known, takesToken bool) {
+	switch word {
+	case "confirm", "confsub", "confunsub", "bounces":
+		return true, true
+	case "request", "join", "leave", "subscribe", "unsubscribe", "signoff", "remove", "help", "info", "faq",
+		"owner", "owners", "admin", "moderator", "moderators", "editor", "editors":
+		return true, false
+	}
+	return false, false
+}
+
+// isServer tells the names of the command address of a domain. A postmaster is a
+// person who may well join a list.
+func isServer(local string) bool {
+	switch local {
+	case "listserv", "listserver", "lists", "sympa", "majordomo", "mailman", "bounces":
+		return true
+	}
+	return false
+}
+
+const notForOurs = " is an address of the lists here and not of a person. The owners of a list can do more than a letter."
+
+// oursSays tells the author of a command that an address is one of the lists'; "" when
+// it is not.
+func (j *job) oursSays(a address.Address) (string, error) {
+	if a.Key() == j.mail.From.Key() {
+		return "", nil // looked at before
+	}
+	own, err := j.s.isOwn(j.ctx, a, j.mail.Domain)
+	if err != nil || !own {
+		return "", err
+	}
+	return a.Unicode() + notForOurs, nil
+}
