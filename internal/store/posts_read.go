@@ -117,43 +117,6 @@ func (s *Store) PostBytes(ctx context.Context, p *model.Post) ([]byte, error) {
 	return nil, fault.New(fault.Temporary, "the message is being moved, please try again")
 }
 
-// PostPlaces gives, in the order of UIDs, what an index of the list needs of
-// each post from UID from to UID to: id, size, header length, dates, flags,
-// thread and place of the bytes. The row is good until yield returns.
-func (s *Store) PostPlaces(ctx context.Context, listID int64, from, to model.UID, yield func(*model.Post) error) error {
-	page := make([]model.Post, 0, 4*pageRows)
-	at, last := postRange(listID, from, to)
-	for {
-		page = page[:0]
-		rows, err := s.read(ctx).Raw(`SELECT id, size, header_len, received_at, sent_at, flags, thread_id, bytes_id, bytes_off
-			FROM posts WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?`, at, last, cap(page)).Rows()
-		if err != nil {
-			return s.fault(err)
-		}
-		for rows.Next() {
-			page = page[:len(page)+1]
-			p := &page[len(page)-1]
-			if err := rows.Scan(&p.ID, &p.Size, &p.HeaderLen, &p.ReceivedAt, &p.SentAt, &p.Flags, &p.ThreadID,
-				&p.BytesID, &p.BytesOff); err != nil {
-				_ = rows.Close()
-				return s.fault(err)
-			}
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return s.fault(err)
-		}
-		for i := range page {
-			if err := yield(&page[i]); err != nil {
-				return err
-			}
-		}
-		if len(page) < cap(page) {
-			return nil
-		}
-		at = page[len(page)-1].ID + 1
-	}
-}
-
 // PostEnvelopes gives the ENVELOPE wire forms of a range of posts in the order
 // of UIDs. The bytes are good until yield returns.
 func (s *Store) PostEnvelopes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error {
