@@ -89,14 +89,17 @@ func (s *Service) Confirm(ctx context.Context, tok string) (Confirmed, error) {
 	if err != nil {
 		return Confirmed{}, fault.Wrap(fault.Internal, err, "something went wrong on our side, please try again later")
 	}
+	if p.Kind == model.PendingJoin {
+		if err := s.mayJoin(ctx, list, email); err != nil {
+			return Confirmed{}, err
+		}
+	}
 	done := Confirmed{Kind: p.Kind, List: list, Email: email}
 	// The act comes before the mark: both may be done again, so a crash between
 	// them costs nothing.
 	switch {
 	case p.Kind == model.PendingLeave:
 		done.Changed, err = s.Leave(ctx, Exit{List: list, Email: email, Reason: "confirmed; asked by " + p.Source})
-	case list.Closed || list.JoinPolicy == model.JoinClosed:
-		err = closed(list)
 	case list.JoinPolicy == model.JoinConfirmModerate:
 		done.Waiting, err = s.askModerators(ctx, list, p, email)
 	default:
@@ -111,6 +114,19 @@ func (s *Service) Confirm(ctx context.Context, tok string) (Confirmed, error) {
 		return done, fault.New(fault.Conflict, "this was answered already, there is nothing more to do")
 	}
 	return done, nil
+}
+
+// mayJoin asks again what may have changed since the request: the list was closed
+// to newcomers, or the address was banned, which it is told in the same words.
+func (s *Service) mayJoin(ctx context.Context, list *model.List, email address.Address) error {
+	if list.Closed || list.JoinPolicy == model.JoinClosed {
+		return closed(list)
+	}
+	bans, err := s.Store.Bans(ctx, list.ID)
+	if err == nil && banned(bans, email.Key()) {
+		err = closed(list)
+	}
+	return err
 }
 
 func consent(p *model.Pending) string {

@@ -98,6 +98,9 @@ type Entry struct {
 // for people. It reports whether the address was not on the list before; then
 // nothing is sent.
 func (s *Service) Join(ctx context.Context, e Entry) (fresh bool, err error) {
+	if isItself(e.List, e.Email) {
+		return false, itself(e.List)
+	}
 	before, err := s.Store.FindSubscriber(ctx, e.List.ID, e.Email.Key())
 	if err != nil {
 		return false, err
@@ -114,8 +117,11 @@ func (s *Service) Join(ctx context.Context, e Entry) (fresh bool, err error) {
 
 // Add puts someone on a list with any roles, at the word of an owner and without
 // a letter. It reports whether the address was not on the list before; who was
-// gets the roles in addition.
+// gets the roles in addition. The list's own addresses are Invalid.
 func (s *Service) Add(ctx context.Context, l *model.List, sub *model.Subscriber, by string) (fresh bool, err error) {
+	if a, err := address.Parse(sub.Email); err == nil && isItself(l, a) {
+		return false, itself(l)
+	}
 	sub.ListID, sub.Name = l.ID, displayName(sub.Name)
 	if sub.Roles == 0 {
 		sub.Roles = model.RoleSubscriber
@@ -128,12 +134,13 @@ func (s *Service) Add(ctx context.Context, l *model.List, sub *model.Subscriber,
 }
 
 // AddAll is Add for many plain subscribers at once; who is on the list already
-// stays as she is. It reports how many were not.
+// stays as she is, and the list's own addresses are passed over. It reports how
+// many were not on it.
 func (s *Service) AddAll(ctx context.Context, l *model.List, subs []model.Subscriber, by string) (fresh int, err error) {
 	seen := map[string]bool{}
 	unique := make([]model.Subscriber, 0, len(subs))
 	for _, sub := range subs {
-		if seen[sub.EmailKey] {
+		if a, err := address.Parse(sub.Email); seen[sub.EmailKey] || err == nil && isItself(l, a) {
 			continue
 		}
 		seen[sub.EmailKey] = true
@@ -150,6 +157,33 @@ func (s *Service) AddAll(ctx context.Context, l *model.List, subs []model.Subscr
 		_, err = s.Add(ctx, l, &rest[i], by)
 	}
 	return fresh, err
+}
+
+// isItself tells an address of the list that a program reads. As a subscriber it
+// would get every post, and refuse it or carry it out as commands. The owners'
+// address is read by people.
+func isItself(l *model.List, a address.Address) bool {
+	if a.Domain != l.Domain {
+		return false
+	}
+	rest, ok := strings.CutPrefix(strings.ToLower(a.Local), l.Local)
+	if !ok {
+		return false
+	}
+	if rest != "" && strings.ContainsAny(rest[:1], "-+") {
+		rest, _, _ = strings.Cut(rest[1:], "+")
+	} else if rest != "" {
+		return false
+	}
+	switch rest {
+	case "", "request", "join", "leave", "subscribe", "unsubscribe", "signoff", "confirm", "bounces", "help":
+		return true
+	}
+	return false
+}
+
+func itself(l *model.List) error {
+	return fault.New(fault.Invalid, "%s cannot be on itself", l.Address())
 }
 
 // Remove takes someone off a list with all roles, at the word of an owner and

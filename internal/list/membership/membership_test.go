@@ -264,6 +264,42 @@ func TestBannedAddress(t *testing.T) {
 	}
 }
 
+// TestBannedMeanwhile: who was banned between asking and confirming stays out.
+func TestBannedMeanwhile(t *testing.T) {
+	ctx, r := context.Background(), newRig(t, stores.SQLite(t))
+	r.ok(r.join("eve@spam.example"))
+	tok := r.last(notify.ConfirmJoin).Token
+	r.ok(r.store.SaveBan(ctx, &model.Ban{ListID: r.list.ID, Pattern: "@spam.example"}))
+	_, err := r.Confirm(ctx, tok)
+	r.want(err, fault.Forbidden)
+	if r.member("eve@spam.example") != nil {
+		t.Error("joined all the same")
+	}
+}
+
+// TestListOnItself: a list's own addresses are read by programs, which would
+// answer or refuse every post.
+func TestListOnItself(t *testing.T) {
+	ctx, r := context.Background(), newRig(t, stores.SQLite(t))
+	for email, ok := range map[string]bool{"talk@lists.example.org": false, "Talk-Request@lists.example.org": false, "talk+join@lists.example.org": false,
+		"talk-confirm+x@lists.example.org": false, "talk-owner@lists.example.org": true, "talk@lists.example.net": true, "talkative@lists.example.org": true,
+		"talk-show@lists.example.org": true} {
+		a := addr(email)
+		_, err := r.Add(ctx, r.list, &model.Subscriber{Email: a.String(), EmailKey: a.Key()}, "cli")
+		if (err == nil) != ok || err != nil && !fault.Is(err, fault.Invalid) {
+			t.Errorf("%s: %v", email, err)
+		}
+		if _, err := r.Join(ctx, membership.Entry{List: r.list, Email: a, By: "cli"}); (err == nil) != ok {
+			t.Errorf("%s: %v", email, err)
+		}
+	}
+	fresh, err := r.AddAll(ctx, r.list, []model.Subscriber{{Email: "talk@lists.example.org", EmailKey: "talk@lists.example.org"},
+		{Email: "ann@example.net", EmailKey: "ann@example.net"}}, "cli")
+	if err != nil || fresh != 1 {
+		t.Errorf("%d new, %v", fresh, err)
+	}
+}
+
 func TestLeavingAlwaysWorks(t *testing.T) {
 	ctx, r := context.Background(), newRig(t, stores.SQLite(t))
 	_, err := r.Add(ctx, r.list, &model.Subscriber{Email: "p@example.net", EmailKey: "p@example.net", DeliveryStatus: model.DeliveryOffByBounces,
