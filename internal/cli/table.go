@@ -15,6 +15,7 @@ type table struct {
 	Import     importCmd     `cmd:"" help:"Add an archive to a list; nothing is sent."`
 	Export     exportCmd     `cmd:"" help:"Write a list's archive to standard output."`
 	Search     searchCmd     `cmd:"" help:"Search a list's archive."`
+	Archive    archiveCmd    `cmd:"" help:"Compare an archive with its messages, or make its index anew."`
 	Explain    explainCmd    `cmd:"" help:"What would happen to a post, rule by rule; sends nothing."`
 	Queue      queueCmd      `cmd:"" help:"What waits to be sent."`
 	DKIM       dkimCmd       `cmd:"" name:"dkim" help:"Keys that sign outgoing mail."`

@@ -176,7 +176,24 @@ func (t *tx) insertLightRows(posts []*model.NewPost) error {
 // certain bytes stays the one that is meant; of a body the last one counts,
 // because the duplicate rule looks back a while.
 func (t *tx) insertKeys(posts []*model.NewPost) error {
-	var fixed, bodies []any
+	if err := t.insertFixedKeys(posts); err != nil {
+		return err
+	}
+	var bodies []any
+	for _, n := range posts {
+		if len(n.BodyKey) > 0 && n.Post.Flags&model.PostImported == 0 {
+			bodies = append(bodies, n.ListID, model.KeyBody, n.BodyKey, n.Post.ID, n.Post.ReceivedAt)
+		}
+	}
+	return t.insertMany(insertKey, keyRow,
+		" ON CONFLICT (list_id, kind, key) DO UPDATE SET post_id = excluded.post_id, at = excluded.at", bodies)
+}
+
+const insertKey, keyRow = "INSERT INTO post_keys (list_id, kind, key, post_id, at) VALUES ", "(?, ?, ?, ?, ?)"
+
+// insertFixedKeys writes the identities that the first post keeps.
+func (t *tx) insertFixedKeys(posts []*model.NewPost) error {
+	var fixed []any
 	for _, n := range posts {
 		if len(n.MessageKey) > 0 {
 			fixed = append(fixed, n.ListID, model.KeyMessageID, n.MessageKey, n.Post.ID, n.Post.ReceivedAt)
@@ -184,16 +201,8 @@ func (t *tx) insertKeys(posts []*model.NewPost) error {
 		if len(n.RawKey) > 0 {
 			fixed = append(fixed, n.ListID, model.KeyRaw, n.RawKey, n.Post.ID, n.Post.ReceivedAt)
 		}
-		if len(n.BodyKey) > 0 && n.Post.Flags&model.PostImported == 0 {
-			bodies = append(bodies, n.ListID, model.KeyBody, n.BodyKey, n.Post.ID, n.Post.ReceivedAt)
-		}
 	}
-	const insert, row = "INSERT INTO post_keys (list_id, kind, key, post_id, at) VALUES ", "(?, ?, ?, ?, ?)"
-	if err := t.insertMany(insert, row, " ON CONFLICT (list_id, kind, key) DO NOTHING", fixed); err != nil {
-		return err
-	}
-	return t.insertMany(insert, row,
-		" ON CONFLICT (list_id, kind, key) DO UPDATE SET post_id = excluded.post_id, at = excluded.at", bodies)
+	return t.insertMany(insertKey, keyRow, " ON CONFLICT (list_id, kind, key) DO NOTHING", fixed)
 }
 
 // insertMany runs one INSERT for each rowsPerInsert rows of args.

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"plenary/internal/fault"
+	"plenary/internal/list/archive"
+	"plenary/internal/model"
+)
+
+type archiveCmd struct {
+	Check   archiveCheckCmd   `cmd:"" help:"Compare a list's index, threads and listings with its messages."`
+	Reindex archiveReindexCmd `cmd:"" help:"Make them anew from the messages, beside a running service."`
+}
+
+type archiveCheckCmd struct {
+	List  string `arg:"" help:"The list's address."`
+	Limit int    `default:"50" help:"Findings to print; all are counted."`
+	JSON  bool   `help:"The findings and the sums as one JSON object a line."`
+}
+
+// findingRow is what --json prints of a finding.
+type findingRow struct {
+	UID  model.UID `json:"uid"`
+	Text string    `json:"text"`
+}
+
+// Run checks; findings are a failure, so that a script notices.
+func (c *archiveCheckCmd) Run(e *env) error {
+	k, l, err := keeperOf(e, c.List, c.JSON)
+	if err != nil {
+		return err
+	}
+	var out []findingRow
+	sum, err := k.Check(e.ctx, l, func(f archive.Finding) {
+		if len(out) < c.Limit {
+			out = append(out, findingRow{f.UID, f.Text})
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if len(out) > 0 {
+		if err := rows(e, c.JSON, out, "UID FOUND", func(r findingRow) []any { return []any{r.UID, r.Text} }); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		err = e.json(sum)
+	} else {
+		fmt.Fprintf(e.out, "%d posts read (%d octets), %d places in threads: %d findings\n", sum.Posts, sum.Octets, sum.Threads, sum.Findings)
+	}
+	if err == nil && sum.Findings > 0 {
+		err = fault.New(fault.Conflict, "the archive does not fit its messages: plenary archive reindex %s", c.List)
+	}
+	return err
+}
+
+type archiveReindexCmd struct {
+	List string `arg:"" help:"The list's address."`
+	JSON bool   `help:"The sums as one JSON object."`
+}
+
+// Run makes everything derived anew.
+func (c *archiveReindexCmd) Run(e *env) error {
+	k, l, err := keeperOf(e, c.List, c.JSON)
+	if err != nil {
+		return err
+	}
+	done, err := k.Reindex(e.ctx, l)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return e.json(done)
+	}
+	fmt.Fprintf(e.out, "%d posts made anew, %d places in threads changed\n", done.Posts, done.Threads)
+	if done.Damaged > 0 {
+		fmt.Fprintf(e.out, "%d messages cannot be read and were left as they were: restore them from a backup\n", done.Damaged)
+	}
+	return nil
+}
+
+// keeperOf makes a keeper that shows how far it is on a terminal.
+func keeperOf(e *env, list string, quiet bool) (*archive.Keeper, *model.List, error) {
+	p, err := e.app()
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := findList(e, p, list)
+	if err != nil {
+		return nil, nil, err
+	}
+	k := &archive.Keeper{Reader: p.Reader, Repairs: p.Store}
+	if f, ok := e.err.(*os.File); ok && !quiet {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			k.Progress = func(done, total int) {
+				fmt.Fprintf(f, "\r%d of %d posts ", done, total)
+				if done == total {
+					fmt.Fprintln(f)
+				}
+			}
+		}
+	}
+	return k, l, nil
+}

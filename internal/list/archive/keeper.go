@@ -1,0 +1,341 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"plenary/internal/model"
+)
+
+// Repairs is what a Keeper changes; store.Store has it.
+type Repairs interface {
+	ReindexPosts(ctx context.Context, posts []*model.NewPost) error
+	SaveThreadNodes(ctx context.Context, listID int64, old, fresh []model.ThreadNode) (changed int, err error)
+}
+
+// Keeper compares what is kept of a list's posts with the messages themselves,
+// which are the truth, and makes it anew. Both work beside a running service, in
+// batches; a post that arrives meanwhile is looked at too. A Keeper is for one
+// call.
+type Keeper struct {
+	Reader   *Reader
+	Repairs  Repairs
+	Progress func(done, total int) // posts; may be nil
+
+	posts   []Threadable // gone through so far
+	last    model.UID
+	damaged map[model.PostID]bool
+}
+
+const (
+	keeperBatch  = 256 // posts of one transaction
+	threadBatch  = 500 // nodes of one transaction
+	threadRounds = 5   // when posts keep arriving
+)
+
+// Finding is something kept that does not fit its message.
+type Finding struct {
+	UID  model.UID // 0: not about one post
+	Text string    // one line
+}
+
+// Checked is what a check looked at.
+type Checked struct {
+	Posts    int `json:"posts"`
+	Octets   int `json:"octets"`
+	Threads  int `json:"thread_nodes"`
+	Findings int `json:"findings"`
+}
+
+// Check reads every message of a list and compares: its bytes are there, its
+// row, wire forms and columns are what it gives today, the index finds it, its
+// thread is what a rebuild gives. tell gets each finding.
+func (k *Keeper) Check(ctx context.Context, l *model.List, tell func(Finding)) (Checked, error) {
+	var c Checked
+	say := func(f Finding) {
+		c.Findings++
+		tell(f)
+	}
+	err := k.each(ctx, l, func(b *kept) error {
+		c.Posts += len(b.rows)
+		for i, row := range b.rows {
+			if b.made[i] == nil {
+				say(Finding{row.UID, "the message cannot be read: " + oneLine(b.failed[i].Error())})
+				continue
+			}
+			c.Octets += int(row.Size)
+			for _, text := range b.compare(i) {
+				say(Finding{row.UID, text})
+			}
+			ok, err := k.indexed(ctx, l.ID, row.UID, &b.made[i].Text)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				say(Finding{row.UID, "the full-text index does not find it"})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return c, err
+	}
+	old, fresh, err := k.threads(ctx, l, &c.Threads)
+	for i := range fresh {
+		f := Finding{UID: max(old[i].PostID, fresh[i].PostID).UID()}
+		switch {
+		case old[i].Key == 0:
+			f.Text = "its place in the threads is missing"
+		case fresh[i].Key == 0:
+			f.Text = "the threads hold a place nothing refers to"
+		default:
+			f.Text = fmt.Sprintf("its thread or parent is not what a rebuild gives (thread %d, not %d)", old[i].ThreadID.UID(), fresh[i].ThreadID.UID())
+		}
+		say(f)
+	}
+	if len(k.damaged) > 0 {
+		say(Finding{Text: fmt.Sprintf("the threads were not compared: %d messages cannot be read", len(k.damaged))})
+	}
+	return c, err
+}
+
+// Reindexed is what a reindex did.
+type Reindexed struct {
+	Posts   int `json:"posts"`
+	Damaged int `json:"damaged"` // messages that cannot be read: left as they were
+	Threads int `json:"thread_nodes_changed"`
+}
+
+// Reindex makes everything derived from the messages of a list anew: rows, wire
+// forms, columns, index and threads. The messages, their UIDs and everybody's
+// flags stay. A service that runs shows new dates and facts after a restart.
+func (k *Keeper) Reindex(ctx context.Context, l *model.List) (Reindexed, error) {
+	var done Reindexed
+	err := k.each(ctx, l, func(b *kept) error {
+		var batch []*model.NewPost
+		for _, p := range b.made {
+			if p == nil {
+				done.Damaged++
+				continue
+			}
+			batch = append(batch, p)
+		}
+		done.Posts += len(batch)
+		return k.Repairs.ReindexPosts(ctx, batch)
+	})
+	for round := 0; err == nil && round < threadRounds; round++ {
+		var old, fresh []model.ThreadNode
+		if old, fresh, err = k.threads(ctx, l, new(int)); err != nil || len(fresh) == 0 {
+			break
+		}
+		for at := 0; at < len(fresh) && err == nil; at += threadBatch {
+			end, n := min(at+threadBatch, len(fresh)), 0
+			n, err = k.Repairs.SaveThreadNodes(ctx, l.ID, old[at:end], fresh[at:end])
+			done.Threads += n
+		}
+	}
+	return done, err
+}
+
+// kept is a batch of posts: as they are kept, and as they are made today.
+type kept struct {
+	rows   []Row
+	posts  []model.Post
+	wires  [3][][]byte
+	made   []*model.NewPost
+	failed []error
+}
+
+// each goes in batches through the posts of a list it has not gone through.
+func (k *Keeper) each(ctx context.Context, l *model.List, look func(*kept) error) error {
+	ix, err := k.Reader.Open(ctx, l.ID)
+	if err != nil {
+		return err
+	}
+	rows := ix.Rows()
+	if k.damaged == nil {
+		k.damaged = map[model.PostID]bool{}
+	}
+	at, _ := find(rows, k.last+1)
+	for ; at < len(rows); at += keeperBatch {
+		b := &kept{rows: rows[at:min(at+keeperBatch, len(rows))]}
+		if err := k.load(ctx, l, b); err != nil {
+			return err
+		}
+		for i, p := range b.made {
+			if p == nil {
+				k.damaged[model.MakePostID(l.ID, b.rows[i].UID)] = true
+				continue
+			}
+			k.posts = append(k.posts, Threadable{Post: p.Post.ID, Self: p.Self, References: p.References})
+		}
+		if err := look(b); err != nil {
+			return err
+		}
+		k.last = b.rows[len(b.rows)-1].UID
+		if k.Progress != nil {
+			k.Progress(at+len(b.rows), len(rows))
+		}
+	}
+	return nil
+}
+
+// load reads a batch. A message that cannot be read is noted, not an error.
+func (k *Keeper) load(ctx context.Context, l *model.List, b *kept) error {
+	ids := make([]model.PostID, len(b.rows))
+	for i, r := range b.rows {
+		ids[i] = model.MakePostID(l.ID, r.UID)
+	}
+	posts, err := k.Reader.store.FindPosts(ctx, ids)
+	if err != nil {
+		return err
+	}
+	b.posts, b.made, b.failed = make([]model.Post, len(ids)), make([]*model.NewPost, len(ids)), make([]error, len(ids))
+	for _, p := range posts {
+		i, _ := slices.BinarySearch(ids, p.ID)
+		b.posts[i] = p
+	}
+	for i, p := range b.posts {
+		row := Row{UID: b.rows[i].UID, Size: uint32(p.Size), BytesID: p.BytesID, BytesOff: p.BytesOff, list: l.ID}
+		data, err := k.Reader.Bytes(ctx, row)
+		if err == nil && (p.OwnLen < 0 || p.OwnLen > int64(len(data))) {
+			err = fmt.Errorf("its own header is longer than the message")
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			b.failed[i] = err
+			continue
+		}
+		made := Make(l, data[p.OwnLen:], data[:p.OwnLen], p.ReceivedAt, p.Flags&model.PostImported != 0)
+		made.Post.ID, made.Post.ThreadID, made.Post.BytesID, made.Post.BytesOff = p.ID, p.ThreadID, p.BytesID, p.BytesOff
+		b.made[i] = made
+	}
+	return k.loadWires(ctx, l.ID, b)
+}
+
+func (k *Keeper) loadWires(ctx context.Context, listID int64, b *kept) error {
+	s := k.Reader.store
+	reads := [...]func(context.Context, int64, model.UID, model.UID, func(model.UID, []byte) error) error{s.PostEnvelopes, s.PostHeaders, nil}
+	if c, ok := s.(Columned); ok {
+		reads[2] = c.PostColumns
+	}
+	for n, read := range reads {
+		b.wires[n] = make([][]byte, len(b.rows))
+		if read == nil {
+			continue
+		}
+		if err := read(ctx, listID, b.rows[0].UID, b.rows[len(b.rows)-1].UID, func(uid model.UID, data []byte) error {
+			if i, ok := find(b.rows, uid); ok {
+				b.wires[n][i] = append([]byte{}, data...)
+			}
+			return nil
+		}); err != nil && ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare names what differs of one post.
+func (b *kept) compare(i int) (texts []string) {
+	p, m := &b.posts[i], &b.made[i].Post
+	var rows []string
+	for _, f := range []struct {
+		name string
+		same bool
+	}{
+		{"size", p.Size == m.Size}, {"header length", p.HeaderLen == m.HeaderLen}, {"date", p.SentAt == m.SentAt}, {"facts", p.Flags == m.Flags},
+		{"author", p.Author == m.Author && p.AuthorKey == m.AuthorKey}, {"subject", p.Subject == m.Subject},
+		{"structure", bytes.Equal(p.BodyStructure, m.BodyStructure)},
+	} {
+		if !f.same {
+			rows = append(rows, f.name)
+		}
+	}
+	if len(rows) > 0 {
+		texts = append(texts, "its row is not what the message gives: "+strings.Join(rows, ", "))
+	}
+	for n, w := range []struct {
+		name string
+		made []byte
+	}{{"envelope", b.made[i].Envelope}, {"header fields", b.made[i].Header}, {"columns", b.made[i].Columns}} {
+		have := b.wires[n][i]
+		switch {
+		case have == nil:
+			texts = append(texts, "its "+w.name+" are missing")
+		case !bytes.Equal(have, w.made):
+			texts = append(texts, "its "+w.name+" are not what the message gives")
+		}
+	}
+	return texts
+}
+
+// indexed asks the index for the first word of each column of a post.
+func (k *Keeper) indexed(ctx context.Context, listID int64, uid model.UID, x *model.SearchText) (bool, error) {
+	var asked [][]model.MatchStep
+	for i, words := range []string{x.Subject, x.Author, x.Recipients, x.Body, x.Quoted, x.Files} {
+		if word, _, _ := strings.Cut(words, " "); word != "" && word != Filler {
+			asked = append(asked, []model.MatchStep{{Columns: 1 << i, Words: []string{word}}})
+		}
+	}
+	if len(asked) == 0 {
+		return true, nil
+	}
+	found := false
+	m := model.Match{Steps: joinSteps(model.MatchAnd, asked), From: uid, To: uid, Limit: 1}
+	err := k.Reader.store.MatchPosts(ctx, listID, m, func(model.UID) bool { found = true; return false })
+	return found, err
+}
+
+// threads compares the graph with a rebuild: old and fresh stand side by side,
+// key 0 where one has no such node. With a message that cannot be read there is
+// no rebuild, and no difference.
+func (k *Keeper) threads(ctx context.Context, l *model.List, have *int) (old, fresh []model.ThreadNode, err error) {
+	for range threadRounds {
+		var newer bool
+		if old, fresh, newer, err = k.compareThreads(ctx, l.ID, have); err != nil || !newer {
+			break
+		}
+		old, fresh = nil, nil // posts arrived: of those there is a graph, but no rebuild yet
+		if err = k.each(ctx, l, func(*kept) error { return nil }); err != nil {
+			break
+		}
+	}
+	if len(k.damaged) > 0 {
+		return nil, nil, err
+	}
+	return old, fresh, err
+}
+
+func (k *Keeper) compareThreads(ctx context.Context, listID int64, have *int) (old, fresh []model.ThreadNode, newer bool, err error) {
+	right := Thread(k.posts)
+	at, n := 0, 0
+	differ := func(was, is model.ThreadNode) { old, fresh = append(old, was), append(fresh, is) }
+	err = k.Reader.store.ThreadNodes(ctx, listID, func(node *model.ThreadNode) error {
+		n++
+		newer = newer || node.PostID.UID() > k.last
+		for at < len(right) && right[at].Key < node.Key {
+			differ(model.ThreadNode{}, right[at])
+			at++
+		}
+		if at == len(right) || right[at].Key != node.Key {
+			differ(*node, model.ThreadNode{})
+			return nil
+		}
+		if is := right[at]; is.PostID != node.PostID || is.ParentKey != node.ParentKey || is.ThreadID != node.ThreadID {
+			differ(*node, is)
+		}
+		at++
+		return nil
+	})
+	for ; at < len(right); at++ {
+		differ(model.ThreadNode{}, right[at])
+	}
+	*have = n
+	return old, fresh, newer, err
+}
