@@ -3,14 +3,17 @@ package imapd
 import (
 	"context"
 	"sync"
+
+	"plenary/internal/model"
 )
 
 // box is one list that sessions have selected, shared by them. Its goroutine
 // takes in what arrives, once for all of them, and wakes them.
 type box struct {
 	srv   *Server
-	list  int64
+	key   boxKey
 	index Index
+	texts Archive // where its messages are read
 	stop  context.CancelFunc
 	ready sync.Once
 	err   error
@@ -21,17 +24,24 @@ type box struct {
 	members map[*selected]struct{}
 }
 
+// boxKey names a box: a list's archive, or what waits on it.
+type boxKey struct {
+	list int64
+	held bool
+}
+
 // open gives the list's box to one more session.
-func (s *Server) open(ctx context.Context, list int64) (*box, error) {
+func (s *Server) open(ctx context.Context, l *model.List, held bool) (*box, error) {
+	key := boxKey{l.ID, held}
 	s.mu.Lock()
-	b := s.boxes[list]
+	b := s.boxes[key]
 	if b == nil {
-		b = &box{srv: s, list: list, members: map[*selected]struct{}{}}
-		s.boxes[list] = b
+		b = &box{srv: s, key: key, members: map[*selected]struct{}{}}
+		s.boxes[key] = b
 	}
 	b.users++
 	s.mu.Unlock()
-	b.ready.Do(func() { b.err = b.start(ctx) })
+	b.ready.Do(func() { b.err = b.start(ctx, l) })
 	if b.err != nil {
 		b.release()
 		return nil, b.err
@@ -40,14 +50,19 @@ func (s *Server) open(ctx context.Context, list int64) (*box, error) {
 }
 
 // start registers for news first and looks then, so that nothing falls between.
-func (b *box) start(ctx context.Context) error {
-	wake, cancel := b.srv.opt.Archive.Watch(b.list)
-	index, err := b.srv.opt.Archive.Open(ctx, b.list)
-	if err != nil {
-		cancel()
-		return err
+func (b *box) start(ctx context.Context, l *model.List) error {
+	wake, cancel := b.srv.opt.Archive.Watch(l.ID)
+	if b.key.held {
+		p := newPending(b.srv.opt.Moderation, l)
+		b.index, b.texts = p, Over(p.reader)
+	} else {
+		index, err := b.srv.opt.Archive.Open(ctx, l.ID)
+		if err != nil {
+			cancel()
+			return err
+		}
+		b.index, b.texts = index, b.srv.opt.Archive
 	}
-	b.index = index
 	run, stop := context.WithCancel(b.srv.ctx)
 	b.stop = stop
 	b.srv.boxed.Add(1)
@@ -66,7 +81,7 @@ func (b *box) run(ctx context.Context, wake <-chan struct{}) {
 			return
 		case <-wake:
 			if err := b.index.Refresh(ctx); err != nil && ctx.Err() == nil {
-				b.srv.opt.Log.Warn("imap: cannot look for new posts", "list", b.list, "error", err)
+				b.srv.opt.Log.Warn("imap: cannot look for new posts", "list", b.key.list, "error", err)
 			}
 			b.tell()
 		}
@@ -80,8 +95,8 @@ func (b *box) release() {
 	if b.users--; b.users > 0 {
 		return
 	}
-	if b.srv.boxes[b.list] == b {
-		delete(b.srv.boxes, b.list)
+	if b.srv.boxes[b.key] == b {
+		delete(b.srv.boxes, b.key)
 	}
 	if b.stop != nil {
 		b.stop()

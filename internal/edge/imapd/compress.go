@@ -2,7 +2,6 @@ package imapd
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -33,53 +32,10 @@ func (f *front) answerCompress(c *command) error {
 	if err := f.flush(); err != nil {
 		return err
 	}
-	wire := &counted{r: f.src}
 	f.packed = true
-	f.src = &inflater{wire: wire, z: flate.NewReaderOpts(wire, flate.WithPartialBlock())}
+	f.src = newInflater(f.src)
 	f.dst = &deflater{dst: f.dst, pool: &f.srv.buffers}
 	return nil
-}
-
-// counted counts what came over the wire.
-type counted struct {
-	r io.Reader
-	n int64
-}
-
-// Read implements io.Reader.
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
-}
-
-// inflater unpacks what the client sends. It gives what there is after each
-// block: some clients (mbsync) end what they say with a partial flush, behind
-// which Go's own reader waits for more.
-type inflater struct {
-	wire *counted
-	z    io.Reader
-	n    int64
-}
-
-var (
-	errBomb   = errors.New("imapd: packed more than any command is")
-	errBroken = errors.New("imapd: not what DEFLATE makes")
-)
-
-// Read implements io.Reader. Commands do not shrink to a hundredth: what does is
-// there to keep us busy.
-func (z *inflater) Read(p []byte) (int, error) {
-	n, err := z.z.Read(p)
-	z.n += int64(n)
-	var corrupt flate.CorruptInputError
-	switch {
-	case z.n > maxInflated+maxRatio*z.wire.n:
-		return 0, errBomb
-	case errors.As(err, &corrupt):
-		err = errBroken
-	}
-	return n, err
 }
 
 // deflater packs responses, each Write to its end. It keeps no state between

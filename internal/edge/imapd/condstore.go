@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"github.com/emersion/go-imap/v2"
 )
 
 // conditions is what a command says about mod-sequences (RFC 7162). The front
@@ -67,10 +69,14 @@ func (s *session) knows(tell bool) {
 		return
 	}
 	s.told = true
-	if tell && s.sel != nil {
+	if tell && s.sel != nil && !s.sel.held {
 		s.front.put("* OK [HIGHESTMODSEQ " + strconv.FormatUint(highest(s.sel.rows, s.sel.last), 10) + "] Highest\r\n")
 	}
 }
+
+// noModSeqs refuses to compare mod-sequences where there are none (RFC 7162
+// 3.1.2.2).
+var noModSeqs = &imap.Error{Type: imap.StatusResponseTypeBad, Text: "This mailbox has no mod-sequences"}
 
 // takeStatus takes HIGHESTMODSEQ out of the items of STATUS, or of LIST RETURN
 // (STATUS (...)). Where nothing is left go-imap is asked for MESSAGES instead.
@@ -204,6 +210,8 @@ func (f *front) conditioned(p []byte) []byte {
 			head = append(head, ' ')
 		}
 		return append(head, "HIGHESTMODSEQ "+number+")\r\n"...)
+	case (c.name == "SELECT" || c.name == "EXAMINE") && f.sess.condstore() && f.sess.highest == 0 && bytes.HasPrefix(p, []byte("* OK [UIDNEXT ")):
+		return append(bytes.Clone(p), "* OK [NOMODSEQ] No mod-sequences here\r\n"...)
 	case (c.name == "SELECT" || c.name == "EXAMINE") && f.sess.condstore() && bytes.HasPrefix(p, []byte("* OK [UIDNEXT ")):
 		return append(bytes.Clone(p), "* OK [HIGHESTMODSEQ "+number+"] Highest\r\n"...)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"plenary/internal/list/archive"
+	"plenary/internal/model"
 )
 
 // The clock of the door in tests.
@@ -27,7 +28,7 @@ const patience = 10 * time.Second
 func serve(t testing.TB, m *memory, change ...func(*Options, *times)) (*Server, string) {
 	t.Helper()
 	o := Options{
-		Archive: Over(archive.NewReader(m)), Auth: people{}, Changes: m, Hostname: "mail.example.org",
+		Archive: Over(archive.NewReader(m)), Auth: people{}, Changes: m, Moderation: m, Hostname: "mail.example.org",
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: func() time.Time { return noon },
 	}
 	tm := usualTimes()
@@ -228,6 +229,19 @@ func beside(t *testing.T, m *memory, srv *Server, what string) {
 	switch what {
 	case "post":
 		m.post(1, plainPost)
+	case "a post waits":
+		m.hold(1, mixedPost)
+	case "another post waits":
+		m.hold(1, strings.ReplaceAll(plainPost, "New shelves", "Old shelves"))
+	case "alice moderates", "bob moderates":
+		m.moderate(1, strings.Fields(what)[0]+"@example.org", true)
+	case "bob decides 13":
+		if err := m.Decide(context.Background(), 13, model.Accept, "bob@example.org"); err != nil {
+			t.Fatal(err)
+		}
+	case "alice moderates no more":
+		m.moderate(1, "alice@example.org", false)
+		m.wake("list:1")
 	case "alice leaves":
 		m.leave(1, "alice@example.org")
 	case "the database is away":

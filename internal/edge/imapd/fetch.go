@@ -31,6 +31,9 @@ func (s *session) Fetch(_ *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 	if c == nil { // only in tests
 		c = &command{}
 	}
+	if sel.held && c.cond.modseq {
+		return noModSeqs
+	}
 	f := &fetching{session: s, sel: sel, plan: planOf(o, c.args)}
 	f.plan.modseq = c.cond.modseq
 	f.plan.uid = f.plan.uid && (!c.cond.only || strings.HasPrefix(c.name, "UID "))
@@ -47,7 +50,7 @@ func (s *session) Fetch(_ *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 			return s.failed("store flags", err)
 		}
 	}
-	if len(spans) > 0 && (f.plan.modseq || s.told && len(f.now) > 0) {
+	if len(spans) > 0 && (f.plan.modseq || s.told && !sel.held && len(f.now) > 0) {
 		m, err := s.modseqsOf(sel)
 		if err != nil {
 			return s.failed("read flags", err)
@@ -60,7 +63,7 @@ func (s *session) Fetch(_ *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 	}
 	switch {
 	case f.gone:
-		return no("EXPUNGEISSUED", "Some of the messages are no longer there") // RFC 5530
+		return no(expungeIssued, "Some of the messages are no longer there")
 	case f.strange:
 		return no(imap.ResponseCodeUnknownCTE, "Some of the parts cannot be decoded") // RFC 3516 4.3
 	}
@@ -189,7 +192,7 @@ func split(spans []span, n int) (part, rest []span) {
 // fill reads the light rows of a batch. Where the rows lie close together it
 // asks for the whole range and passes over what is not wanted.
 func (f *fetching) fill(ctx context.Context, part []span) error {
-	a := f.front.srv.opt.Archive
+	a := f.sel.box.texts
 	sources := [...]func(context.Context, int64, model.UID, model.UID, func(model.UID, []byte) error) error{a.Envelopes, a.Structures, a.Headers}
 	ranges := part
 	if extent := part[len(part)-1].to - part[0].from; extent <= 4*count(part) {
@@ -221,7 +224,7 @@ func (f *fetching) span(ctx context.Context, s span) error {
 		})
 	}
 	if s.to-s.from == 1 {
-		raw, err := f.front.srv.opt.Archive.Bytes(ctx, f.sel.rows[s.from])
+		raw, err := f.sel.box.texts.Bytes(ctx, f.sel.rows[s.from])
 		if fault.Is(err, fault.NotFound) {
 			f.gone = true
 			return nil
@@ -232,7 +235,7 @@ func (f *fetching) span(ctx context.Context, s span) error {
 		return f.one(s.from, raw)
 	}
 	i := s.from
-	err := f.front.srv.opt.Archive.AllBytes(ctx, f.sel.list.ID, f.sel.rows[s.from].UID, f.sel.rows[s.to-1].UID, func(uid model.UID, raw []byte) error {
+	err := f.sel.box.texts.AllBytes(ctx, f.sel.list.ID, f.sel.rows[s.from].UID, f.sel.rows[s.to-1].UID, func(uid model.UID, raw []byte) error {
 		for ; i < s.to && f.sel.rows[i].UID < uid; i++ {
 			f.gone = true
 		}

@@ -190,6 +190,9 @@ func (s *session) refreshFlags(sel *selected, own *ownChange) error {
 // newFlags reads the person's flags, and which rows may have changed since the
 // last time: by the log, else all.
 func (s *session) newFlags(sel *selected) (f Flags, spans []span, seqs map[model.UID]uint64, err error) {
+	if sel.held {
+		return sel.flags, nil, nil, nil
+	}
 	for range 3 { // until nothing comes in between
 		if !s.condstore() || !s.mayMark() {
 			break

@@ -138,13 +138,18 @@ func (f *front) capabilities() string {
 	switch {
 	case f.sess.loggedIn():
 		some := ""
-		// COMPRESS=DEFLATE is answered and not offered: mbsync sends hundreds of
-		// commands behind one partial flush, of which our unpacker waits for the end.
+		if !f.packed {
+			some = " COMPRESS=DEFLATE"
+		}
 		if f.sess.condstore() {
 			some += " CONDSTORE"
 		}
+		move := ""
+		if f.srv.opt.Moderation != nil {
+			move = " MOVE"
+		}
 		return always + " BINARY CHILDREN" + some +
-			" ENABLE ESEARCH ESORT IDLE LIST-EXTENDED LIST-STATUS NAMESPACE SEARCHRES" +
+			" ENABLE ESEARCH ESORT IDLE LIST-EXTENDED LIST-STATUS" + move + " NAMESPACE SEARCHRES" +
 			" SORT SPECIAL-USE STATUS=SIZE THREAD=REFERENCES UIDPLUS UNSELECT UTF8=ACCEPT WITHIN"
 	case f.mayLogIn() && (f.tls != nil || f.srv.opt.TLSConfig == nil):
 		return always + " AUTH=PLAIN AUTH=LOGIN AUTH=ANONYMOUS"

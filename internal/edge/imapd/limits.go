@@ -25,6 +25,8 @@ const (
 	maxInflated   = 1 << 20  // octets a client may send packed, however well; RFC 4978 sets no minimum
 	maxRatio      = 100      // and beyond, for each octet on the wire; DEFLATE makes 1032 at best
 	maxTail       = 8 << 10  // octets of responses that the next ones are packed with
+	maxPending    = 1000     // held posts shown of one list; no RFC minimum
+	maxDecisions  = 200      // held posts decided by one command
 	maxFailures   = 5        // refused logins per connection; RFC 9051 11.7 asks for a limit
 	maxPerNetwork = 30       // refused logins per address in the window, over all connections
 	maxNetworks   = 10000    // addresses whose failures are remembered

@@ -27,12 +27,12 @@ func (s *session) List(w *imapserver.ListWriter, ref string, patterns []string, 
 	if o.SelectSpecialUse {
 		return nil // none of ours has a special use
 	}
-	all, err := s.nodes(s.ctx)
+	all, err := s.nodes(s.ctx, true)
 	if err != nil {
 		return err
 	}
 	for _, n := range all {
-		if !matches(want, n.name) || n.parent && o.SelectSubscribed && !s.listsParent(all, want, o) {
+		if !matches(want, n.name) || n.parent && o.SelectSubscribed && !s.listsParent(n, all, want, o) {
 			continue
 		}
 		data, err := s.listed(n, o)
@@ -46,17 +46,17 @@ func (s *session) List(w *imapserver.ListWriter, ref string, patterns []string, 
 	return nil
 }
 
-// listsParent says whether the parent of the lists, which cannot be subscribed
+// listsParent says whether a parent, which cannot be subscribed
 // itself, is shown among what is: where its children are but were not asked for
 // (RFC 3501 6.3.9, RFC 5258 3.5).
-func (s *session) listsParent(all []node, want []pattern, o *imap.ListOptions) bool {
+func (s *session) listsParent(parent node, all []node, want []pattern, o *imap.ListOptions) bool {
 	lsub := s.front.cmd != nil && s.front.cmd.name == "LSUB"
 	if !lsub && !o.SelectRecursiveMatch {
 		return false
 	}
 	children := false
 	for _, n := range all {
-		if n.list != nil {
+		if n.list != nil && strings.HasPrefix(n.name, parent.name+"/") {
 			children = true
 			if matches(want, n.name) {
 				return false
@@ -83,7 +83,7 @@ func (s *session) listed(n node, o *imap.ListOptions) (*imap.ListData, error) {
 	} else if o.SelectSubscribed || o.ReturnSubscribed {
 		data.Attrs = append(data.Attrs, imap.MailboxAttrSubscribed)
 	}
-	if n.parent && o.SelectRecursiveMatch {
+	if n.parent && !n.leaf && o.SelectRecursiveMatch {
 		data.ChildInfo = &imap.ListDataChildInfo{Subscribed: true}
 	}
 	if n.leaf {

@@ -66,13 +66,20 @@ func escaped(local string) string {
 // node is one name that LIST can show.
 type node struct {
 	name   string
-	list   *model.List // nil for INBOX and the parent
+	list   *model.List // nil for INBOX and the parents
 	parent bool        // cannot be selected, has children
 	leaf   bool        // has no children
+
+	held    bool         // what waits on the list
+	verdict model.Action // what is moved here is decided so; Defer: nothing is
 }
 
-// nodes are all mailboxes the person may see, in order.
-func (s *session) nodes(ctx context.Context) ([]node, error) {
+// archive reports whether the node is a list's archive.
+func (n node) archive() bool { return n.list != nil && !n.held && n.verdict == model.Defer }
+
+// nodes are all mailboxes the person may see, in order; those for moderating only
+// where they are asked for.
+func (s *session) nodes(ctx context.Context, moderating bool) ([]node, error) {
 	site, err := s.front.srv.opt.Archive.Lists(ctx, model.Actor{Site: true})
 	if err != nil {
 		return nil, s.failed("list the mailboxes", err)
@@ -89,18 +96,26 @@ func (s *session) nodes(ctx context.Context) ([]node, error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b node) int { return cmp.Compare(a.name, b.name) })
-	return append([]node{{name: inbox, leaf: true}, {name: root, parent: true, leaf: len(all) == 0}}, all...), nil
+	all = append([]node{{name: inbox, leaf: true}, {name: root, parent: true, leaf: len(all) == 0}}, all...)
+	if !moderating {
+		return all, nil
+	}
+	more, err := s.moderated(ctx, names)
+	if err != nil {
+		return nil, s.failed("list the mailboxes", err)
+	}
+	return append(all, more...), nil
 }
 
 // find gives the mailbox of that name. The list's whole address will do as
 // well, and case is forgiven. One that is not hers to read is as unknown as one
 // that is not there.
 func (s *session) find(ctx context.Context, name string) (node, error) {
-	all, err := s.nodes(ctx)
+	name = norm.NFC.String(name)
+	all, err := s.nodes(ctx, len(name) >= len(moderation) && strings.EqualFold(name[:len(moderation)], moderation))
 	if err != nil {
 		return node{}, err
 	}
-	name = norm.NFC.String(name)
 	for _, n := range all {
 		if n.name == name {
 			return n, nil
@@ -108,7 +123,7 @@ func (s *session) find(ctx context.Context, name string) (node, error) {
 	}
 	for _, n := range all {
 		if strings.EqualFold(n.name, name) ||
-			n.list != nil && (strings.EqualFold(longName(n.list), name) || strings.EqualFold(root+"/"+n.list.Address(), name)) {
+			n.archive() && (strings.EqualFold(longName(n.list), name) || strings.EqualFold(root+"/"+n.list.Address(), name)) {
 			return n, nil
 		}
 	}

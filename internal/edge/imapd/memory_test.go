@@ -29,11 +29,13 @@ type memory struct {
 	log    map[string][]model.FlagChange // account:list
 	marks  map[string][]byte             // account:list:flag -> bitmap of the first page
 	topics map[string]map[chan struct{}]bool
-	broken error // what every question is answered with
+	helds  []model.Held
+	drafts map[int64]string // held posts' bytes, by number
+	broken error            // what every question is answered with
 }
 
 func newMemory() *memory {
-	return &memory{posts: map[int64][]*model.NewPost{}, last: map[int64]model.UID{}, log: map[string][]model.FlagChange{}, marks: map[string][]byte{}, topics: map[string]map[chan struct{}]bool{}}
+	return &memory{posts: map[int64][]*model.NewPost{}, last: map[int64]model.UID{}, log: map[string][]model.FlagChange{}, marks: map[string][]byte{}, drafts: map[int64]string{}, topics: map[string]map[chan struct{}]bool{}}
 }
 
 func (m *memory) add(l model.List, members ...string) *model.List {
@@ -303,44 +305,6 @@ func (m *memory) MatchPosts(_ context.Context, list int64, q model.Match, yield 
 	return err
 }
 
-func matchSteps(steps []model.MatchStep, t model.SearchText) bool {
-	var stack []bool
-	for _, s := range steps {
-		switch s.Op {
-		case model.MatchWords:
-			stack = append(stack, matchWords(s, t))
-		case model.MatchNot:
-			n := len(stack)
-			stack = append(stack[:n-2], stack[n-2] && !stack[n-1])
-		default:
-			args := stack[len(stack)-s.N:]
-			yes := s.Op == model.MatchAnd
-			for _, a := range args {
-				if s.Op == model.MatchAnd {
-					yes = yes && a
-				} else {
-					yes = yes || a
-				}
-			}
-			stack = append(stack[:len(stack)-s.N], yes)
-		}
-	}
-	return stack[0]
-}
-
-func matchWords(s model.MatchStep, t model.SearchText) bool {
-	phrase := " " + strings.Join(s.Words, " ")
-	if !s.Prefix {
-		phrase += " "
-	}
-	for i, column := range []string{t.Subject, t.Author, t.Recipients, t.Body, t.Quoted, t.Files} {
-		if s.Columns&(1<<i) != 0 && strings.Contains(" "+column+" ", phrase) {
-			return true
-		}
-	}
-	return false
-}
-
 func (m *memory) FlagPages(_ context.Context, account, list int64, yield func(flag string, page int64, bits []byte)) error {
 	return m.locked(func() error {
 		prefix := fmt.Sprintf("%d:%d:", account, list)
@@ -421,6 +385,80 @@ func (m *memory) LastFlagChange(ctx context.Context, account, list int64) (c mod
 		c = all[len(all)-1]
 	}
 	return c, err
+}
+
+// hold lets a post wait.
+func (m *memory) hold(list int64, raw string) {
+	m.mu.Lock()
+	id := int64(len(m.drafts) + 11)
+	m.drafts[id] = raw
+	m.helds = append(m.helds, model.Held{ID: id, ListID: list, BytesID: id, Size: int64(len(raw)), CreatedAt: model.At(noon)})
+	m.mu.Unlock()
+	m.wake(fmt.Sprintf("list:%d", list))
+}
+
+func (m *memory) moderate(list int64, who string, yes bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.subs {
+		if s := &m.subs[i]; s.ListID == list && s.EmailKey == who {
+			s.Roles &^= model.RoleModerator
+			if yes {
+				s.Roles |= model.RoleModerator
+			}
+		}
+	}
+}
+
+func (m *memory) Moderates(_ context.Context, who model.Actor) (out []model.List, err error) {
+	err = m.locked(func() error {
+		for _, s := range m.subs {
+			if slices.Contains(who.Keys, s.EmailKey) && s.Roles&model.RoleModerator != 0 {
+				out = append(out, m.lists[s.ListID-1])
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (m *memory) Pending(_ context.Context, l *model.List) (out []model.Held, err error) {
+	err = m.locked(func() error {
+		for _, h := range m.helds {
+			if h.ListID == l.ID && h.State == model.HeldPending {
+				out = append(out, h)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (m *memory) HeldBytes(_ context.Context, h *model.Held) (b []byte, err error) {
+	err = m.locked(func() error { b = []byte(m.drafts[h.ID]); return nil })
+	return b, err
+}
+
+func (m *memory) Decide(_ context.Context, id int64, action model.Action, by string) error {
+	list := int64(0)
+	err := m.locked(func() error {
+		for i := range m.helds {
+			h := &m.helds[i]
+			switch {
+			case h.ID != id:
+			case h.State != model.HeldPending:
+				return fault.New(fault.Conflict, "the message was decided already, by %s", h.DecidedBy)
+			default:
+				h.State, h.DecidedBy, h.Comment, list = model.HeldReleased, by, action.String(), h.ListID
+				return nil
+			}
+		}
+		return fault.New(fault.NotFound, "there is no held post %d", id)
+	})
+	if err == nil {
+		m.wake(fmt.Sprintf("list:%d", list))
+	}
+	return err
 }
 
 // people knows alice and bob, whose passwords are "secret".

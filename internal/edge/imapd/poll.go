@@ -87,7 +87,7 @@ func (s *session) allowed(sel *selected) error {
 	}
 	text := "The list " + sel.list.Address() + " is no longer open to you"
 	if !sel.lost {
-		ok, err := s.front.srv.opt.Archive.MayRead(s.ctx, s.who, sel.list.ID)
+		ok, err := s.mayOpen(sel)
 		if err != nil {
 			return s.failed("look up access", err)
 		}
@@ -100,6 +100,13 @@ func (s *session) allowed(sel *selected) error {
 		s.front.end(errEnd)
 	}
 	return no(imap.ResponseCodeNoPerm, text)
+}
+
+func (s *session) mayOpen(sel *selected) (bool, error) {
+	if sel.held {
+		return s.mayModerate(sel.list.ID)
+	}
+	return s.front.srv.opt.Archive.MayRead(s.ctx, s.who, sel.list.ID)
 }
 
 // announce tells the client what has changed in the selected mailbox.

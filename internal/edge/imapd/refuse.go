@@ -6,6 +6,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
+
+	"plenary/internal/model"
 )
 
 // What the door does not do, each with what to do instead.
@@ -18,6 +20,8 @@ func (s *session) postTo(mailbox string) error {
 	switch {
 	case err != nil:
 		return err
+	case n.held || n.verdict != model.Defer:
+		return no(imap.ResponseCodeNoPerm, "Only what waits in "+pendingName+" can be decided")
 	case n.list == nil:
 		return no(imap.ResponseCodeNoPerm, keepsNothing)
 	}
@@ -81,16 +85,6 @@ func (s *session) Search(imapserver.NumKind, *imap.SearchCriteria, *imap.SearchO
 	return nil, no(imap.ResponseCodeCannot, "SEARCH is answered elsewhere")
 }
 
-// Copy refuses COPY (RFC 9051 6.4.7).
-func (s *session) Copy(_ imap.NumSet, dest string) (*imap.CopyData, error) {
-	return nil, s.postTo(dest)
-}
-
-// Move refuses MOVE (RFC 9051 6.4.8).
-func (s *session) Move(_ *imapserver.MoveWriter, _ imap.NumSet, dest string) error {
-	return s.postTo(dest)
-}
-
 // Create refuses CREATE (RFC 9051 6.3.4).
 func (s *session) Create(string, *imap.CreateOptions) error {
 	return no(imap.ResponseCodeNoPerm, keepsNothing)
@@ -102,7 +96,7 @@ func (s *session) Delete(mailbox string) error {
 	if err != nil {
 		return err
 	}
-	if n.list == nil {
+	if !n.archive() {
 		return no(imap.ResponseCodeNoPerm, "This mailbox cannot be deleted")
 	}
 	return no(imap.ResponseCodeNoPerm, "A list's archive cannot be deleted; to leave the list, send mail to "+n.list.Sub("leave"))
@@ -127,7 +121,7 @@ func (s *session) Unsubscribe(mailbox string) error {
 	switch {
 	case err != nil:
 		return err
-	case n.list == nil:
+	case !n.archive():
 		return no(imap.ResponseCodeCannot, "This mailbox is always shown")
 	}
 	return no(imap.ResponseCodeCannot, "Every list you may read is shown; to leave the list, send mail to "+n.list.Sub("leave"))

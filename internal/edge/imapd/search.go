@@ -49,7 +49,7 @@ func (s *session) reading(c *command) (r *searchReader, done func(), err error) 
 		return nil, nil, err
 	}
 	r = &searchReader{rest: string(c.args), sel: sel, account: s.who.AccountID, now: s.front.srv.opt.Now()}
-	if s.condstore() {
+	if s.condstore() && !sel.held {
 		r.modseqs = func() ([]uint64, error) {
 			s.knows(true)
 			m, err := s.modseqsOf(sel)
@@ -73,7 +73,7 @@ func (s *session) matching(r *searchReader, o searchOptions) ([]int, error) {
 	if r.sel.box != nil {
 		ctx, cancel := context.WithTimeout(s.ctx, s.front.srv.times.search)
 		defer cancel()
-		uids, err := s.front.srv.opt.Archive.Search(ctx, r.sel.list.ID, query)
+		uids, err := r.sel.box.texts.Search(ctx, r.sel.list.ID, query)
 		if err != nil {
 			if o.save {
 				r.sel.saved = nil // RFC 5182 2.1

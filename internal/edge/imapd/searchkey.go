@@ -106,6 +106,10 @@ func (r *searchReader) modseq() (q archive.Query, err error) {
 }
 
 func (r *searchReader) flag(name string) archive.Query {
+	if r.sel.held {
+		flags := r.sel.flags
+		return archive.Where(func(uid model.UID) bool { return flags.Has(strings.ToLower(name), uid) })
+	}
 	if r.account == 0 {
 		return archive.Not(archive.All())
 	}

@@ -24,16 +24,18 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 	}
 	sel := &selected{readOnly: o.ReadOnly || !s.mayMark(), wake: make(chan struct{}, 1), checked: s.front.srv.opt.Now()}
 	data := &imap.SelectData{UIDNext: 1, UIDValidity: 1}
-	if n.list != nil {
-		if data, err = s.openList(sel, n.list); err != nil {
+	if n.archive() || n.held {
+		if data, err = s.openList(sel, n); err != nil {
 			return nil, err
 		}
 	}
 	s.sel = sel
-	s.highest = highest(sel.rows, sel.last)
+	if s.highest = highest(sel.rows, sel.last); n.held {
+		s.highest = 0
+	}
 	sel.keywords = sel.names()
 	data.Flags = flagList(sel.keywords)
-	if !sel.readOnly {
+	if !sel.readOnly && !n.held {
 		data.PermanentFlags = append(flagList(sel.keywords), imap.FlagWildcard)
 	}
 	if s.conn.EnabledCaps().Has(imap.CapIMAP4rev2) {
@@ -43,14 +45,15 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 }
 
 // openList joins the list's box and looks at the list as it is now.
-func (s *session) openList(sel *selected, l *model.List) (*imap.SelectData, error) {
-	box, err := s.front.srv.open(s.ctx, l.ID)
+func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
+	l := n.list
+	box, err := s.front.srv.open(s.ctx, l, n.held)
 	if err != nil {
 		return nil, s.failed("open a list", err)
 	}
-	sel.list, sel.box = *l, box
+	sel.list, sel.box, sel.held = *l, box, n.held
 	box.join(sel)
-	if s.mayMark() {
+	if s.mayMark() && !n.held {
 		sel.marked, sel.quiet = s.front.srv.opt.Archive.WatchFlags(s.who.AccountID, l.ID)
 	}
 	fail := func(err error) (*imap.SelectData, error) {
@@ -60,8 +63,10 @@ func (s *session) openList(sel *selected, l *model.List) (*imap.SelectData, erro
 	if err := box.index.Refresh(s.ctx); err != nil {
 		return fail(err)
 	}
-	if sel.last, err = s.lastChange(l.ID); err != nil {
-		return fail(err)
+	if !n.held {
+		if sel.last, err = s.lastChange(l.ID); err != nil {
+			return fail(err)
+		}
 	}
 	if sel.last.UIDNext > box.index.UIDNext() { // a post came before the change: it is to be told too
 		if err := box.index.Refresh(s.ctx); err != nil {
@@ -70,11 +75,15 @@ func (s *session) openList(sel *selected, l *model.List) (*imap.SelectData, erro
 	}
 	next := box.index.UIDNext() // before the rows: it may only be too small, never the UID of a row not told
 	sel.rows = box.index.Rows()
-	flags, err := s.flagsOf(l.ID)
-	if err != nil {
-		return fail(err)
+	if n.held {
+		sel.setFlags(localFlags{})
+	} else {
+		flags, err := s.flagsOf(l.ID)
+		if err != nil {
+			return fail(err)
+		}
+		sel.setFlags(flags)
 	}
-	sel.setFlags(flags)
 	if n := len(sel.rows); n > 0 {
 		next = max(next, sel.rows[n-1].UID+1)
 	}
@@ -137,7 +146,22 @@ func (s *session) status(n node) (*imap.StatusData, error) {
 	var size, none int64
 	data := &imap.StatusData{Mailbox: n.name, UIDNext: 1, UIDValidity: 1,
 		NumMessages: &messages, NumRecent: &zero, NumUnseen: &unseen, NumDeleted: &zero, Size: &size, AppendLimit: &zero, DeletedStorage: &none}
-	if s.highest = 1; n.list == nil {
+	switch s.highest = 1; {
+	case n.held:
+		s.highest = 0
+		waiting, err := s.front.srv.opt.Moderation.Pending(s.ctx, n.list)
+		if err != nil {
+			return nil, s.failed("look for held posts", err)
+		}
+		waiting = waiting[:min(len(waiting), maxPending)]
+		for i := range waiting {
+			size += waiting[i].Size
+			data.UIDNext = imap.UID(waiting[i].ID + 1)
+		}
+		messages, unseen = uint32(len(waiting)), uint32(len(waiting))
+		data.UIDValidity = n.list.UIDValidity
+		return data, nil
+	case !n.archive():
 		return data, nil
 	}
 	var last model.FlagChange

@@ -27,7 +27,11 @@
 // the front takes what is about them out of a command before and puts it into the
 // responses after (condstore.go).
 //
-// Everything that would change the archive is refused with a sentence that
+// For moderators there are mailboxes of what waits on their lists, and such that
+// decide what is moved there (moderate.go). What waits is an archive in memory
+// (pending.go), read by the same code as the real one.
+//
+// Everything else that would change the archive is refused with a sentence that
 // says what to do instead.
 package imapd
 
@@ -57,10 +61,12 @@ type Authenticator interface {
 
 // Options are the settings of the door, for any number of listeners.
 type Options struct {
-	Archive  Archive       // required
-	Auth     Authenticator // required
-	Changes  Changes       // nil: no mod-sequences
-	Hostname string        // our name in the greeting
+	Archive Archive       // required
+	Auth    Authenticator // required
+	Changes Changes       // nil: no mod-sequences
+
+	Moderation Moderation // nil: nobody moderates here
+	Hostname   string     // our name in the greeting
 
 	TLSConfig         *tls.Config // for STARTTLS and ServeTLS; nil: no TLS
 	AllowInsecureAuth bool        // passwords without TLS from elsewhere than this machine
@@ -110,7 +116,7 @@ type Server struct {
 	closing bool
 	fronts  map[*front]struct{}
 	perIP   map[netip.Prefix]int
-	boxes   map[int64]*box
+	boxes   map[boxKey]*box
 	doors   map[net.Listener]struct{}
 }
 
@@ -119,7 +125,7 @@ func New(o Options) *Server {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
 		opt: o.filled(), times: usualTimes(), ctx: ctx, stop: stop,
-		fronts: map[*front]struct{}{}, perIP: map[netip.Prefix]int{}, boxes: map[int64]*box{}, doors: map[net.Listener]struct{}{},
+		fronts: map[*front]struct{}{}, perIP: map[netip.Prefix]int{}, boxes: map[boxKey]*box{}, doors: map[net.Listener]struct{}{},
 	}
 	s.buffers.New = func() any { b := make([]byte, 0, flushAt+8<<10); return &b }
 	s.imap = imapserver.New(&imapserver.Options{

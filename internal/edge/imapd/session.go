@@ -37,7 +37,8 @@ type session struct {
 // selected is a session's view of a mailbox.
 type selected struct {
 	list     model.List
-	box      *box // nil: INBOX, which is always empty
+	box      *box // nil: INBOX and what decides, which are always empty
+	held     bool // what waits on the list: flags last as long as this
 	readOnly bool
 	rows     []archive.Row // what the client has been told of
 	flags    Flags

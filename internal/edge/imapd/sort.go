@@ -60,7 +60,7 @@ func (s *session) sort(c *command) error {
 	if len(found) > 0 {
 		ctx, cancel := context.WithTimeout(s.ctx, s.front.srv.times.search)
 		defer cancel()
-		uids, err := s.front.srv.opt.Archive.Sort(ctx, r.sel.list.ID, keys, r.sel.uids(found))
+		uids, err := r.sel.box.texts.Sort(ctx, r.sel.list.ID, keys, r.sel.uids(found))
 		if err != nil {
 			return s.failed("sort", err)
 		}

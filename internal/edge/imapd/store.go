@@ -25,19 +25,26 @@ func (s *session) Store(_ *imapserver.FetchWriter, set imap.NumSet, change *imap
 	case sel.box == nil:
 		return nil
 	}
-	if err := s.announceFlags(sel); err != nil { // a change elsewhere came before this one
-		return err
-	}
-	names, err := sel.storable(change)
-	if err != nil {
-		return err
-	}
 	var cond conditions
 	uid := false
 	if c := s.front.cmd; c != nil {
 		cond, uid = c.cond, strings.HasPrefix(c.name, "UID ")
 	}
-	spans, left, err := s.mark(sel, sel.spans(set), change.Op, names, cond)
+	if sel.held && cond.unless {
+		return noModSeqs
+	}
+	if err := s.announceFlags(sel); err != nil { // a change elsewhere came before this one
+		return err
+	}
+	spans := sel.spans(set)
+	if sel.held && len(spans) == 0 { // decided by a copy, and now to be deleted
+		return nil
+	}
+	names, err := sel.storable(change)
+	if err != nil {
+		return err
+	}
+	spans, left, err := s.mark(sel, spans, change.Op, names, cond)
 	if err != nil {
 		return s.failed("store flags", err)
 	}
@@ -54,11 +61,11 @@ func (s *session) Store(_ *imapserver.FetchWriter, set imap.NumSet, change *imap
 // knows of them their mod-sequences (RFC 7162 3.1.3): these also when it asked
 // for silence.
 func (s *session) tellStored(sel *selected, spans []span, uid, silent bool) error {
-	if silent && !s.told || len(spans) == 0 {
+	if silent && (!s.told || sel.held) || len(spans) == 0 {
 		return nil
 	}
 	var m *modseqs
-	if s.told {
+	if s.told && !sel.held {
 		var err error
 		if m, err = s.modseqsOf(sel); err != nil {
 			return s.failed("read flags", err)
@@ -120,6 +127,8 @@ func (sel *selected) storable(change *imap.StoreFlags) ([]string, error) {
 		switch {
 		case !adds && !known, slices.Contains(names, name):
 			continue
+		case name == `\deleted` && sel.held:
+			return nil, no(imap.ResponseCodeNoPerm, "To decide a message, move it to Approve, Reject or Discard")
 		case name == `\deleted`:
 			return nil, no(imap.ResponseCodeNoPerm, "Nothing can be deleted from the archive")
 		case strings.HasPrefix(name, `\`) && !known:
@@ -169,6 +178,10 @@ func (s *session) mark(sel *selected, spans []span, op imap.StoreFlagsOp, names 
 // change carries out a Marking of the person on the selected list.
 func (s *session) change(sel *selected, m model.Marking) (left []model.UID, err error) {
 	m.Account, m.List = s.who.AccountID, sel.list.ID
+	if own, ok := sel.flags.(localFlags); ok && sel.held {
+		own.edit(m.Edits)
+		return nil, nil
+	}
 	if s.condstore() {
 		return s.front.srv.opt.Changes.ChangeFlags(s.ctx, m)
 	}

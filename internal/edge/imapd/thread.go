@@ -35,7 +35,7 @@ func (s *session) thread(c *command) error {
 	if len(found) > 0 {
 		ctx, cancel := context.WithTimeout(s.ctx, s.front.srv.times.search)
 		defer cancel()
-		if forest, err = s.front.srv.opt.Archive.ThreadForest(ctx, r.sel.list.ID, r.sel.uids(found)); err != nil {
+		if forest, err = r.sel.box.texts.ThreadForest(ctx, r.sel.list.ID, r.sel.uids(found)); err != nil {
 			return s.failed("thread", err)
 		}
 	}
