@@ -44,7 +44,7 @@ func (a *App) openDoors() error {
 	o := web.Options{Hostname: c.Hostname, Lists: a.Store, Leave: a.Membership, Archive: permalinks{a}, Health: a.Store.Ping,
 		Metrics: a.Metrics.Handler(), Log: a.Log}
 	if c.Outbound.Mode == "catch" {
-		o.Catcher = catcher{a.Store}
+		o.Catcher, o.SMTP = catcher{a.Store}, c.SMTP.Listen
 	}
 	a.web, err = web.New(o)
 	return err

@@ -144,7 +144,7 @@ func banner(d demoLine, w *app.DemoWorld, dir string) string {
 	p("  curl -sS 'imap://%s/Lists%%2F%s/;UID=1' --user '%s:%s'", d.IMAP, local, from, d.Password)
 	p("  curl -sS 'imap://%s/Lists%%2F%s' --user '%s:%s' -X 'SEARCH TEXT library'", d.IMAP, local, from, d.Password)
 	p("")
-	p("Join: write to the list's join address, then answer the letter that comes (open it in the browser page above)")
+	p("Join: write to the list's join address, then answer the letter that comes (the browser page above shows it, with the command that answers it)")
 	p(`  printf 'From: New Colleague <new@example.com>\r\nTo: %s-join@%s\r\nSubject: join\r\n\r\n' | curl -sS smtp://%s --mail-from new@example.com --mail-rcpt %s-join@%s --upload-file -`, local, domain, d.SMTP, local, domain)
 	p("")
 	p("Ctrl-C stops it.")

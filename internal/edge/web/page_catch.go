@@ -1,7 +1,9 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 
 	"plenary/internal/fault"
@@ -68,8 +70,22 @@ func (s *Server) letter(w http.ResponseWriter, r *http.Request) {
 		ID                                                            int64
 		From, To, ReplyTo, Date, Recipient, ReversePath, Text, Header string
 		Files                                                         []string
+		Answer                                                        string
 	}{c.ID, h.Text("From"), h.Text("To"), h.Text("Reply-To"), h.Text("Date"), c.Recipient, c.ReversePath,
-		text.Plain, message.CleanText(string(c.Data[:h.Len()])), text.Files})
+		text.Plain, message.CleanText(string(c.Data[:h.Len()])), text.Files, s.answer(c, h)})
+}
+
+var plainAddress = regexp.MustCompile(`^[A-Za-z0-9.+_-]+@[A-Za-z0-9.-]+$`)
+
+// answer is the command that answers a letter that waits for a reply, to be pasted
+// into a shell; empty where there is none, or a shell might read more into it.
+func (s *Server) answer(c *Caught, h message.Header) string {
+	to := h.Text("Reply-To")
+	if s.o.SMTP == "" || !plainAddress.MatchString(to) || !plainAddress.MatchString(c.Recipient) {
+		return ""
+	}
+	return fmt.Sprintf(`printf 'From: %s\r\nTo: %s\r\nSubject: Re: your letter\r\n\r\nOK\r\n' | curl -sS smtp://%s --mail-from %s --mail-rcpt %s --upload-file -`,
+		c.Recipient, to, s.o.SMTP, c.Recipient, to)
 }
 
 // rawLetter gives the bytes as they would go over the wire.

@@ -81,6 +81,7 @@ type Options struct {
 	Lists    Lists
 	Leave    Unsubscriber
 	Catcher  Catcher // nil: no catcher pages
+	SMTP     string  // where the catcher's pages say to send answers; empty: they do not
 	Archive  Archive
 	Health   func(context.Context) error
 	Metrics  http.Handler
