@@ -88,6 +88,27 @@ func TestNoArchivedPostIsACommand(t *testing.T) {
 	}
 }
 
+// TestArchivedPostsHaveOneAuthor: the rules about fields that may stand once hit
+// nothing in three real archives.
+func TestArchivedPostsHaveOneAuthor(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(real.Corpus(t, "archives"), "*.mbox.gz"))
+	for _, file := range files {
+		posts := 0
+		eachMbox(t, file, func(raw []byte) {
+			posts++
+			c := &Case{Header: message.ParseHeader(raw)}
+			for _, ask := range []question{askAuthors, askRepeated} {
+				if hit, why, _ := ask(context.Background(), c); hit {
+					t.Errorf("%s: post %d: %s", filepath.Base(file), posts, why)
+				}
+			}
+		})
+		if posts < 1000 {
+			t.Errorf("%s: only %d posts", filepath.Base(file), posts)
+		}
+	}
+}
+
 func eachMbox(t *testing.T, file string, yield func(raw []byte)) {
 	t.Helper()
 	f, err := os.Open(file)

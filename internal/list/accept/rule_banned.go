@@ -3,14 +3,18 @@ package accept
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"plenary/internal/mail/address"
 )
 
 func askBanned(_ context.Context, c *Case) (bool, string, error) {
-	keys := []string{c.Author.Address.Key()}
-	if a, err := address.Parse(c.ReversePath); err == nil && a.Key() != keys[0] {
+	var keys []string
+	for _, m := range c.Header.Authors() {
+		keys = append(keys, m.Address.Key())
+	}
+	if a, err := address.Parse(c.ReversePath); err == nil && !slices.Contains(keys, a.Key()) {
 		keys = append(keys, a.Key())
 	}
 	for _, ban := range c.Bans {

@@ -12,9 +12,11 @@ var ownFunctions = []string{"", "-request", "-join", "-leave", "-confirm", "-bou
 
 // askOwnAddress refuses posts whose author is the list or a machine of it.
 func askOwnAddress(_ context.Context, c *Case) (bool, string, error) {
-	a := c.Author.Address
-	if a.Domain == c.List.Domain {
-		local, _, _ := strings.Cut(strings.ToLower(a.Local), "+")
+	for _, m := range c.Header.Addresses("From") {
+		if m.Address.Domain != c.List.Domain {
+			continue
+		}
+		local, _, _ := strings.Cut(strings.ToLower(m.Address.Local), "+")
 		for _, f := range ownFunctions {
 			if local == c.List.Local+f {
 				return true, fmt.Sprintf("Posts cannot be written in the name of %s; please use your own address.",

@@ -52,6 +52,7 @@ type Options struct {
 	ReplyToList  bool   `json:"replyToList,omitempty"`
 	BaseURL      string `json:"baseURL,omitempty"`    // of the web, without a slash at the end; empty: none
 	ArchivedAt   string `json:"archivedAt,omitempty"` // URL of this post; empty: none
+	Host         string `json:"host,omitempty"`       // our name in Authentication-Results; empty: not known
 }
 
 // Snapshot takes from a list what its copies need. baseURL has no slash at the

@@ -364,3 +364,20 @@ func TestADatabaseThatIsAway(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoFromFieldsAreRefused: neither a post nor a command may have an author
+// who depends on the reader; mail for people and reports still pass.
+func TestTwoFromFieldsAreRefused(t *testing.T) {
+	r := newRig(t, stores.SQLite(t))
+	verp := r.keys.Verp(3, 4)
+	raw := append([]byte("From: Own <own@example.net>\r\n"), message("two@example.com")...)
+	for to, want := range map[string]string{"talk@example.org": "invalid", "talk-join@example.org": "invalid", "talk-leave@example.org": "invalid",
+		"listserv@example.org": "invalid", "talk-request@example.org": "invalid", "talk-owner@example.org": "ok", "talk-bounces+" + verp + "@example.org": "ok"} {
+		if got := r.receive(intake.Incoming{Raw: raw, Recipients: []string{to}}); got != want {
+			t.Errorf("%s: %s, want %s", to, got, want)
+		}
+	}
+	if len(r.mails) != 0 {
+		t.Errorf("%d command mails were carried out", len(r.mails))
+	}
+}

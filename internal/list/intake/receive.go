@@ -79,6 +79,11 @@ func (d *Desk) plan(ctx context.Context, t *transaction) {
 			continue
 		}
 		seen[m] = k
+		if _, command := entries[k.role]; command {
+			if why := t.doubt(); why != "" {
+				d.end(k, "refused", fault.New(fault.Invalid, "%s", why))
+			}
+		}
 		if k.role == RolePost {
 			if k.judged, err = d.Posting.Judge(ctx, k.list, &t.offer); err != nil {
 				d.end(k, "refused", err)
@@ -86,6 +91,9 @@ func (d *Desk) plan(ctx context.Context, t *transaction) {
 		}
 	}
 }
+
+// doubt says why it cannot be told whose commands the message holds.
+func (t *transaction) doubt() string { return message.ParseHeader(t.in.Raw).AuthorDoubt() }
 
 // refuses reports whether the verdict about a post is to refuse it.
 func (k *task) refuses() bool {

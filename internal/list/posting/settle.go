@@ -112,7 +112,9 @@ func (s *Service) own(l *model.List, raw, trace []byte, receivedAt time.Time) ([
 	id := compose.MessageID(l, message.ParseHeader(raw), raw, receivedAt)
 	link := compose.PostURL(l, s.BaseURL, Permalink(id))
 	info := compose.ArchiveInfo{Trace: trace, ReceivedAt: receivedAt, BaseURL: s.BaseURL, ArchivedAt: link}
-	return compose.Archived(l, raw, info), compose.Snapshot(l, s.BaseURL, link)
+	options := compose.Snapshot(l, s.BaseURL, link)
+	options.Host = s.Host
+	return compose.Archived(l, raw, info), options
 }
 
 // Permalink is how the web names a post, in Archived-At among others: the
