@@ -63,6 +63,8 @@ type App struct {
 	health                 *http.Server
 	listeners              map[string]net.Listener // by configuration key
 	locked                 io.Closer               // that this process serves; nil before Listen
+	base                   string                  // how readers reach the web door; see baseURL
+	serving                bool                    // set before Ready by a process that will serve without a configured base URL
 	addrs                  Addrs
 }
 
@@ -119,14 +121,16 @@ func (a *App) assemble(ctx context.Context) error {
 		return err
 	}
 	tokens := token.New(secret)
+	if a.base, err = a.baseURL(ctx); err != nil {
+		return err
+	}
 	letters, err := notify.New(notify.Deps{Store: a.Store, ArchiveURL: a.archiveURL, Log: a.Log})
 	if err != nil {
 		return err
 	}
-	base := a.Config.HTTP.BaseURL
 	a.Auth = auth.New(auth.Deps{Store: a.Store, Log: a.Log})
 	a.Reader = archive.NewReader(a.Store)
-	a.Posting = posting.New(posting.Deps{Store: a.Store, Tokens: tokens, Letters: letters, BaseURL: base, Host: a.Config.Hostname, Log: a.Log})
+	a.Posting = posting.New(posting.Deps{Store: a.Store, Tokens: tokens, Letters: letters, BaseURL: a.base, Host: a.Config.Hostname, Log: a.Log})
 	a.Membership = membership.New(membership.Deps{Store: a.Store, Tokens: tokens, Letters: letters, Log: a.Log})
 	a.Moderation = moderation.New(moderation.Deps{Store: a.Store, Posting: a.Posting, Letters: letters, Tokens: tokens, Log: a.Log})
 	owners := &intake.Owners{Store: a.Store, Postmaster: a.Config.SMTP.Postmaster, Hostname: a.Config.Hostname, Log: a.Log}
@@ -140,8 +144,13 @@ func (a *App) assemble(ctx context.Context) error {
 	return a.openDoors()
 }
 
-// archiveURL is where people read about a list on the web.
-func (a *App) archiveURL(l *model.List) string { return a.Config.HTTP.BaseURL + "/list/" + l.Address() }
+// archiveURL is where people read about a list on the web, or "".
+func (a *App) archiveURL(l *model.List) string {
+	if a.base == "" {
+		return ""
+	}
+	return a.base + "/list/" + l.Address()
+}
 
 // gauges registers figures that are asked for at each scrape.
 func (a *App) gauges() {

@@ -12,3 +12,6 @@ const CertCheck = certCheck
 func LoadTLS(certFile, keyFile string, now func() time.Time) (*tls.Config, error) {
 	return loadTLS(certFile, keyFile, now)
 }
+
+// CheckRelays gives checkRelays to tests.
+func (a *App) CheckRelays() error { return a.checkRelays() }

@@ -25,22 +25,13 @@ type Addrs struct {
 // whole: what was opened is closed again. Only one process may serve with a
 // data_dir: leases in the queue are held by the folder's name.
 func (a *App) Listen() (Addrs, error) {
-	c := a.Config
+	if err := a.checkRelays(); err != nil {
+		return Addrs{}, err
+	}
 	if err := a.lock(); err != nil {
 		return Addrs{}, err
 	}
-	for _, d := range []struct {
-		name, addr string
-		at         *string
-	}{
-		{"smtp.listen", c.SMTP.Listen, &a.addrs.SMTP},
-		{"smtp.submission_listen", c.SMTP.SubmissionListen, &a.addrs.Submission},
-		{"lmtp.listen", c.LMTP.Listen, &a.addrs.LMTP},
-		{"imap.listen", c.IMAP.Listen, &a.addrs.IMAP},
-		{"imap.tls_listen", c.IMAP.TLSListen, &a.addrs.IMAPS},
-		{"http.listen", c.HTTP.Listen, &a.addrs.HTTP},
-		{"http.metrics_listen", c.HTTP.MetricsListen, &a.addrs.Metrics},
-	} {
+	for _, d := range a.doors() {
 		if d.addr == "" {
 			continue
 		}
@@ -57,7 +48,27 @@ func (a *App) Listen() (Addrs, error) {
 			*d.at = "unix:" + *d.at
 		}
 	}
+	a.tellBaseURL()
 	return a.addrs, nil
+}
+
+// door is one line of the table of everything that listens.
+type door struct {
+	name, addr string  // the configuration key and its value; off when empty
+	at         *string // where it really listens
+}
+
+func (a *App) doors() []door {
+	c := a.Config
+	return []door{
+		{"smtp.listen", c.SMTP.Listen, &a.addrs.SMTP},
+		{"smtp.submission_listen", c.SMTP.SubmissionListen, &a.addrs.Submission},
+		{"lmtp.listen", c.LMTP.Listen, &a.addrs.LMTP},
+		{"imap.listen", c.IMAP.Listen, &a.addrs.IMAP},
+		{"imap.tls_listen", c.IMAP.TLSListen, &a.addrs.IMAPS},
+		{"http.listen", c.HTTP.Listen, &a.addrs.HTTP},
+		{"http.metrics_listen", c.HTTP.MetricsListen, &a.addrs.Metrics},
+	}
 }
 
 // listen opens host:port or unix:PATH. A socket file left by a killed process

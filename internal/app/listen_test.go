@@ -117,3 +117,33 @@ func TestLMTPOnAUnixSocket(t *testing.T) {
 		t.Error("a file that is no socket was replaced")
 	}
 }
+
+// TestServeRefusesItselfAsRelay: the check stands before any door opens.
+func TestServeRefusesItselfAsRelay(t *testing.T) {
+	c := testkit.Config(t.TempDir())
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SMTP.Listen = free.Addr().String()
+	_ = free.Close()
+	c.Outbound.Mode, c.Outbound.Relay = "relay", strings.Replace(c.SMTP.Listen, "127.0.0.1", "localhost", 1)
+	if _, err := made(t, c).Listen(); err == nil || !strings.Contains(err.Error(), "own smtp.listen") {
+		t.Errorf("%v", err)
+	}
+	c.Outbound.Mode = "catch"
+	if _, err := made(t, c).Listen(); err != nil {
+		t.Errorf("a relay that is not used: %v", err)
+	}
+}
+
+// TestDefaultsWorkTogether: the built-in configuration is no circle.
+func TestDefaultsWorkTogether(t *testing.T) {
+	a := made(t, testkit.Config(t.TempDir()))
+	dsn := a.Config.Database.DSN
+	*a.Config = *config.Default()
+	a.Config.Database.DSN = dsn
+	if err := a.CheckRelays(); err != nil {
+		t.Error(err)
+	}
+}

@@ -267,3 +267,26 @@ func TestVerbsDuringAFanOut(t *testing.T) {
 		t.Errorf("%d different copies of %d: who joined later must not get them", n, people*posts)
 	}
 }
+
+// TestBaseURLIsTheServices: a post released on the command line carries the
+// links of the service, whatever this machine is called; with a relay as with
+// the catcher.
+func TestBaseURLIsTheServices(t *testing.T) {
+	r := newRig(t)
+	served := append(append([]string{}, r.environ...), "PLENARY_HTTP_BASE_URL=", "PLENARY_HOSTNAME=archive.example.org")
+	r.environ = append(r.environ, "PLENARY_HTTP_BASE_URL=", "PLENARY_HOSTNAME=")
+	s := testkit.Launch(t, served)
+	at := s.Ready()
+	b := &beside{rig: r, serve: s, at: at}
+	b.wait("the warning", func() bool { return strings.Contains(s.Log(), "http.base_url is not set") })
+	r.ok("list", "create", talk)
+	r.ok("subscriber", "add", talk, "bo@example.net")
+	b.post("stranger@example.com", "held")
+	r.ok("held", "approve", r.held("held"))
+	a := r.app()
+	copies := testkit.Around(t, a).Caught("bo@example.net", 1)
+	r.has(string(copies[0].Data), "<https://archive.example.org/archive/", "<https://archive.example.org/unsubscribe/", "<https://archive.example.org/list/")
+	if strings.Contains(string(copies[0].Data), "localhost") {
+		t.Errorf("%s", copies[0].Data)
+	}
+}

@@ -45,10 +45,7 @@ func (c *demoCmd) Run(e *env) error {
 		return err
 	}
 	e.opened = a
-	if err := a.Store.Migrate(e.ctx); err != nil {
-		return err
-	}
-	if err := a.Ready(e.ctx); err != nil {
+	if err := a.ReadyToServe(e.ctx); err != nil {
 		return err
 	}
 	at, err := a.Listen() // before anything changes: another demo may run in this folder

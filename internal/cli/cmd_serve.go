@@ -19,10 +19,7 @@ func (c *serveCmd) Run(e *env) error {
 		return err
 	}
 	e.opened = a
-	if err := a.Store.Migrate(e.ctx); err != nil {
-		return err
-	}
-	if err := a.Ready(e.ctx); err != nil {
+	if err := a.ReadyToServe(e.ctx); err != nil {
 		return err
 	}
 	at, err := a.Listen()

@@ -37,6 +37,8 @@ type Config struct {
 	TLS      TLS      `toml:"tls"`
 	Outbound Outbound `toml:"outbound"`
 	Log      Log      `toml:"log"`
+
+	defaultURL string // see DefaultBaseURL
 }
 
 // Database says where everything is kept.
@@ -46,7 +48,7 @@ type Database struct {
 
 // SMTP is the door for incoming mail.
 type SMTP struct {
-	Listen           string        `toml:"listen" default:":25" doc:"Address of the SMTP door; off when empty."`
+	Listen           string        `toml:"listen" default:"127.0.0.1:2525" doc:"Address of the SMTP door; off when empty. :25 where the MX records name this machine and no other mail server is in front; outbound.relay must then be another machine's."`
 	SubmissionListen string        `toml:"submission_listen" default:"" doc:"Address of the submission door (587, AUTH required); off when empty."`
 	MaxMessageBytes  int64         `toml:"max_message_bytes" default:"26214400" doc:"Largest message in octets, announced as SIZE."`
 	MaxRecipients    int           `toml:"max_recipients" default:"200" doc:"Recipients a transaction, at least 100 (RFC 5321 4.5.3.1.8)."`
@@ -72,7 +74,7 @@ type IMAP struct {
 // HTTP is the door of the pages, one-click unsubscribing, health and metrics.
 type HTTP struct {
 	Listen        string `toml:"listen" default:":8080" doc:"Address of the HTTP door; off when empty."`
-	BaseURL       string `toml:"base_url" default:"" doc:"How readers reach the HTTP door, e.g. https://lists.example.org; stands in List-Unsubscribe and Archived-At."`
+	BaseURL       string `toml:"base_url" default:"" doc:"How readers reach the HTTP door, e.g. https://lists.example.org; stands in List-Unsubscribe and Archived-At of every copy, so set it. When empty: https:// and the hostname key, or without that key http://localhost and the port of http.listen (no links at all when that is off). Verbs beside a service use the service's."`
 	MetricsListen string `toml:"metrics_listen" default:"" doc:"Own address for /metrics and /healthz; when empty they are on the HTTP door, /metrics for loopback peers only."`
 }
 
@@ -85,7 +87,7 @@ type TLS struct {
 // Outbound is the way out.
 type Outbound struct {
 	Mode          string        `toml:"mode" default:"relay" doc:"relay: hand everything to a smarthost. catch: keep it in the built-in catcher and send nothing."`
-	Relay         string        `toml:"relay" default:"127.0.0.1:25" doc:"host:port of the smarthost."`
+	Relay         string        `toml:"relay" default:"127.0.0.1:25" doc:"host:port of the smarthost; never a door of Plenary itself."`
 	RelayTLS      string        `toml:"relay_tls" default:"opportunistic" doc:"none, opportunistic (STARTTLS when offered), required (STARTTLS or nothing), implicit (TLS from the first octet)."`
 	RelayUsername string        `toml:"relay_username" default:"" doc:"User for AUTH at the smarthost; no AUTH when empty."`
 	RelayPassword string        `toml:"relay_password" default:"" doc:"Its password." secret:"yes"`
@@ -130,10 +132,33 @@ func envName(key string) string {
 	return "PLENARY_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
+// DefaultBaseURL stands for an http.base_url that is not set. It follows from
+// the file and the environment alone: the same on every machine, whatever its
+// name. Empty: the HTTP door is off, and copies carry no links.
+func (c *Config) DefaultBaseURL() string { return c.defaultURL }
+
+// defaultURL makes it of the configured hostname, or of the door's address.
+func defaultURL(hostname, listen string) string {
+	if hostname != "" {
+		return "https://" + hostname
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
 // walk visits every leaf of a configuration struct; sections are one level deep.
 func walk(v reflect.Value, prefix string, visit func(name string, f reflect.StructField, v reflect.Value)) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		name := f.Tag.Get("toml")
 		if prefix != "" {
 			name = prefix + "." + name
@@ -250,6 +275,7 @@ func (c *Config) readEnv(environ []string) error {
 // finish fills in what depends on other keys and checks what can be checked
 // without touching the world.
 func (c *Config) finish() error {
+	c.defaultURL = defaultURL(c.Hostname, c.HTTP.Listen)
 	if c.Hostname == "" {
 		c.Hostname, _ = os.Hostname()
 	}
@@ -260,9 +286,6 @@ func (c *Config) finish() error {
 		c.Database.DSN = "sqlite:" + filepath.Join(c.DataDir, "plenary.db")
 	}
 	c.HTTP.BaseURL = strings.TrimRight(c.HTTP.BaseURL, "/")
-	if c.HTTP.BaseURL == "" {
-		c.HTTP.BaseURL = "https://" + c.Hostname
-	}
 	for _, check := range []struct {
 		bad  bool
 		text string
@@ -276,7 +299,7 @@ func (c *Config) finish() error {
 		{!oneOf(c.Outbound.RelayTLS, "none", "opportunistic", "required", "implicit"), "outbound.relay_tls must be none, opportunistic, required or implicit"},
 		{!oneOf(c.Log.Level, "debug", "info", "warn", "error"), "log.level must be debug, info, warn or error"},
 		{!oneOf(c.Log.Format, "text", "json"), "log.format must be text or json"},
-		{!strings.HasPrefix(c.HTTP.BaseURL, "http://") && !strings.HasPrefix(c.HTTP.BaseURL, "https://"), "http.base_url must begin with http:// or https://"},
+		{c.HTTP.BaseURL != "" && !strings.HasPrefix(c.HTTP.BaseURL, "http://") && !strings.HasPrefix(c.HTTP.BaseURL, "https://"), "http.base_url must begin with http:// or https://"},
 		{c.Outbound.Mode == "relay" && !hostPort(c.Outbound.Relay), "outbound.relay must be host:port"},
 	} {
 		if check.bad {

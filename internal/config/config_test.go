@@ -37,6 +37,12 @@ func TestLoad(t *testing.T) {
 		{name: "bad mode", env: []string{"PLENARY_OUTBOUND_MODE=pigeon"}, wrong: "outbound.mode"},
 		{name: "half a certificate", env: []string{"PLENARY_TLS_CERT_FILE=a"}, wrong: "go together"},
 		{name: "bad relay", env: []string{"PLENARY_OUTBOUND_RELAY=host"}, wrong: "outbound.relay"},
+		{name: "base URL as set", env: []string{"PLENARY_HTTP_BASE_URL=https://x.example/", "PLENARY_HOSTNAME=y.example"}, check: func(c *Config) bool { return c.HTTP.BaseURL == "https://x.example" }},
+		{name: "base URL of the hostname", env: []string{"PLENARY_HOSTNAME=y.example"}, check: func(c *Config) bool { return c.HTTP.BaseURL == "" && c.DefaultBaseURL() == "https://y.example" }},
+		{name: "base URL of the door", check: func(c *Config) bool { return c.DefaultBaseURL() == "http://localhost:8080" }},
+		{name: "base URL of a door with an address", env: []string{"PLENARY_HTTP_LISTEN=[::1]:81"}, check: func(c *Config) bool { return c.DefaultBaseURL() == "http://[::1]:81" }},
+		{name: "base URL without a door", env: []string{"PLENARY_HTTP_LISTEN="}, check: func(c *Config) bool { return c.DefaultBaseURL() == "" }},
+		{name: "bad base URL", env: []string{"PLENARY_HTTP_BASE_URL=lists.example.org"}, wrong: "http.base_url must begin with"},
 		{name: "broken file", file: "[smtp", wrong: "cannot read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

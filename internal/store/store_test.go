@@ -74,3 +74,20 @@ func TestWatchAcrossProcesses(t *testing.T) {
 		}
 	}
 }
+
+func TestBaseURLOfTheService(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		if u, found, err := s.FindBaseURL(ctx); u != "" || found || err != nil {
+			t.Errorf("%q, %v, %v", u, found, err)
+		}
+		for _, say := range []string{"https://a.example", ""} {
+			if err := s.SaveBaseURL(ctx, say); err != nil {
+				t.Fatal(err)
+			}
+			if u, found, err := s.FindBaseURL(ctx); u != say || !found || err != nil {
+				t.Errorf("%q, %v, %v", u, found, err)
+			}
+		}
+	})
+}

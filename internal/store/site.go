@@ -1,0 +1,23 @@
+package store
+
+import "context"
+
+// noteBaseURL is where a serving node says under which address readers reach it.
+const noteBaseURL = "serve/base-url"
+
+// SaveBaseURL remembers the base URL of the service, for verbs of the command
+// line that are not told one.
+func (s *Store) SaveBaseURL(ctx context.Context, url string) error {
+	return s.write(ctx, func(t *tx) error { return t.putNote(noteBaseURL, url) })
+}
+
+// FindBaseURL gives the base URL a service said last; found is false when none
+// has served on this database yet.
+func (s *Store) FindBaseURL(ctx context.Context) (url string, found bool, err error) {
+	var urls []string
+	err = s.read(ctx).Raw("SELECT text FROM queue_notes WHERE name = ?", noteBaseURL).Scan(&urls).Error
+	if len(urls) == 0 {
+		return "", false, s.fault(err)
+	}
+	return urls[0], true, s.fault(err)
+}
