@@ -16,7 +16,7 @@ import (
 type DemoWorld struct {
 	List, News             string
 	Owner, Moderator, User string
-	Password               string // of User, made at each start
+	Password               string // of User
 	Posts                  int64  // in the archive of List
 }
 
@@ -24,7 +24,7 @@ type DemoWorld struct {
 var demoPeople = []string{"rufus.pk@example.com", "ines.valdelomar@ies-rioclaro.example", "reading.room@example.net"} //nolint:gochecknoglobals // a constant table
 
 // Demo makes the lists and people of the demo and fills the archive, once;
-// later starts find them. The reader's app password is new at each start.
+// later starts find them, and the reader's app password works on.
 func (a *App) Demo(ctx context.Context) (*DemoWorld, error) {
 	w := &DemoWorld{List: sample.TalkAddress, News: sample.NewsAddress, Owner: sample.OwnerAddress,
 		Moderator: sample.ModeratorAddress, User: sample.SubscriberAddress}
@@ -54,11 +54,28 @@ func (a *App) Demo(ctx context.Context) (*DemoWorld, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.Auth.RevokeAll(ctx, reader); err != nil {
-		return nil, err
-	}
-	w.Password, err = a.Auth.NewAppPassword(ctx, reader, "demo")
+	w.Password, err = a.demoPassword(ctx, reader)
 	return w, err
+}
+
+// demoPassword gives the app password of the first start while it works: a mail
+// program set up with it must not be locked out by a restart. Only its hash is in
+// the database, so the demo keeps it in a file; the lists hold nothing secret.
+func (a *App) demoPassword(ctx context.Context, reader address.Address) (string, error) {
+	path := filepath.Join(a.Config.DataDir, "demo-password")
+	if kept, err := os.ReadFile(path); err == nil {
+		if _, err := a.Auth.Authenticate(ctx, reader.String(), string(kept)); err == nil {
+			return string(kept), nil
+		}
+	}
+	secret, err := a.Auth.NewAppPassword(ctx, reader, "demo")
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
+		return "", fault.Wrap(fault.StorageFull, err, "cannot keep the demo's app password")
+	}
+	return secret, nil
 }
 
 func (a *App) demoList(ctx context.Context, kind model.ListKind, addr, name, about string) (*model.List, error) {

@@ -10,6 +10,7 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -225,8 +226,17 @@ func TestSecondDemo(t *testing.T) {
 	first := &env{ctx: ctx, out: bufio.NewWriter(printed), err: io.Discard, environ: environ}
 	ended := make(chan int, 1)
 	go func() { ended <- first.run([]string{"demo", "--dir", dir, "--json"}) }()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape := regexp.MustCompile(`^\{"smtp":"127\.0\.0\.1:\d+","lmtp":"127\.0\.0\.1:\d+","imap":"127\.0\.0\.1:\d+","http":"127\.0\.0\.1:\d+",` +
+		`"list":"talk@[^"]+","user":"[^"]+@[^"]+","password":"[0-9a-z-]+"\}\n$`)
+	if !shape.MatchString(line) {
+		t.Errorf("demo --json prints %s", line)
+	}
 	var at map[string]string
-	if err := json.NewDecoder(out).Decode(&at); err != nil {
+	if err := json.Unmarshal([]byte(line), &at); err != nil {
 		t.Fatal(err)
 	}
 	second := &rig{t: t, environ: environ, ran: map[string]bool{}}

@@ -13,7 +13,7 @@ import (
 )
 
 type demoCmd struct {
-	Dir  string `default:"plenary-demo" help:"Folder of its data; starting again goes on with it."`
+	Dir  string `placeholder:"DIR" help:"Folder of its data (PLENARY_DATA_DIR, or plenary-demo); starting again goes on with it."`
 	JSON bool   `help:"One JSON line of addresses instead of the banner, for scripts."`
 }
 
@@ -74,18 +74,30 @@ func (c *demoCmd) Run(e *env) error {
 	return nil
 }
 
-// config is the demo's: loopback, a folder, the catcher. Environment variables
-// still win.
+// config is the demo's: loopback, the catcher, and SQLite in a folder. What is
+// said on the command line wins over the environment. A configuration file may
+// be there for the real service: neither its database nor its way out is used,
+// and nothing leaves this machine whatever the environment says.
 func (c *demoCmd) config(e *env) (*config.Config, error) {
-	dir, err := filepath.Abs(c.Dir)
+	dir := c.Dir
+	for _, other := range []string{lookup(e.environ, "PLENARY_DATA_DIR"), "plenary-demo"} {
+		if dir == "" {
+			dir = other
+		}
+	}
+	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot make the folder of the demo's data (--dir): %w", err)
 	}
-	environ := []string{"PLENARY_DATA_DIR=" + dir, "PLENARY_OUTBOUND_MODE=catch", "PLENARY_HOSTNAME=localhost", "PLENARY_LOG_LEVEL=warn"}
-	environ = append(environ, e.environ...)
+	dsn := lookup(e.environ, "PLENARY_DATABASE_DSN")
+	if dsn == "" || c.Dir != "" {
+		dsn = "sqlite:" + filepath.Join(dir, "plenary.db")
+	}
+	environ := append([]string{"PLENARY_HOSTNAME=localhost", "PLENARY_LOG_LEVEL=warn"}, e.environ...)
+	environ = append(environ, "PLENARY_DATA_DIR="+dir, "PLENARY_DATABASE_DSN="+dsn, "PLENARY_OUTBOUND_MODE=catch")
 	for _, d := range demoPorts {
 		addr := lookup(e.environ, "PLENARY_"+d.key)
 		host, port := "127.0.0.1", d.port

@@ -212,6 +212,29 @@ func TestDemoConfig(t *testing.T) {
 	}
 }
 
+// TestDemoFlagWinsOverTheEnvironment: and over a configuration file that
+// describes the real service.
+func TestDemoFlagWinsOverTheEnvironment(t *testing.T) {
+	flag, variable, real := t.TempDir(), t.TempDir(), newRig(t).file("plenary.toml", "[database]\ndsn = 'postgres://db.example.org/real'\n[outbound]\nmode = 'relay'\nrelay = 'smtp.example.org:25'\n")
+	for _, c := range []struct {
+		dir     string
+		environ []string
+		at, dsn string
+	}{
+		{flag, []string{"PLENARY_DATA_DIR=" + variable, "PLENARY_DATABASE_DSN=postgres://db.example.org/real", "PLENARY_OUTBOUND_MODE=relay"}, flag, "sqlite:" + flag + "/plenary.db"},
+		{"", []string{"PLENARY_DATA_DIR=" + variable}, variable, "sqlite:" + variable + "/plenary.db"},
+		{"", []string{"PLENARY_DATA_DIR=" + variable, "PLENARY_DATABASE_DSN=postgres://127.0.0.1/demo"}, variable, "postgres://127.0.0.1/demo"},
+	} {
+		got, err := (&demoCmd{Dir: c.dir}).config(&env{environ: c.environ, file: real})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.DataDir != c.at || got.Database.DSN != c.dsn || got.Outbound.Mode != "catch" {
+			t.Errorf("--dir %q with %v: %s, %s, %s", c.dir, c.environ, got.DataDir, got.Database.DSN, got.Outbound.Mode)
+		}
+	}
+}
+
 // forget takes the last step out of the database's own list.
 func forget(t *testing.T, path string, version int64) {
 	t.Helper()
