@@ -99,6 +99,7 @@ type Held struct {
 	DecidedAt   Instant
 	DecidedBy   string
 	Comment     string // the moderator's reason
+	UID         UID    // in the mailbox of what waits on the list
 }
 
 // HeldState is what became of a held post.

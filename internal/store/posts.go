@@ -124,6 +124,7 @@ func (t *tx) releaseHeld(p *model.NewPost) error {
 	if r.Error == nil && r.RowsAffected == 0 {
 		return fault.New(fault.Conflict, "this post was decided already")
 	}
+	t.signal(TopicList(p.ListID))
 	return r.Error
 }
 

@@ -121,6 +121,16 @@ func (s *Store) SubscriptionsOf(ctx context.Context, emailKeys []string) ([]mode
 // delivery, options, moderation, language. NotFound when the row has ended.
 func (s *Store) SaveSubscriber(ctx context.Context, sub *model.Subscriber) error {
 	return s.write(ctx, func(t *tx) error {
+		had, err := first[model.Subscriber](t.Where("id = ? AND ended_seq = 0", sub.ID))
+		if err != nil {
+			return err
+		}
+		if had == nil {
+			return fault.New(fault.NotFound, "there is no such subscriber any more")
+		}
+		if had.Roles != sub.Roles {
+			t.signal(TopicList(had.ListID)) // whoever reads or moderates may have to stop
+		}
 		res := t.Model(&model.Subscriber{}).Where("id = ? AND ended_seq = 0", sub.ID).
 			Select("name", "roles", "delivery_status", "mode", "moderation", "options", "language").Updates(sub)
 		if res.Error == nil && res.RowsAffected == 0 {

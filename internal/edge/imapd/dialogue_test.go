@@ -236,7 +236,7 @@ func beside(t *testing.T, m *memory, srv *Server, what string) {
 	case "alice moderates", "bob moderates":
 		m.moderate(1, strings.Fields(what)[0]+"@example.org", true)
 	case "bob decides 13":
-		if err := m.Decide(context.Background(), 13, model.Accept, "bob@example.org"); err != nil {
+		if err := m.Decide(context.Background(), 113, model.Accept, "bob@example.org"); err != nil {
 			t.Fatal(err)
 		}
 	case "alice moderates no more":

@@ -392,7 +392,7 @@ func (m *memory) hold(list int64, raw string) {
 	m.mu.Lock()
 	id := int64(len(m.drafts) + 11)
 	m.drafts[id] = raw
-	m.helds = append(m.helds, model.Held{ID: id, ListID: list, BytesID: id, Size: int64(len(raw)), CreatedAt: model.At(noon)})
+	m.helds = append(m.helds, model.Held{ID: 100 + id, UID: model.UID(id), ListID: list, BytesID: id, Size: int64(len(raw)), CreatedAt: model.At(noon)})
 	m.mu.Unlock()
 	m.wake(fmt.Sprintf("list:%d", list))
 }
@@ -422,20 +422,24 @@ func (m *memory) Moderates(_ context.Context, who model.Actor) (out []model.List
 	return out, err
 }
 
-func (m *memory) Pending(_ context.Context, l *model.List) (out []model.Held, err error) {
+func (m *memory) Pending(_ context.Context, l *model.List, limit int) (out []model.Held, next model.UID, err error) {
+	next = 11
 	err = m.locked(func() error {
 		for _, h := range m.helds {
-			if h.ListID == l.ID && h.State == model.HeldPending {
+			if next = h.UID + 1; h.ListID == l.ID && h.State == model.HeldPending {
 				out = append(out, h)
 			}
 		}
+		if len(out) > limit {
+			out, next = out[:limit], out[limit].UID
+		}
 		return nil
 	})
-	return out, err
+	return out, next, err
 }
 
 func (m *memory) HeldBytes(_ context.Context, h *model.Held) (b []byte, err error) {
-	err = m.locked(func() error { b = []byte(m.drafts[h.ID]); return nil })
+	err = m.locked(func() error { b = []byte(m.drafts[h.BytesID]); return nil })
 	return b, err
 }
 

@@ -18,8 +18,9 @@ import (
 type Moderation interface {
 	// Moderates are the lists on which who decides held posts.
 	Moderates(ctx context.Context, who model.Actor) ([]model.List, error)
-	// Pending are the posts that wait on a list, oldest first.
-	Pending(ctx context.Context, list *model.List) ([]model.Held, error)
+	// Pending are the posts that wait on a list in the order of UIDs, at most
+	// limit, and a UID above theirs that the next one will have at least.
+	Pending(ctx context.Context, list *model.List, limit int) ([]model.Held, model.UID, error)
 	// HeldBytes is a held post as it came.
 	HeldBytes(ctx context.Context, h *model.Held) ([]byte, error)
 	// Decide carries out a decision: Accept, Reject or Discard. A fault Conflict
@@ -127,7 +128,7 @@ func (s *session) decide(set imap.NumSet, dest string) error {
 func (s *session) decideAll(sel *selected, spans []span, action model.Action) (failed error) {
 	for _, span := range spans {
 		for _, r := range sel.rows[span.from:span.to] {
-			err := s.front.srv.opt.Moderation.Decide(s.ctx, int64(r.UID), action, s.who.Email)
+			err := s.decideOne(sel, r.UID, action)
 			switch {
 			case err == nil || failed != nil:
 			case fault.Is(err, fault.Conflict), fault.Is(err, fault.Expired):
@@ -143,4 +144,12 @@ func (s *session) decideAll(sel *selected, spans []span, action model.Action) (f
 		}
 	}
 	return failed
+}
+
+func (s *session) decideOne(sel *selected, uid model.UID, action model.Action) error {
+	p, ok := sel.box.index.(*pending)
+	if !ok {
+		return fault.New(fault.Internal, "not a mailbox of what waits")
+	}
+	return s.front.srv.opt.Moderation.Decide(s.ctx, p.number(uid), action, s.who.Email)
 }

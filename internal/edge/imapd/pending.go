@@ -11,9 +11,9 @@ import (
 )
 
 // pending is an archive of the posts that wait on one list: what Pending shows
-// can be read, searched, sorted and threaded by the same code as any mailbox. A
-// post's UID is its number as a held post. It is an archive.Store in memory (see
-// pendingstore.go), and the Index of what still waits.
+// can be read, searched, sorted and threaded by the same code as any mailbox. It
+// is an archive.Store in memory (see pendingstore.go), and the Index of what
+// still waits.
 type pending struct {
 	mod    Moderation
 	list   model.List
@@ -24,12 +24,13 @@ type pending struct {
 	mu    sync.Mutex
 	posts []*model.NewPost // in the order of UIDs, without their bytes
 	helds map[model.UID]*model.Held
+	ids   map[model.UID]int64 // also of those that were decided, so that who comes late is told by whom
 	rows  []archive.Row
 	next  model.UID
 }
 
 func newPending(mod Moderation, l *model.List) *pending {
-	p := &pending{mod: mod, list: *l, helds: map[model.UID]*model.Held{}, next: 1}
+	p := &pending{mod: mod, list: *l, helds: map[model.UID]*model.Held{}, ids: map[model.UID]int64{}, next: 1}
 	p.reader = archive.NewReader(p)
 	return p
 }
@@ -39,16 +40,13 @@ func newPending(mod Moderation, l *model.List) *pending {
 func (p *pending) Refresh(ctx context.Context) error {
 	p.load.Lock()
 	defer p.load.Unlock()
-	waiting, err := p.mod.Pending(ctx, &p.list)
+	waiting, next, err := p.mod.Pending(ctx, &p.list, maxPending)
 	if err != nil {
 		return err
 	}
-	waiting = waiting[:min(len(waiting), maxPending)]
 	still := make(map[model.UID]*model.Held, len(waiting))
 	for i := range waiting {
-		if h := &waiting[i]; h.ID > 0 && h.ID < 1<<32 { // what a UID can be
-			still[model.UID(h.ID)] = h
-		}
+		still[waiting[i].UID] = &waiting[i]
 	}
 	for _, h := range still {
 		if err := p.add(ctx, h); err != nil {
@@ -68,13 +66,13 @@ func (p *pending) Refresh(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rows, p.next = rows, max(p.next, index.UIDNext())
+	p.rows, p.next = rows, max(p.next, next)
 	return nil
 }
 
 // add makes ready a post that is not known yet.
 func (p *pending) add(ctx context.Context, h *model.Held) error {
-	uid := model.UID(h.ID)
+	uid := h.UID
 	p.mu.Lock()
 	known := p.helds[uid] != nil
 	p.mu.Unlock()
@@ -93,10 +91,18 @@ func (p *pending) add(ctx context.Context, h *model.Held) error {
 	post.Post.ID, post.Post.BytesID = model.MakePostID(p.list.ID, uid), h.BytesID
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.helds[uid] = h
+	p.helds[uid], p.ids[uid] = h, h.ID
 	at, _ := slices.BinarySearchFunc(p.posts, uid, func(a *model.NewPost, u model.UID) int { return int(a.Post.ID.UID()) - int(u) })
 	p.posts = slices.Insert(p.posts, at, post)
 	return nil
+}
+
+// number is that of the held post with this UID, decided or not; 0 when there
+// was none.
+func (p *pending) number(uid model.UID) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ids[uid]
 }
 
 // drop forgets what does not wait any more.
@@ -119,7 +125,7 @@ func (p *pending) Rows() []archive.Row {
 	return p.rows
 }
 
-// UIDValidity implements Index: numbers of held posts are never used again.
+// UIDValidity implements Index: UIDs of held posts are never used again.
 func (p *pending) UIDValidity() uint32 { return p.list.UIDValidity }
 
 // UIDNext implements Index.

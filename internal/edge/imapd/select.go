@@ -149,15 +149,14 @@ func (s *session) status(n node) (*imap.StatusData, error) {
 	switch s.highest = 1; {
 	case n.held:
 		s.highest = 0
-		waiting, err := s.front.srv.opt.Moderation.Pending(s.ctx, n.list)
+		waiting, next, err := s.front.srv.opt.Moderation.Pending(s.ctx, n.list, maxPending)
 		if err != nil {
 			return nil, s.failed("look for held posts", err)
 		}
-		waiting = waiting[:min(len(waiting), maxPending)]
 		for i := range waiting {
 			size += waiting[i].Size
-			data.UIDNext = imap.UID(waiting[i].ID + 1)
 		}
+		data.UIDNext = imap.UID(next)
 		messages, unseen = uint32(len(waiting)), uint32(len(waiting))
 		data.UIDValidity = n.list.UIDValidity
 		return data, nil
