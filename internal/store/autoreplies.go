@@ -6,10 +6,11 @@ import (
 	"errors"
 )
 
-// CountAutoReply counts one automatic reply to the address on that day (days
-// since 1970-01-01 UTC) and tells whether it may still be sent: at most limit a
-// day. A refused one is not counted.
-func (s *Store) CountAutoReply(ctx context.Context, emailKey string, day int64, limit int) (allowed bool, err error) {
+// CountAutoReply counts one automatic reply on that day (days since 1970-01-01
+// UTC) and tells whether it may still be sent: at most limit a day. budget is the
+// key of the address, or a word, a space and more for what is counted apart from
+// the other letters. A refused one is not counted.
+func (s *Store) CountAutoReply(ctx context.Context, budget string, day int64, limit int) (allowed bool, err error) {
 	if limit <= 0 {
 		return false, nil
 	}
@@ -17,7 +18,7 @@ func (s *Store) CountAutoReply(ctx context.Context, emailKey string, day int64, 
 		var n int
 		err := t.Raw(`INSERT INTO auto_replies (email_key, day, n) VALUES (?, ?, 1)
 			ON CONFLICT (email_key, day) DO UPDATE SET n = auto_replies.n + 1 WHERE auto_replies.n < ? RETURNING n`,
-			emailKey, day, limit).Row().Scan(&n)
+			budget, day, limit).Row().Scan(&n)
 		if errors.Is(err, sql.ErrNoRows) {
 			allowed = false
 			return nil

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -208,4 +209,51 @@ func TestTheAttachedPostIsWhole(t *testing.T) {
 		return
 	}
 	t.Error("nobody was asked")
+}
+
+// TestForgedJoinsDoNotKeepAnybodyOnTheList: the ten automatic replies of a day are
+// used up in a subscriber's name; leaving works all the same, and what strangers
+// can cause stays bounded.
+func TestForgedJoinsDoNotKeepAnybodyOnTheList(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		h := newHouse(t, s)
+		_, err := s.Subscribe(ctx, &model.Subscriber{ListID: h.list.ID, Email: "ann@example.net", EmailKey: "ann@example.net", Roles: model.RoleSubscriber})
+		h.check(err)
+		for i := range 12 {
+			h.mail("ann@example.net", []string{"talk-join@example.org", "talk-help@example.org", "listserv@example.org"}[i%3],
+				"Subject: help", "Message-ID: <j"+strconv.Itoa(i)+"@example.com>", "", "")
+		}
+		if n := h.count("ann@example.net"); n != 10 {
+			t.Fatalf("%d letters after twelve forged requests", n)
+		}
+		var ask mailmsg.Header
+		for i := range 5 {
+			h.mail("ann@example.net", "talk-leave@example.org", "Subject: bye", "Message-ID: <l"+strconv.Itoa(i)+"@example.net>", "", "")
+			for key, head := range h.letters() {
+				if i > 2 {
+					t.Errorf("request %d was answered by %q", i+1, key)
+				}
+				ask = head
+			}
+		}
+		h.mail("ann@example.net", ask.Addresses("Reply-To")[0].Address.String(), "Subject: Re: "+ask.Text("Subject"), "Message-ID: <y@example.net>", "", "yes")
+		if sub, err := s.FindSubscriber(ctx, h.list.ID, "ann@example.net"); err != nil || sub != nil {
+			t.Errorf("she is still on the list: %+v, %v", sub, err)
+		}
+	})
+}
+
+// count takes the house letters out of the queue and counts those to a recipient.
+func (h *house) count(to string) (n int) {
+	h.t.Helper()
+	for _, lane := range []model.Lane{model.LaneReply, model.LaneNotice} {
+		ds, err := h.store.LeaseLetters(ctx, lane, model.Chunk{Owner: "test", LeaseUntil: model.At(time.Now().Add(time.Hour))}, 100)
+		h.check(err)
+		for _, d := range ds {
+			if d.Recipient == to {
+				n++
+			}
+		}
+	}
+	return n
 }

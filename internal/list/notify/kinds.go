@@ -44,13 +44,14 @@ type form struct {
 	Lane    model.Lane
 	Replied bool // answers one message: Auto-Submitted is auto-replied (RFC 3834 5)
 	Counted bool // a stranger can cause it: at most ten a day for an address
+	Apart   bool // counted apart from the ten: a few a day for an address and list
 	Token   bool // wants an answer that carries a token
 }
 
 // kinds is the table of letters.
 var kinds = []form{
 	{Kind: ConfirmJoin, Doc: "asks the address itself whether it wants to join", From: fromRequest, Replied: true, Counted: true, Token: true},
-	{Kind: ConfirmLeave, Doc: "asks the address itself whether it wants to leave", From: fromRequest, Replied: true, Counted: true, Token: true},
+	{Kind: ConfirmLeave, Doc: "asks the address itself whether it wants to leave", From: fromRequest, Replied: true, Counted: true, Apart: true, Token: true},
 	{Kind: AlreadyOnList, Doc: "who asked to join is on the list", From: fromRequest, Replied: true, Counted: true},
 	{Kind: NotOnList, Doc: "who asked to leave is not on the list", From: fromRequest, Replied: true, Counted: true},
 	{Kind: JoinWaiting, Doc: "a confirmed join waits for a moderator", From: fromOwner, Replied: true, Counted: true},

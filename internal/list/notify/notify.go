@@ -11,7 +11,11 @@
 // that no machine answers them, and everything that comes from strangers is
 // reduced to plain text before it goes near a header or the page. Letters that a
 // stranger can cause are counted: at most ten a day for one address, whoever
-// asks. What is written is plain text in UTF-8, 7bit or quoted-printable: it
+// asks. The letter by which an address leaves a list is counted apart, or a
+// stranger could use up the ten and keep it on the list: of it three go out a day
+// for each list the address is on, and each of them still works days later. So
+// whoever writes in the name of a subscriber of n lists can cause ten and three
+// times n letters. What is written is plain text in UTF-8, 7bit or quoted-printable: it
 // passes every relay unchanged.
 //
 // A letter that wants an answer carries a token three times: in the address
@@ -45,6 +49,7 @@ const (
 // Limits.
 const (
 	maxAutoReplies = 10      // counted letters to one address in a day
+	maxApart       = 3       // letters counted apart, to one address from one list in a day
 	maxAttach      = 1 << 20 // octets of a post attached whole; of a larger one the header is
 	maxHeaderShown = 32 << 10
 	maxText        = 256 << 10 // octets of one letter's text
@@ -53,7 +58,7 @@ const (
 // Store keeps letters until they are sent.
 type Store interface {
 	SaveLetter(ctx context.Context, d *model.Distribution, data []byte) error
-	CountAutoReply(ctx context.Context, emailKey string, day int64, limit int) (allowed bool, err error)
+	CountAutoReply(ctx context.Context, budget string, day int64, limit int) (allowed bool, err error)
 }
 
 // Deps is what the service stands on.
@@ -147,7 +152,11 @@ func (s *Service) Send(ctx context.Context, l Letter) error {
 	}
 	now := s.Now()
 	if f.Counted {
-		allowed, err := s.Store.CountAutoReply(ctx, l.To.Key(), now.Unix()/86400, maxAutoReplies)
+		budget, limit := l.To.Key(), maxAutoReplies
+		if f.Apart && l.List != nil {
+			budget, limit = fmt.Sprintf("%s %s %s", f.Kind, l.List.Address(), budget), maxApart
+		}
+		allowed, err := s.Store.CountAutoReply(ctx, budget, now.Unix()/86400, limit)
 		if err != nil {
 			return err
 		}
