@@ -14,12 +14,22 @@
 // opens a door to owners, moderators or editors asks Privileged, which wants
 // authentication as well.
 //
+// Membership is not disclosed, as far as judging can help it. Who writes in the
+// name of an address sees the reply to DATA. Where outsiders are held or dropped,
+// everybody reads 250. Where they are refused, the refusal itself tells, and cannot
+// be put off: to accept first and write later would send letters to whoever was
+// named in From. That is the choice of the list's owner, and docs/settings.md says
+// so. What such a list can do, it does: what is no post at all is refused for
+// everybody (no-post), all who may not post read the same sentence, and what
+// remains cannot be asked without a message to the list's people or to the list.
+//
 // Reasons are sentences for a person who runs a list beside her real work: they
 // say what was seen and what to do, without the words of mail experts.
 package accept
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"plenary/internal/fault"
@@ -40,6 +50,9 @@ type Rule struct {
 	// Machine: a Reject that meets machines going in circles. Where a refusal
 	// cannot be said it becomes a Discard, while others become a Hold.
 	Machine bool
+	// Person: the reason tells how an address is on the list, and is for nobody
+	// but that address and the list's staff.
+	Person bool
 	// Ask looks at the case. The reason is a sentence for people, without a line
 	// break. An error means that the question cannot be answered now; the whole
 	// judgement is then void.
@@ -177,6 +190,19 @@ func Unsaid(rules []Rule, v model.Verdict) model.Verdict {
 		v.Action = model.Discard
 	}
 	return v
+}
+
+// Impersonal leaves out the reasons that tell how the author's address is on the
+// list: for a letter to somebody who has not proved to be the author.
+func Impersonal(rules []Rule, reasons []model.Reason) []model.Reason {
+	var out []model.Reason
+	for _, r := range reasons {
+		personal := slices.ContainsFunc(rules, func(rule Rule) bool { return rule.Name == r.Rule && rule.Person })
+		if !personal {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // deciding finds the rule that gave the verdict's first reason.

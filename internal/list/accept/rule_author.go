@@ -16,8 +16,10 @@ func askNonsubscriber(action model.Action) question {
 			return false, "", nil
 		}
 		if action == model.Reject {
-			return true, fmt.Sprintf("Only subscribers post to %s, and %s is not one. To join, write to %s.",
-				c.List.Address(), c.who(), c.List.Sub("join")), nil
+			return true, c.unwelcome(), nil
+		}
+		if c.Author.Address.IsZero() {
+			return true, "The author is not a subscriber of the list.", nil
 		}
 		return true, fmt.Sprintf("%s is not a subscriber of the list.", c.who()), nil
 	}
@@ -30,6 +32,8 @@ func askSubscriber(action model.Action) question {
 			return false, "", nil
 		}
 		switch {
+		case action == model.Reject && c.List.NonsubscriberAction == model.Reject:
+			return true, c.unwelcome(), nil
 		case action == model.Reject && c.Subscriber.Moderation == model.Defer:
 			return true, fmt.Sprintf("Subscribers do not post to %s. To reach the people who run it, write to %s.",
 				c.List.Address(), c.List.Sub("owner")), nil
@@ -43,6 +47,26 @@ func askSubscriber(action model.Action) question {
 	}
 }
 
+// unwelcome is the one answer to outsiders and to subscribers who may not post, so
+// that a stranger cannot tell the two apart by sending in somebody's name.
+func (c *Case) unwelcome() string {
+	return fmt.Sprintf("%s takes posts only from subscribers, and not from all of them; this one, from %s, is refused. "+
+		"To join, write to %s; to ask a person, write to %s.", c.List.Address(), c.who(), c.List.Sub("join"), c.List.Sub("owner"))
+}
+
+// askNoPost refuses what is no post at all on a list that refuses outsiders. Held
+// for subscribers only, it would tell a stranger quietly who is one: a forged
+// "unsubscribe" reaches nobody.
+func askNoPost(ctx context.Context, c *Case) (bool, string, error) {
+	if c.Authenticated || c.List.Kind != model.Discussion || c.List.NonsubscriberAction != model.Reject {
+		return false, "", nil
+	}
+	if hit, reason, err := askAdministrivia(ctx, c); hit || err != nil {
+		return hit, reason, err
+	}
+	return askEmpty(ctx, c)
+}
+
 func askNoAuthor(_ context.Context, c *Case) (bool, string, error) {
 	return c.Author.Address.IsZero(), "The message does not say who wrote it: its From field is missing or cannot be read.", nil
 }
@@ -50,7 +74,7 @@ func askNoAuthor(_ context.Context, c *Case) (bool, string, error) {
 // who names the author in a sentence.
 func (c *Case) who() string {
 	if c.Author.Address.IsZero() {
-		return "The author"
+		return "an unknown author"
 	}
 	return c.Author.Address.Unicode()
 }

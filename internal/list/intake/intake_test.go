@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -379,5 +380,40 @@ func TestTwoFromFieldsAreRefused(t *testing.T) {
 	}
 	if len(r.mails) != 0 {
 		t.Errorf("%d command mails were carried out", len(r.mails))
+	}
+}
+
+// TestNobodyLearnsWhoIsOnTheList: a stranger writes in somebody's name and looks at
+// the replies and at the letters that come to the stranger's own address. With
+// every policy but a refusal of outsiders nothing tells; with a refusal what
+// reaches nobody must not tell either.
+func TestNobodyLearnsWhoIsOnTheList(t *testing.T) {
+	r := newRig(t, stores.SQLite(t))
+	r.lists["hard"].SubscriberAction = model.Reject
+	for _, list := range []string{"strict", "hard", "club"} {
+		r.join(list, "ann@example.net", model.RoleSubscriber)
+		r.lists[list].Administrivia = true
+		r.check(r.store.SaveList(ctx, r.lists[list]))
+	}
+	n := 0
+	seen := func(list, name, subject, body string) string {
+		n++
+		r.letters = nil
+		raw := "From: " + name + "@example.net\r\nTo: " + list + "@example.org\r\nSubject: " + subject + "\r\nMessage-ID: <" + strconv.Itoa(n) + "@x>\r\n\r\n" + body + "\r\n"
+		out := r.Receive(ctx, intake.Incoming{ReversePath: "eve@example.com", Recipients: []string{list + "@example.org"}, Raw: []byte(raw)})[0]
+		answer := out.Kind.String() + " " + strings.ReplaceAll(out.Text, name, "NAME")
+		for _, l := range r.letters {
+			if l.To.String() == "eve@example.com" {
+				answer += "\n" + string(l.Kind) + " " + strings.ReplaceAll(strings.Join(l.Data.Reasons, "; "), name, "NAME")
+			}
+		}
+		return answer
+	}
+	for _, c := range [][3]string{{"strict", "unsubscribe", ""}, {"strict", "unsubscribe", "unsubscribe me please"}, {"strict", "", "help"}, {"strict", "Hours", ""},
+		{"hard", "Hours", "Are you open on Saturdays?"}, {"hard", "unsubscribe", ""}, {"club", "unsubscribe", ""}, {"club", "Hours", ""}} {
+		member, stranger := seen(c[0], "ann", c[1], c[2]), seen(c[0], "bob", c[1], c[2])
+		if member != stranger {
+			t.Errorf("%q to %s: for a subscriber\n%s\nfor a stranger\n%s", c[1]+" / "+c[2], c[0], member, stranger)
+		}
 	}
 }

@@ -42,7 +42,6 @@ type Store interface {
 	DecideHeld(ctx context.Context, id int64, state model.HeldState, by, comment string) (won bool, err error)
 	ExpireHeld(ctx context.Context, now model.Instant) ([]model.Held, error)
 	Bytes(ctx context.Context, id int64) ([]byte, error)
-	FindSubscriber(ctx context.Context, listID int64, emailKey string) (*model.Subscriber, error)
 	SubscribersOf(ctx context.Context, listID int64, role model.Role, afterID int64, limit int) ([]model.Subscriber, error)
 	SaveEvent(ctx context.Context, e *model.Event) error
 }
@@ -235,34 +234,27 @@ func (s *Service) toAuthor(ctx context.Context, h *model.Held, raw []byte, l not
 		s.Log.Info("author not told: a machine wrote the post", "held", h.ID, "sign", why)
 		return
 	}
-	to, err := s.writer(ctx, h, header)
-	if err != nil || to.IsZero() {
-		s.Log.Info("author not told: no address to write to", "held", h.ID, "err", err)
+	to := writer(h, header)
+	if to.IsZero() {
+		s.Log.Info("author not told: no address to write to", "held", h.ID)
 		return
 	}
 	l.To, l.InReplyTo = to, header.MessageID()
 	s.send(ctx, l)
 }
 
-// writer is the address a note about a post goes to: the author's when she is on
-// the list or the envelope names her too, else the envelope's (RFC 3834 4). A
-// stranger's name in From must not bring the stranger mail.
-func (s *Service) writer(ctx context.Context, h *model.Held, header message.Header) (address.Address, error) {
+// writer is the address a note about a post goes to: the author's, as typed, when
+// the envelope names her too, else the envelope's (RFC 3834 4). A stranger's name
+// in From must not bring the stranger mail, and whether she is on the list must
+// not show in where the note goes.
+func writer(h *model.Held, header message.Header) address.Address {
 	envelope, _ := address.Parse(h.ReversePath)
-	author, _ := address.Parse(h.AuthorKey)
 	for _, m := range header.Addresses("From") {
-		if m.Address.Key() == h.AuthorKey {
-			author = m.Address // as typed
+		if m.Address.Key() == h.AuthorKey && m.Address.Key() == envelope.Key() {
+			return m.Address
 		}
 	}
-	if author.IsZero() || author.Key() == envelope.Key() {
-		return envelope, nil
-	}
-	known, err := s.Store.FindSubscriber(ctx, h.ListID, author.Key())
-	if err != nil || known != nil {
-		return author, err
-	}
-	return envelope, nil
+	return envelope
 }
 
 func (s *Service) send(ctx context.Context, l notify.Letter) {

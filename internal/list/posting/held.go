@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"plenary/internal/fault"
+	"plenary/internal/list/accept"
 	"plenary/internal/list/notify"
 	"plenary/internal/mail/address"
 	"plenary/internal/model"
@@ -107,6 +108,14 @@ func (s *Service) ask(ctx context.Context, j *Judged, h *model.Held, secret stri
 		}
 	}
 	if to, ok := j.writer(); ok {
+		data.Reasons = nil
+		reasons := j.Verdict.Reasons
+		if to.Key() != j.Author.Address.Key() {
+			reasons = accept.Impersonal(s.Rules, reasons)
+		}
+		for _, r := range reasons {
+			data.Reasons = append(data.Reasons, r.Text)
+		}
 		return s.Letters.Send(ctx, notify.Letter{Kind: notify.HeldAuthor, To: to, List: j.List, InReplyTo: j.MessageID, Data: data})
 	}
 	return nil
@@ -121,16 +130,18 @@ func (j *Judged) author() string {
 }
 
 // writer is whom a note about the post may be sent to: nobody when a machine
-// sent it. The author's address is used when she is on the list or the envelope
-// names it too; else the envelope's, which RFC 3834 4 prefers because it cannot
-// be a stranger's without the stranger's server having sent it.
+// sent it. It is the author when she proved who she is or the envelope names her
+// too; else the envelope's address, which RFC 3834 4 prefers because it cannot be
+// a stranger's without the stranger's server having sent it. Whether the author is
+// on the list must not matter, or who named her would learn it by the letter that
+// comes or does not.
 func (j *Judged) writer() (address.Address, bool) {
 	if j.automatic != "" {
 		return address.Address{}, false
 	}
 	envelope, err := address.Parse(j.offer.ReversePath)
 	author := j.Author.Address
-	if !author.IsZero() && (j.known || j.trusted || err == nil && envelope.Key() == author.Key()) {
+	if !author.IsZero() && (j.trusted || err == nil && envelope.Key() == author.Key()) {
 		return author, true
 	}
 	return envelope, err == nil

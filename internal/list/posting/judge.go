@@ -49,7 +49,6 @@ type Judged struct {
 
 	offer     *Offer
 	trusted   bool   // the peer proved to speak for the author
-	known     bool   // the author is on the list
 	automatic string // which sign says that a machine sent it; empty: none
 }
 
@@ -86,7 +85,6 @@ func (s *Service) open(ctx context.Context, l *model.List, o *Offer) (*Judged, *
 		if c.Subscriber, err = s.Store.FindSubscriber(ctx, l.ID, key); err != nil {
 			return nil, nil, err
 		}
-		j.known = c.Subscriber != nil
 	}
 	if c.Bans, err = s.Store.Bans(ctx, l.ID); err != nil {
 		return nil, nil, err

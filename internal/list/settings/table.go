@@ -32,7 +32,7 @@ func table() []Setting {
 
 		action("subscriber-action", "What happens to a subscriber's post: accept it, hold it for a moderator, reject it with a reply, discard it silently. A subscriber's own setting goes first.",
 			func(l *model.List) *model.Action { return &l.SubscriberAction }),
-		action("nonsubscriber-action", "The same for the post of someone who is not on the list.",
+		action("nonsubscriber-action", "The same for the post of someone who is not on the list. With reject, whoever writes in the name of an address learns from the refusal that it is not on the list; hold and discard keep that secret.",
 			func(l *model.List) *model.Action { return &l.NonsubscriberAction }),
 		flag("emergency", "Hold every post until this is off again.",
 			func(l *model.List) *bool { return &l.Emergency }),
