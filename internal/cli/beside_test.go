@@ -156,7 +156,7 @@ func TestRetryBesideARunningService(t *testing.T) {
 	b.post("ann@example.org", "later")
 	b.wait("the copy that waits", func() bool { return b.json("queue", "status")[0]["retries"].(float64) == 1 })
 	b.has(b.ok("queue", "status"), "copies to try again 1", "4.3.0 not now")
-	b.has(b.ok("trace", "ann@example.org"), "delivery.retry", "next try")
+	b.has(b.ok("trace", "ann@example.org"), "deferred after 1 attempt, next try", "451 4.3.0 not now")
 	_ = refusing.Close()
 	if b.sink, err = sink.Start(sink.Options{Addr: addr}); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"plenary/internal/app"
@@ -242,36 +241,4 @@ func (c *queueResumeCmd) Run(e *env) error {
 		fmt.Fprintf(e.out, "%d distributions go on\n", n)
 	}
 	return err
-}
-
-type traceCmd struct {
-	What string `arg:"" help:"A Message-ID or an address."`
-	JSON bool   `help:"One JSON object a line."`
-}
-
-// Run prints the story of a message or a person in the order of time.
-func (c *traceCmd) Run(e *env) error {
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	lines, err := p.Trace(e.ctx, strings.Trim(strings.TrimSpace(c.What), "<>"))
-	if err != nil {
-		return err
-	}
-	if len(lines) == 0 {
-		return fault.New(fault.NotFound, "nothing is known of %s", oneLine(c.What))
-	}
-	type row struct {
-		At     string `json:"at"`
-		List   string `json:"list"`
-		What   string `json:"what"`
-		Who    string `json:"who"`
-		Detail string `json:"detail"`
-	}
-	var out []row
-	for _, l := range lines {
-		out = append(out, row{l.At.Time().Format("2006-01-02 15:04:05"), l.List, l.What, l.Who, l.Detail})
-	}
-	return rows(e, c.JSON, out, "AT LIST WHAT WHO DETAIL", func(r row) []any { return []any{r.At, r.List, r.What, r.Who, r.Detail} })
 }

@@ -2,53 +2,60 @@ package store
 
 import (
 	"context"
-	"strings"
 
 	"plenary/internal/model"
 )
 
-// DeliveryFilter chooses deliveries; zero fields do not narrow. One of
-// DistributionID, RecipientID with ListID, and Letter must be set.
-type DeliveryFilter struct {
-	DistributionID int64
-	RecipientID    int64
-	ListID         int64
-	Letter         string // recipient of house letters
-	Troubled       bool   // only what failed, was skipped, or waits
-	Limit          int
-}
-
-// TracedDelivery is a delivery with the names a person understands.
+// TracedDelivery is a delivery with the address it went to.
 type TracedDelivery struct {
 	model.Delivery
-	ListID int64
-	PostID model.PostID
-	Email  string
+	Email string
 }
 
-// DeliveriesLike gives the latest deliveries that match, newest first.
-func (s *Store) DeliveriesLike(ctx context.Context, f DeliveryFilter) ([]TracedDelivery, error) {
-	var where []string
-	var args []any
-	add := func(cond string, v ...any) { where, args = append(where, cond), append(args, v...) }
-	switch {
-	case f.DistributionID != 0:
-		add("d.distribution_id = ?", f.DistributionID)
-	case f.RecipientID != 0:
-		// The list's distributions are walked: deliveries have no index by
-		// recipient, which would cost every copy a second write.
-		add("d.recipient_id = ? AND d.distribution_id IN (SELECT id FROM distributions WHERE list_id = ? AND kind = ? ORDER BY id DESC LIMIT 5000)",
-			f.RecipientID, f.ListID, model.DistributePost)
-	default:
-		add("x.recipient = ? AND x.kind = ? AND d.recipient_id = 0", f.Letter, model.DistributeLetter)
-	}
-	if f.Troubled {
-		add("d.state <> ?", model.DeliverySent)
-	}
+// TracedDeliveries gives up to limit deliveries of a distribution: first what failed,
+// waits or was skipped, then what was sent; each in the order of time.
+func (s *Store) TracedDeliveries(ctx context.Context, distributionID int64, limit int) ([]TracedDelivery, error) {
 	var rows []TracedDelivery
-	err := s.read(ctx).Raw(`SELECT d.*, x.list_id, x.post_id, COALESCE(s.email, x.recipient) AS email
+	err := s.read(ctx).Raw(`SELECT d.*, COALESCE(s.email, x.recipient) AS email
 		FROM deliveries d JOIN distributions x ON x.id = d.distribution_id LEFT JOIN subscribers s ON s.id = d.recipient_id
-		WHERE `+strings.Join(where, " AND ")+" ORDER BY d.at DESC LIMIT ?", append(args, f.Limit)...).Scan(&rows).Error
+		WHERE d.distribution_id = ? ORDER BY (d.state = ?), d.at, d.recipient_id LIMIT ?`,
+		distributionID, model.DeliverySent, limit).Scan(&rows).Error
+	return rows, s.fault(err)
+}
+
+// DeliveriesTo gives the deliveries of these distributions to these recipients.
+func (s *Store) DeliveriesTo(ctx context.Context, distributionIDs, recipientIDs []int64) ([]model.Delivery, error) {
+	var rows []model.Delivery
+	if len(distributionIDs) == 0 || len(recipientIDs) == 0 {
+		return nil, nil
+	}
+	err := s.read(ctx).Where("distribution_id IN ? AND recipient_id IN ?", distributionIDs, recipientIDs).Find(&rows).Error
+	return rows, s.fault(err)
+}
+
+// BouncesTo gives what came back of these distributions from these recipients,
+// oldest first.
+func (s *Store) BouncesTo(ctx context.Context, distributionIDs, recipientIDs []int64) ([]model.Bounce, error) {
+	var rows []model.Bounce
+	if len(distributionIDs) == 0 || len(recipientIDs) == 0 {
+		return nil, nil
+	}
+	err := s.read(ctx).Where("distribution_id IN ? AND recipient_id IN ?", distributionIDs, recipientIDs).Order("id").Find(&rows).Error
+	return rows, s.fault(err)
+}
+
+// SkipReason is why recipients got no copy, and how many.
+type SkipReason struct {
+	Why string
+	N   int64
+}
+
+// SkipReasons counts the skipped recipients of a distribution by reason, the
+// most frequent first.
+func (s *Store) SkipReasons(ctx context.Context, distributionID int64) ([]SkipReason, error) {
+	var rows []SkipReason
+	err := s.read(ctx).Raw("SELECT reply AS why, count(*) AS n FROM deliveries WHERE distribution_id = ? AND state = ? GROUP BY reply ORDER BY n DESC, why LIMIT 20",
+		distributionID, model.DeliverySkipped).Scan(&rows).Error
 	return rows, s.fault(err)
 }
 
@@ -56,5 +63,28 @@ func (s *Store) DeliveriesLike(ctx context.Context, f DeliveryFilter) ([]TracedD
 func (s *Store) DistributionsOf(ctx context.Context, post model.PostID) ([]model.Distribution, error) {
 	var rows []model.Distribution
 	err := s.read(ctx).Where("post_id = ?", post).Order("id").Find(&rows).Error
+	return rows, s.fault(err)
+}
+
+// LatestDistributions gives the newest distributions of a list's posts, newest
+// first.
+func (s *Store) LatestDistributions(ctx context.Context, listID int64, limit int) ([]model.Distribution, error) {
+	var rows []model.Distribution
+	err := s.read(ctx).Where("list_id = ? AND kind = ?", listID, model.DistributePost).Order("id DESC").Limit(limit).Find(&rows).Error
+	return rows, s.fault(err)
+}
+
+// LettersTo gives the newest house letters to an address, newest first.
+func (s *Store) LettersTo(ctx context.Context, recipient string, limit int) ([]model.Distribution, error) {
+	var rows []model.Distribution
+	err := s.read(ctx).Where("recipient = ? AND kind = ?", recipient, model.DistributeLetter).Order("id DESC").Limit(limit).Find(&rows).Error
+	return rows, s.fault(err)
+}
+
+// MembershipsOf gives every row the address has or had on any list, ended ones
+// too, by list and oldest first.
+func (s *Store) MembershipsOf(ctx context.Context, emailKey string) ([]model.Subscriber, error) {
+	var rows []model.Subscriber
+	err := s.read(ctx).Where("email_key = ?", emailKey).Order("list_id, id").Find(&rows).Error
 	return rows, s.fault(err)
 }
