@@ -89,7 +89,7 @@ func (a *App) demoList(ctx context.Context, kind model.ListKind, addr, name, abo
 	}
 	l = settings.New(kind, at.Local, at.Domain)
 	l.Name, l.Description = name, about
-	return l, a.Store.CreateList(ctx, l)
+	return l, settings.Create(ctx, a.Store, l)
 }
 
 // demoPeople comes before the archive: where that has begun everybody was added,

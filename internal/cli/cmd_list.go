@@ -37,7 +37,7 @@ func (c *listCreateCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := settings.CheckAddress(key.Local, key.Domain); err != nil {
+	if err := settings.CheckAddress(key.Local, key.Domain); err != nil { // a wrong call opens no database
 		return err
 	}
 	l := settings.New(kinds[c.Kind], key.Local, key.Domain)
@@ -48,14 +48,7 @@ func (c *listCreateCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	there, err := p.Store.FindList(e.ctx, l.Local, l.Domain)
-	if err == nil && there == nil {
-		err = p.Store.CreateList(e.ctx, l)
-	}
-	if there != nil || fault.Is(err, fault.Conflict) {
-		return fault.New(fault.Conflict, "there is a list %s already; plenary list set changes it", l.Address())
-	}
-	if err != nil {
+	if err := settings.Create(e.ctx, p.Store, l); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.out, "%s is there. Next: plenary subscriber add %s YOU@EXAMPLE --role owner\n", l.Address(), l.Address())

@@ -2,9 +2,11 @@ package command
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"plenary/internal/mail/address"
+	"plenary/internal/model"
 )
 
 // minToken is the length from which what stands last in an address may be a
@@ -51,27 +53,22 @@ func (s *Service) isOwn(ctx context.Context, a address.Address, here string) (bo
 }
 
 // function tells whether a word behind the name of a list makes an address of
-// ours, and whether a token may follow it. list/intake has the whole table; a
-// word that is missing here costs a letter to ourselves, which is not answered.
+// ours, and whether a token may follow it. A word that is missing here costs a
+// letter to ourselves, which is not answered.
 func function(word string) (known, takesToken bool) {
 	switch word {
-	case "confirm", "confsub", "confunsub", "bounces":
+	case "confirm", "confsub", "confunsub", "bounces", "release", "reject":
 		return true, true
-	case "request", "join", "leave", "subscribe", "unsubscribe", "signoff", "remove", "help", "info", "faq",
-		"owner", "owners", "admin", "moderator", "moderators", "editor", "editors":
+	case "digest", "nomail":
 		return true, false
 	}
-	return false, false
+	return slices.Contains(model.Functions(), word), false
 }
 
 // isServer tells the names of the command address of a domain. A postmaster is a
 // person who may well join a list.
 func isServer(local string) bool {
-	switch local {
-	case "listserv", "listserver", "lists", "sympa", "majordomo", "mailman", "bounces":
-		return true
-	}
-	return false
+	return local == "bounces" || slices.Contains(model.Servers(), local)
 }
 
 const notForOurs = " is an address of the lists here and not of a person. The owners of a list can do more than a letter."

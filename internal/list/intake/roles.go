@@ -1,6 +1,10 @@
 package intake
 
-import "strings"
+import (
+	"strings"
+
+	"plenary/internal/model"
+)
 
 // Role is what an address of ours is for.
 type Role uint8
@@ -111,10 +115,6 @@ func (f form) cut(local, word, sep string) (base, token string, ok bool) {
 	return "", "", false
 }
 
-// servers are the names of the command address of a domain, in the tradition of
-// the list servers people come from.
-var servers = [...]string{"listserv", "lists", "listserver", "sympa", "majordomo", "mailman"}
-
 // serverRole reads a local part as an address of the whole domain.
 func serverRole(local string) (role Role, token string, ok bool) {
 	switch local {
@@ -128,7 +128,7 @@ func serverRole(local string) (role Role, token string, ok bool) {
 			return RoleBounces, id, true
 		}
 	}
-	for _, name := range servers {
+	for _, name := range model.Servers() {
 		switch local {
 		case name, name + "-request":
 			return RoleRequest, "", true

@@ -6,10 +6,11 @@
 // with -update, and compared by it). A setting's text is what a person types: yes
 // and no, words, sizes with a unit. Set refuses what makes no sense with a
 // sentence that says what would; it changes nothing then. Everything here is
-// pure: who stores the list decides when.
+// pure but Create, the one way to a new list.
 package settings
 
 import (
+	"slices"
 	"strings"
 
 	"plenary/internal/fault"
@@ -136,8 +137,12 @@ func CheckAddress(local, domain string) error {
 	case strings.ContainsFunc(local, notInName):
 		return fault.New(fault.Invalid, "the name of a list may hold letters, digits, dots, hyphens, underscores and apostrophes")
 	}
-	for _, taken := range []string{"listserv", "listserver", "listmaster", "postmaster", "abuse", "mailer-daemon", "bounces", "lists", "sympa", "majordomo",
-		"mailman"} {
+	for _, server := range model.Servers() {
+		if local == server || slices.Contains(bases(local), server) {
+			return fault.New(fault.Invalid, "%s is the server's own address", local)
+		}
+	}
+	for _, taken := range []string{"listmaster", "postmaster", "abuse", "mailer-daemon", "bounces"} {
 		if local == taken {
 			return fault.New(fault.Invalid, "%s is the server's own address", local)
 		}

@@ -12,7 +12,9 @@ import (
 	"plenary/internal/fault"
 	"plenary/internal/list/settings"
 	"plenary/internal/model"
+	"plenary/internal/store"
 	"plenary/internal/testkit/real"
+	"plenary/internal/testkit/stores"
 )
 
 var update = flag.Bool("update", false, "write docs/settings.md anew")
@@ -113,7 +115,8 @@ func TestCheckAddress(t *testing.T) {
 	for local, ok := range map[string]bool{"talk": true, "a.b-c_d": true, "bücher": true, "Talk": false, "a+b": false, "": false,
 		"listserv": false, strings.Repeat("x", 53): false, "a b": false, "a@b": false, "a\r\nb": false, "a/b": false,
 		"*": false, "a*b": false, "a&b": false, "a|b": false, "#a": false, "{a}": false, "a=b": false, "!a": false, "~": false, "o'brien": true,
-		"bounces": false, "listserver": false, "listmaster": false, "talk-join": true} {
+		"bounces": false, "listserver": false, "listmaster": false, "talk-join": true,
+		"listserv-request": false, "owner-sympa": false, "owner-talk": true, "lists-club": true} {
 		if err := settings.CheckAddress(local, "lists.example.org"); (err == nil) != ok || err != nil && !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q: %v", local, err)
 		}
@@ -168,4 +171,28 @@ Settings marked ! deserve a second look before they are changed.
 		out.WriteString("\n")
 	}
 	return strings.ReplaceAll(out.String(), "  |", " |")
+}
+
+// TestAListCannotTakeAnotherListsAddress: neither talk-join beside talk, nor talk
+// beside a list that is named like one of its functions.
+func TestAListCannotTakeAnotherListsAddress(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		create := func(local, domain string) error {
+			return settings.Create(t.Context(), s, settings.New(model.Discussion, local, domain))
+		}
+		for _, c := range []struct{ local, domain, want string }{
+			{"talk", "example.org", ""}, {"talk", "example.org", "there is a list talk@example.org already"},
+			{"talk-join", "example.org", "talk-join@example.org is an address of the list talk@example.org"},
+			{"talk-digest-subscribe", "example.org", "is an address of the list talk@example.org"},
+			{"owner-talk", "example.org", "is an address of the list talk@example.org"},
+			{"talk-join", "example.com", ""}, {"talk-club", "example.org", ""}, {"talk", "example.com", "could not have the address talk-join@example.com"},
+			{"owner-club", "example.org", ""}, {"club", "example.org", "could not have the address owner-club@example.org"},
+			{"hands-on", "example.org", ""}, {"listserv", "example.org", "server's own"},
+		} {
+			err := create(c.local, c.domain)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(fault.Text(err), c.want) {
+				t.Errorf("%s@%s: %v, want %q", c.local, c.domain, err, c.want)
+			}
+		}
+	})
 }
