@@ -132,9 +132,22 @@ func comment(lines []string) string {
 	return strings.TrimSpace(strings.TrimLeft(rest, ":,;.!- ") + "\n" + more)
 }
 
+// reason is what a mail to an address that says NO gives as its reason: the text
+// between two lines of %%%. Whatever else stands there was not meant for it.
+func reason(text string) string {
+	if _, after, ok := strings.Cut(text, "%%%"); ok {
+		inner, _, _ := strings.Cut(after, "%%%")
+		return strings.TrimSpace(inner)
+	}
+	return ""
+}
+
 // answer carries out the answer a mail gives to the question of a token.
 func (s *Service) answer(ctx context.Context, m Mail, tok string) error {
 	text := message.Read(m.Raw).Body
+	if m.Line != "" {
+		text = m.Line + "\n" + reason(text)
+	}
 	r := readReply(text)
 	switch s.Membership.Kind(tok) {
 	case model.PendingJoin:

@@ -92,13 +92,29 @@ func readPerson(from address.Address, args []string) (email address.Address, nam
 				notes = append(notes, sentence(fault.Text(err)))
 			}
 		case isOption(a) || lower == "digest" || lower == "nodigest" || lower == "nomail":
-			notes = append(notes, "The option "+a+" was left out.")
+			notes = append(notes, leftOut(lower))
 		case fillers[lower] && len(words) == 0:
 		default:
 			words = append(words, a)
 		}
 	}
 	return email, strings.Join(words, " "), notes
+}
+
+// leftOut says what an option of other list servers comes to here.
+func leftOut(option string) string {
+	name, value, _ := strings.Cut(option, "=")
+	switch {
+	case name == "digest" && value != "no":
+		return "Digests cannot be chosen here: each post comes as it is sent."
+	case name == "nomail":
+		return "Joining without mail cannot be chosen here: each post comes as it is sent. The owners can switch it off for you."
+	case name == "digest" || name == "nodigest":
+		return "Each post comes as it is sent."
+	case name == "password" || name == "pw":
+		return "Passwords are not used here."
+	}
+	return "The option " + option + " was left out."
 }
 
 // whichList asks for the list that a command did not name, or named wrongly.

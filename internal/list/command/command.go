@@ -69,6 +69,9 @@ type Mail struct {
 	List        *model.List // nil for AtServer
 	Domain      string      // the domain of the address it came to, A-labels
 	Token       string      // of the confirm address
+	// Line is what the address itself says: at AtRequest the one command, and the
+	// mail is not read; at AtConfirm the answer, OK or NO. Empty: the mail is read.
+	Line string
 	// Authenticated: the peer or a signature proved that the mail is From's.
 	Authenticated bool
 	Source        string // where it came from, for the record: "mail from 192.0.2.1"
@@ -175,6 +178,9 @@ func (s *Service) Handle(ctx context.Context, m Mail) error {
 		return s.send(ctx, m, notify.Letter{Kind: notify.Help})
 	case AtConfirm:
 		return s.answer(ctx, m, m.Token)
+	}
+	if m.Line != "" {
+		return s.commands(ctx, m)
 	}
 	if tok := s.findToken(m.Header); tok != "" {
 		return s.answer(ctx, m, tok)

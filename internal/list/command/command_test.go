@@ -264,6 +264,25 @@ func TestMachinesAndOurselves(t *testing.T) {
 	}
 }
 
+// TestAddressesThatAreCommands: the line the address stands for is carried out,
+// and the mail is not read.
+func TestAddressesThatAreCommands(t *testing.T) {
+	r := newRig(t)
+	for _, c := range [][3]string{
+		{"SUBSCRIBE digest", asked + " " + said, "each post comes as it is sent"},
+		{"SUBSCRIBE nomail", asked + " " + said, "The owners can switch it off"},
+		{"SUBSCRIBE address=b@y.example", "confirm-join>b@y.example " + said, "on its way to b@y.example"},
+		{"UNSUBSCRIBE address=b@y.example", "not-on-list>b@y.example " + said, "on its way to b@y.example"},
+		{"QUERY", said, "not on talk@lists.example.org"},
+		{"INFO", said, "talk-owner@lists.example.org"},
+	} {
+		out, text := r.mail(command.Mail{Entry: command.AtRequest, List: r.talk, Line: c[0]}, "Subject: unsubscribe\r\n", "unsubscribe\n")
+		if out != c[1] || !strings.Contains(text, c[2]) {
+			t.Errorf("%s: %s\n%s", c[0], out, text)
+		}
+	}
+}
+
 // TestNoLettersToOurselves: whoever asks, no letter goes to an address of ours.
 func TestNoLettersToOurselves(t *testing.T) {
 	r := newRig(t)

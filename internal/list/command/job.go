@@ -31,6 +31,12 @@ const (
 // are commands, and the lines that are not.
 func (j *job) plan() (calls []call, unknown []line, left int) {
 	m := j.mail
+	if m.Line != "" {
+		if c, ok := j.parse(line{text: m.Line}); ok {
+			return []call{c}, nil, 0
+		}
+		return nil, nil, 0
+	}
 	tags := []string{}
 	if m.List != nil {
 		tags = append(tags, m.List.SubjectTag, "["+m.List.Local+"]")

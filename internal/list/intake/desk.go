@@ -95,6 +95,7 @@ type target struct {
 	address address.Address // as written to
 	list    *model.List     // nil: the domain's own
 	token   string          // of a confirm address, or the id of a return address
+	line    string          // the command the address stands for; empty: the mail is read
 }
 
 // Accepts decides about a recipient before any message is taken. Nil means yes;
@@ -142,7 +143,7 @@ func (d *Desk) resolve(ctx context.Context, recipient string) (target, error) {
 			return target{}, err
 		}
 		if t.list != nil {
-			t.role, t.token = r.role, r.token
+			t.role, t.token, t.line = r.role, r.token, r.line
 			return t, d.known(t)
 		}
 	}

@@ -156,6 +156,11 @@ func TestRecipients(t *testing.T) {
 		"talk-request@example.org": "", "talk+request@example.org": "", "talk-join@example.org": "", "talk-subscribe@example.org": "",
 		"talk+subscribe@example.org": "", "talk-subscribe-request@example.org": "", "talk-leave@example.org": "", "talk-unsubscribe@example.org": "",
 		"talk-signoff@example.org": "", "talk-signoff-request@example.org": "", "talk+unsubscribe@example.org": "", "talk-help@example.org": "",
+		"talk-on@example.org": "", "talk-off@example.org": "", "talk+subscribe-digest@example.org": "", "talk-digest-subscribe@example.org": "",
+		"talk-subscribe-nomail@example.org": "", "talk-subscribe-ann=example.net@example.org": "", "talk+unsubscribe-ann=example.net@example.org": "",
+		"talk-subscribe-ann@example.org": "not-found", "talk-subscribe-ann=@example.org": "not-found", "talk-query@example.org": "", "talk-info@example.org": "",
+		"talk-sc." + tok + "@example.org": "", "talk-uc." + tok + "@example.org": "", "talk-sc.x@example.org": "not-found",
+		"talk+release-" + tok + "@example.org": "", "talk+reject-" + tok + "@example.org": "", "talk+release-x@example.org": "not-found",
 		"talk-owner@example.org": "", "owner-talk@example.org": "", "talk+owner@example.org": "", "talk-admin@example.org": "",
 		"talk-moderators@example.org": "", "talk-editor@example.org": "",
 		"talk-confirm+" + tok + "@example.org": "", "talk-confirm+" + strings.ToUpper(tok) + "@example.org": "", "talk+confsub-" + tok + "@example.org": "",
@@ -200,6 +205,8 @@ func TestCommandsKnowWhereTheyCameIn(t *testing.T) {
 		{"talk-confirm@example.org", command.AtRequest, "talk", ""},
 		{"talk-help@example.org", command.AtHelp, "talk", ""},
 		{"listserv@example.org", command.AtServer, "", ""},
+		{"talk-sc." + tok + "@example.org", command.AtConfirm, "talk", tok},
+		{"talk+off@example.org", command.AtLeave, "talk", ""},
 	} {
 		in := intake.Incoming{Raw: message("c@x"), Recipients: []string{c.recipient}}
 		in.Peer.Account = []string{"", "EVE@example.com"}[i%2]
@@ -414,6 +421,27 @@ func TestNobodyLearnsWhoIsOnTheList(t *testing.T) {
 		member, stranger := seen(c[0], "ann", c[1], c[2]), seen(c[0], "bob", c[1], c[2])
 		if member != stranger {
 			t.Errorf("%q to %s: for a subscriber\n%s\nfor a stranger\n%s", c[1]+" / "+c[2], c[0], member, stranger)
+		}
+	}
+}
+
+// TestAddressesThatAreCommands: what stands in the address is the command, and the
+// mail is not read.
+func TestAddressesThatAreCommands(t *testing.T) {
+	r := newRig(t, stores.SQLite(t))
+	tok, _ := r.keys.Random(notify.ScopeHeld)
+	for recipient, want := range map[string]string{
+		"talk-subscribe-digest@example.org": "SUBSCRIBE digest", "Talk+Subscribe-Nomail@example.org": "SUBSCRIBE nomail",
+		"talk-subscribe-Ann.Lee=example.net@example.org": "SUBSCRIBE address=ann.lee@example.net",
+		"talk-unsubscribe-a=b=example.net@example.org":   "UNSUBSCRIBE address=a=b@example.net",
+		"talk-query@example.org":                         "QUERY", "talk-faq@example.org": "INFO",
+		"talk+release-" + tok + "@example.org": "OK", "talk+reject-" + tok + "@example.org": "NO",
+	} {
+		if got := r.receive(intake.Incoming{Raw: message("c@x"), Recipients: []string{recipient}}); got != "ok" {
+			t.Fatalf("%s: %s", recipient, got)
+		}
+		if got := r.mails[len(r.mails)-1].Line; got != want {
+			t.Errorf("%s: %q, want %q", recipient, got, want)
 		}
 	}
 }

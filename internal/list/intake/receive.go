@@ -61,6 +61,7 @@ func (d *Desk) plan(ctx context.Context, t *transaction) {
 		list   int64
 		domain string
 		token  string
+		line   string
 	}
 	seen := map[meaning]*task{}
 	for _, r := range t.in.Recipients {
@@ -71,7 +72,7 @@ func (d *Desk) plan(ctx context.Context, t *transaction) {
 			d.end(k, "refused", err)
 			continue
 		}
-		m := meaning{role: k.role, domain: k.address.Domain, token: k.token}
+		m := meaning{role: k.role, domain: k.address.Domain, token: k.token, line: k.line}
 		if k.list != nil {
 			m.list = k.list.ID
 		}
@@ -176,7 +177,7 @@ var entries = map[Role]command.Entry{RoleRequest: command.AtRequest, RoleJoin: c
 // mail makes a command mail of a message.
 func (d *Desk) mail(t *transaction, k *task) command.Mail {
 	m := command.Mail{Raw: t.in.Raw, Header: message.ParseHeader(t.in.Raw), ReversePath: t.in.ReversePath, Entry: entries[k.role],
-		List: k.list, Domain: k.address.Domain, Token: k.token, Source: "mail"}
+		List: k.list, Domain: k.address.Domain, Token: k.token, Line: k.line, Source: "mail"}
 	if from := m.Header.Addresses("From"); len(from) > 0 {
 		m.From = from[0].Address
 	}

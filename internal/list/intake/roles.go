@@ -3,6 +3,7 @@ package intake
 import (
 	"strings"
 
+	"plenary/internal/mail/address"
 	"plenary/internal/model"
 )
 
@@ -40,7 +41,10 @@ type form struct {
 	doc    string
 	words  []string
 	prefix bool
-	token  bool // another word follows, after "+" or "-": a token or an id
+	token  bool   // another word follows, after "+" or "-": a token or an id
+	dot    bool   // it follows after "." instead, as ezmlm has it
+	person bool   // it follows and is an address, user=host
+	line   string // the command the address stands for; %s is the person's address
 }
 
 // forms is the table of all forms but the list's name alone. What no form fits is
@@ -49,15 +53,34 @@ func forms() []form {
 	return []form{
 		{role: RoleRequest, words: []string{"request"},
 			doc: "Commands by mail; what holds none goes to the owners."},
-		{role: RoleJoin, words: []string{"join", "subscribe", "subscribe-request"},
+		{role: RoleJoin, words: []string{"join", "subscribe", "subscribe-request", "on"},
 			doc: "Any mail asks to join; the address is asked to confirm."},
-		{role: RoleLeave, words: []string{"leave", "unsubscribe", "signoff", "unsubscribe-request", "signoff-request", "remove"},
+		{role: RoleLeave, words: []string{"leave", "unsubscribe", "signoff", "unsubscribe-request", "signoff-request", "remove", "off",
+			"unsubscribe-digest", "digest-unsubscribe", "unsubscribe-nomail"},
 			doc: "Any mail asks to leave."},
+		{role: RoleRequest, words: []string{"subscribe-digest", "digest-subscribe"}, line: "SUBSCRIBE digest",
+			doc: "Asks to join; the answer says that posts come one by one."},
+		{role: RoleRequest, words: []string{"subscribe-nomail", "nomail-subscribe"}, line: "SUBSCRIBE nomail",
+			doc: "Asks to join; the answer says that posts come one by one."},
+		{role: RoleRequest, words: []string{"subscribe", "join"}, person: true, line: "SUBSCRIBE address=%s",
+			doc: "Asks for another address to join, written user=host; it is asked to confirm."},
+		{role: RoleRequest, words: []string{"unsubscribe", "leave"}, person: true, line: "UNSUBSCRIBE address=%s",
+			doc: "Asks for another address to leave, written user=host; it is asked to confirm."},
+		{role: RoleRequest, words: []string{"query"}, line: "QUERY",
+			doc: "Tells the address how it is on the list."},
+		{role: RoleRequest, words: []string{"info", "faq"}, line: "INFO",
+			doc: "Answers with what the list is about and its addresses."},
+		{role: RoleConfirm, words: []string{"sc", "uc"}, dot: true,
+			doc: "The answer to a question, in the form of ezmlm."},
+		{role: RoleConfirm, words: []string{"release"}, token: true, line: "OK",
+			doc: "Lets a held post go out, as mlmmj has it; the token comes from the letter to the moderators."},
+		{role: RoleConfirm, words: []string{"reject"}, token: true, line: "NO",
+			doc: "Refuses a held post; what stands between two lines of %%% is the reason."},
 		{role: RoleConfirm, words: []string{"confirm", "confsub", "confunsub"}, token: true,
 			doc: "The answer to a question; the address itself carries the token."},
 		{role: RoleRequest, words: []string{"confirm"},
 			doc: "The answer to a question, with the token in its subject."},
-		{role: RoleHelp, words: []string{"help", "info", "faq"},
+		{role: RoleHelp, words: []string{"help"},
 			doc: "Answers with the list's addresses and commands."},
 		{role: RoleOwner, words: []string{"owner", "owners", "admin"},
 			doc: "Reaches the owners."},
@@ -77,6 +100,7 @@ type reading struct {
 	role  Role
 	base  string // the list's name, if there is such a list
 	token string
+	line  string // the command the address stands for
 }
 
 // readings gives every way to read a local part, in lower case, as a function of
@@ -88,7 +112,7 @@ func readings(local string) []reading {
 			for _, sep := range []string{"-", "+"} {
 				base, token, ok := f.cut(local, w, sep)
 				if ok && base != "" {
-					all = append(all, reading{f.role, base, token})
+					all = append(all, reading{f.role, base, token, strings.ReplaceAll(f.line, "%s", token)})
 				}
 			}
 		}
@@ -96,12 +120,23 @@ func readings(local string) []reading {
 	return all
 }
 
-// cut takes a form's word off a local part.
+// cut takes a form's word off a local part; of a person, token is the address.
 func (f form) cut(local, word, sep string) (base, token string, ok bool) {
 	switch {
 	case f.prefix:
 		base, ok = strings.CutPrefix(local, word+sep)
 		return base, "", ok
+	case f.dot:
+		base, token, ok = strings.Cut(local, sep+word+".")
+		return base, token, ok && token != ""
+	case f.person:
+		for _, s := range []string{"-", "+"} {
+			if base, token, ok = strings.Cut(local, sep+word+s); ok {
+				token, ok = person(token)
+				return base, token, ok
+			}
+		}
+		return "", "", false
 	case !f.token:
 		base, ok = strings.CutSuffix(local, sep+word)
 		return base, "", ok
@@ -113,6 +148,19 @@ func (f form) cut(local, word, sep string) (base, token string, ok bool) {
 		}
 	}
 	return "", "", false
+}
+
+// person reads user=host as an address.
+func person(s string) (email string, ok bool) {
+	at := strings.LastIndexByte(s, '=')
+	if at <= 0 {
+		return "", false
+	}
+	a, err := address.Parse(s[:at] + "@" + s[at+1:])
+	if err != nil {
+		return "", false
+	}
+	return a.String(), true
 }
 
 // serverRole reads a local part as an address of the whole domain.

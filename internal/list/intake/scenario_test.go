@@ -153,6 +153,32 @@ func TestAModeratorAnswersAndThePostGoesOut(t *testing.T) {
 	})
 }
 
+// TestAModeratorDecidesByTheAddress: L+reject-TOKEN with a reason between %%%
+// lines, and L+release-TOKEN, as mlmmj and ezmlm have it.
+func TestAModeratorDecidesByTheAddress(t *testing.T) {
+	h := newHouse(t, stores.SQLite(t))
+	for i, c := range [][3]string{
+		{"reject", "Hello,\r\n%%%\r\nPlease write to the\r\nhelp desk.\r\n%%%\r\nbye", "was not accepted"},
+		{"reject", "some words that are not meant as a reason", "was not accepted"},
+		{"release", "No idea what this is", "went out"},
+	} {
+		h.mail("eve@example.com", "talk@example.org", "Subject: Summer hours", "Message-ID: <p"+strconv.Itoa(i)+"@example.com>", "", "Do you close in August? "+strconv.Itoa(i))
+		tok := ""
+		for key, head := range h.letters() {
+			if strings.HasPrefix(key, "mod@example.net ") {
+				_, tok, _ = strings.Cut(head.Addresses("Reply-To")[0].Address.Local, "+")
+			}
+		}
+		h.mail("mod@example.net", "talk+"+c[0]+"-"+tok+"@example.org", "Subject: x", "Message-ID: <d"+strconv.Itoa(i)+"@example.net>", "", c[1])
+		if got := h.letter("eve@example.com").Text("Subject"); !strings.Contains(got, c[2]) {
+			t.Errorf("%s: the author is told %q", c[0], got)
+		}
+	}
+	if n, _ := h.store.CountPosts(ctx, h.list.ID); n != 1 {
+		t.Errorf("%d posts", n)
+	}
+}
+
 func TestSomebodyJoinsPostsAndLeaves(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		h := newHouse(t, s)
