@@ -45,8 +45,10 @@ type Index interface {
 	Refresh(ctx context.Context) error
 	// Rows is a snapshot sorted by UID; nobody may change it.
 	Rows() []archive.Row
+	// Snapshot is Rows and a UID above them that the next post will have at
+	// least; it never falls.
+	Snapshot() ([]archive.Row, model.UID)
 	UIDValidity() uint32
-	UIDNext() model.UID
 }
 
 // Flags are one person's marks on one list: a snapshot.

@@ -231,7 +231,7 @@ func (sel *selected) modseqsIn(changes []model.FlagChange) map[model.UID]uint64 
 	for _, c := range changes {
 		for _, span := range runSpans(sel.rows, c.Runs) {
 			for _, r := range sel.rows[span.from:span.to] {
-				seqs[r.UID] = c.ModSeq() + lift(sel.rows)
+				seqs[r.UID] = c.ModSeq() + lift(sel.rows, sel.next)
 			}
 		}
 	}

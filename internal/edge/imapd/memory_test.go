@@ -93,15 +93,21 @@ type shrunk struct {
 }
 
 func (x shrunk) Rows() (rows []archive.Row) {
+	rows, _ = x.Snapshot()
+	return rows
+}
+
+func (x shrunk) Snapshot() (rows []archive.Row, next model.UID) {
+	all, next := x.Index.Snapshot()
 	_ = x.m.locked(func() error {
-		for _, r := range x.Index.Rows() {
+		for _, r := range all {
 			if slices.ContainsFunc(x.m.posts[x.list], func(p *model.NewPost) bool { return p.Post.ID.UID() == r.UID }) {
 				rows = append(rows, r)
 			}
 		}
 		return nil
 	})
-	return rows
+	return rows, next
 }
 
 // uids are those that are there.
@@ -209,6 +215,11 @@ func (m *memory) each(list int64, from, to model.UID, yield func(*model.NewPost)
 
 func (m *memory) PostPlaces(_ context.Context, list int64, from, to model.UID, yield func(*model.Post) error) error {
 	return m.each(list, from, to, func(p *model.NewPost) error { return yield(&p.Post) })
+}
+
+func (m *memory) NextUID(_ context.Context, list int64) (next model.UID, err error) {
+	err = m.locked(func() error { next = m.last[list] + 1; return nil })
+	return next, err
 }
 
 func (m *memory) PostEnvelopes(_ context.Context, list int64, from, to model.UID, yield func(model.UID, []byte) error) error {

@@ -35,7 +35,7 @@ func (s *session) condstore() bool { return s.front.srv.opt.Changes != nil }
 
 // modseqsOf reads the person's log of the selected list.
 func (s *session) modseqsOf(sel *selected) (*modseqs, error) {
-	m := &modseqs{lift: lift(sel.rows)}
+	m := &modseqs{lift: lift(sel.rows, sel.next)}
 	if !s.mayMark() || sel.box == nil {
 		return m, nil
 	}
@@ -53,21 +53,16 @@ func (s *session) lastChange(list int64) (model.FlagChange, error) {
 }
 
 // lift is how many messages were taken away.
-func lift(rows []archive.Row) uint64 {
-	if len(rows) == 0 {
-		return 0
-	}
-	return uint64(rows[len(rows)-1].UID) - uint64(len(rows))
+func lift(rows []archive.Row, next model.UID) uint64 {
+	return uint64(next) - 1 - uint64(len(rows))
 }
 
 // highest is HIGHESTMODSEQ (RFC 7162 3.1.2.1).
-func highest(rows []archive.Row, last model.FlagChange) uint64 {
-	next := max(uint64(last.UIDNext), 1)
-	if n := len(rows); n > 0 {
-		next = max(next, uint64(rows[n-1].UID)+1)
-	}
-	return next + last.Seq + lift(rows)
+func highest(rows []archive.Row, next model.UID, last model.FlagChange) uint64 {
+	return uint64(max(next, last.UIDNext)) + last.Seq + lift(rows, next)
 }
+
+func (sel *selected) highest() uint64 { return highest(sel.rows, sel.next, sel.last) }
 
 // arrival is the mod-sequence of a post whose flags were never changed.
 func (m *modseqs) arrival(u model.UID) uint64 {

@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -46,20 +47,23 @@ func TestModSeqsMissNothing(t *testing.T) {
 				}
 				log[n-1].Runs = model.JoinRuns(runs)
 				log = log[n-1:]
-			case k == 9 && len(rows) > 2 && r.IntN(3) == 0: // one is taken away, not the last
-				i := r.IntN(len(rows) - 1)
+			case k == 9 && len(rows) > 2 && r.IntN(3) == 0: // one is taken away, maybe the last
+				i := r.IntN(len(rows))
 				delete(fresh, rows[i].UID)
 				rows = slices.Delete(slices.Clone(rows), i, i+1)
 			}
 			if r.IntN(6) > 0 {
 				continue
 			}
-			m := &modseqs{lift: lift(rows), changes: log}
+			m := &modseqs{lift: lift(rows, next), changes: log}
 			var last model.FlagChange
 			if len(log) > 0 {
 				last = log[len(log)-1]
 			}
-			top := highest(rows, last)
+			top := highest(rows, next, last)
+			if top < known {
+				t.Fatalf("seed %d: HIGHESTMODSEQ falls from %d to %d", seed, known, top)
+			}
 			told := m.changed(rows, known)
 			for i, n := range m.of(rows) {
 				if n > top {
@@ -102,4 +106,40 @@ func TestWithoutALog(t *testing.T) {
 	}
 	c.want("FETCH 1 MODSEQ", "BAD")
 	c.want("SEARCH MODSEQ 1", "BAD")
+}
+
+// TestUIDNextNeverFalls: also when the last post was taken away and the program
+// started again (RFC 9051 2.3.1.1, RFC 7162 3.1.2.1).
+func TestUIDNextNeverFalls(t *testing.T) {
+	m := sample(t)
+	ask := func() (uidnext, highest int) {
+		t.Helper()
+		_, addr := serve(t, m)
+		c := loggedIn(t, addr, "alice@example.org")
+		line := c.want("STATUS Lists/talk (UIDNEXT HIGHESTMODSEQ)", "OK")[0]
+		if _, err := fmt.Sscanf(line, `* STATUS "Lists/talk" (UIDNEXT %d HIGHESTMODSEQ %d)`, &uidnext, &highest); err != nil {
+			t.Fatal(line, err)
+		}
+		all := strings.Join(c.want("SELECT Lists/talk", "OK"), "\n")
+		if !strings.Contains(all, fmt.Sprintf("[UIDNEXT %d]", uidnext)) || !strings.Contains(all, fmt.Sprintf("[HIGHESTMODSEQ %d]", highest)) {
+			t.Errorf("STATUS says %d %d, SELECT %s", uidnext, highest, all)
+		}
+		return uidnext, highest
+	}
+	next, highest := ask()
+	for range 2 {
+		uids := m.uids(1)
+		m.remove(1, uids[len(uids)-1])
+		if n, h := ask(); n != next || h <= highest {
+			t.Errorf("UIDNEXT was %d and is %d, HIGHESTMODSEQ was %d and is %d", next, n, highest, h)
+		} else {
+			highest = h
+		}
+	}
+	if uid := m.post(1, plainPost); int(uid) != next {
+		t.Errorf("the next has %d, said was %d", uid, next)
+	}
+	if n, h := ask(); n != next+1 || h <= highest {
+		t.Errorf("UIDNEXT %d, HIGHESTMODSEQ %d after %d", n, h, highest)
+	}
 }

@@ -128,11 +128,11 @@ func (p *pending) Rows() []archive.Row {
 // UIDValidity implements Index: UIDs of held posts are never used again.
 func (p *pending) UIDValidity() uint32 { return p.list.UIDValidity }
 
-// UIDNext implements Index.
-func (p *pending) UIDNext() model.UID {
+// Snapshot implements Index.
+func (p *pending) Snapshot() ([]archive.Row, model.UID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.next
+	return p.rows, p.next
 }
 
 // localFlags are flags that last as long as the mailbox is selected.

@@ -50,6 +50,12 @@ func (p *pending) PostPlaces(_ context.Context, _ int64, from, to model.UID, yie
 	return p.each(from, to, func(n *model.NewPost) error { return yield(&n.Post) })
 }
 
+// NextUID implements archive.Store.
+func (p *pending) NextUID(context.Context, int64) (model.UID, error) {
+	_, next := p.Snapshot()
+	return next, nil
+}
+
 // PostEnvelopes implements archive.Store.
 func (p *pending) PostEnvelopes(_ context.Context, _ int64, from, to model.UID, yield func(model.UID, []byte) error) error {
 	return p.each(from, to, func(n *model.NewPost) error { return yield(n.Post.ID.UID(), n.Envelope) })

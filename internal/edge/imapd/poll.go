@@ -120,7 +120,8 @@ func (s *session) announce(allowExpunge bool) error {
 	if err := s.allowed(sel); err != nil {
 		return s.lasting(err)
 	}
-	if err := s.announceRows(sel, sel.box.index.Rows(), allowExpunge); err != nil {
+	rows, next := sel.box.index.Snapshot()
+	if err := s.announceRows(sel, rows, next, allowExpunge); err != nil {
 		return err
 	}
 	return s.lasting(s.announceFlags(sel))
@@ -128,10 +129,14 @@ func (s *session) announce(allowExpunge bool) error {
 
 // announceRows tells of posts that came, and of posts that were taken away
 // where the protocol allows to (RFC 9051 7.5.1).
-func (s *session) announceRows(sel *selected, rows []archive.Row, allowExpunge bool) error {
+func (s *session) announceRows(sel *selected, rows []archive.Row, next model.UID, allowExpunge bool) error {
 	n := len(sel.rows)
 	same := n == 0 || len(rows) >= n && rows[n-1].UID == sel.rows[n-1].UID
-	if same && len(rows) == n || !same && !allowExpunge {
+	if !same && !allowExpunge {
+		return nil
+	}
+	sel.next = next
+	if same && len(rows) == n {
 		return nil
 	}
 	return s.front.render(func(b []byte) []byte {

@@ -22,7 +22,7 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 	if n.parent {
 		return nil, no("NONEXISTENT", "That is the parent of the lists and holds no messages itself")
 	}
-	sel := &selected{readOnly: o.ReadOnly || !s.mayMark(), wake: make(chan struct{}, 1), checked: s.front.srv.opt.Now()}
+	sel := &selected{next: 1, readOnly: o.ReadOnly || !s.mayMark(), wake: make(chan struct{}, 1), checked: s.front.srv.opt.Now()}
 	data := &imap.SelectData{UIDNext: 1, UIDValidity: 1}
 	if n.archive() || n.held {
 		if data, err = s.openList(sel, n); err != nil {
@@ -30,7 +30,7 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 		}
 	}
 	s.sel = sel
-	if s.highest = highest(sel.rows, sel.last); n.held {
+	if s.highest = sel.highest(); n.held {
 		s.highest = 0
 	}
 	sel.keywords = sel.names()
@@ -68,13 +68,12 @@ func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
 			return fail(err)
 		}
 	}
-	if sel.last.UIDNext > box.index.UIDNext() { // a post came before the change: it is to be told too
+	if _, next := box.index.Snapshot(); sel.last.UIDNext > next { // a post came before the change: it is to be told too
 		if err := box.index.Refresh(s.ctx); err != nil {
 			return fail(err)
 		}
 	}
-	next := box.index.UIDNext() // before the rows: it may only be too small, never the UID of a row not told
-	sel.rows = box.index.Rows()
+	sel.rows, sel.next = box.index.Snapshot()
 	if n.held {
 		sel.setFlags(localFlags{})
 	} else {
@@ -84,12 +83,9 @@ func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
 		}
 		sel.setFlags(flags)
 	}
-	if n := len(sel.rows); n > 0 {
-		next = max(next, sel.rows[n-1].UID+1)
-	}
 	return &imap.SelectData{
 		NumMessages: uint32(len(sel.rows)), FirstUnseenSeqNum: sel.firstUnseen(),
-		UIDNext: imap.UID(next), UIDValidity: box.index.UIDValidity(),
+		UIDNext: imap.UID(sel.next), UIDValidity: box.index.UIDValidity(),
 	}, nil
 }
 
@@ -178,11 +174,11 @@ func (s *session) status(n node) (*imap.StatusData, error) {
 	if err != nil {
 		return nil, s.failed("read flags", err)
 	}
-	rows := index.Rows()
+	rows, next := index.Snapshot()
 	messages = uint32(len(rows))
-	s.highest = highest(rows, last)
+	s.highest = highest(rows, next, last)
 	unseen = messages - uint32(min(flags.Count(seen), len(rows)))
 	size = s.front.srv.sizes.total(n.list.ID, rows)
-	data.UIDNext, data.UIDValidity = imap.UID(index.UIDNext()), index.UIDValidity()
+	data.UIDNext, data.UIDValidity = imap.UID(next), index.UIDValidity()
 	return data, nil
 }

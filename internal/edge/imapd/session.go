@@ -41,6 +41,7 @@ type selected struct {
 	held     bool // what waits on the list: flags last as long as this
 	readOnly bool
 	rows     []archive.Row // what the client has been told of
+	next     model.UID     // UIDNEXT then
 	flags    Flags
 	last     model.FlagChange // the last that flags has
 	shown    []string         // its names, as far as IMAP can say them

@@ -57,6 +57,8 @@ type Posts interface {
 	FindPostByKey(ctx context.Context, listID int64, kind int, key []byte) (model.PostID, error)
 	FindPosts(ctx context.Context, ids []model.PostID) ([]model.Post, error)
 	ThreadNodes(ctx context.Context, listID int64, yield func(*model.ThreadNode) error) error
+	// NextUID is the UID the list's next post will get.
+	NextUID(ctx context.Context, listID int64) (model.UID, error)
 }
 
 // Columned is a store that keeps Columns beside the posts. Without it they are

@@ -32,7 +32,7 @@ type Index struct {
 	load sync.Mutex // one loads at a time
 	mu   sync.RWMutex
 	rows []Row
-	next model.UID // UIDs below were looked at
+	next model.UID // UIDs below were given out before the rows were read
 
 	cols columnStore
 	refs linkStore
@@ -44,11 +44,20 @@ func (ix *Index) Refresh(ctx context.Context) error {
 	ix.load.Lock()
 	defer ix.load.Unlock()
 	ix.mu.RLock()
-	rows, from := ix.rows, ix.next
+	rows, next := ix.rows, ix.next
 	ix.mu.RUnlock()
+	from := model.UID(1)
+	if n := len(rows); n > 0 {
+		from = rows[n-1].UID + 1
+	}
+	// Asked first: it is never above the UID of a post that is not read then.
+	given, err := ix.posts.NextUID(ctx, ix.list)
+	if err != nil {
+		return err
+	}
 	// Rows behind the length of any snapshot are free to be written: nobody
 	// looks there.
-	err := ix.posts.PostPlaces(ctx, ix.list, from, 1<<32-1, func(p *model.Post) error {
+	err = ix.posts.PostPlaces(ctx, ix.list, from, 1<<32-1, func(p *model.Post) error {
 		rows = append(rows, Row{
 			UID: p.ID.UID(), Size: uint32(p.Size), HeaderLen: uint32(p.HeaderLen), Flags: p.Flags, ReceivedAt: p.ReceivedAt, SentAt: p.SentAt,
 			BytesID: p.BytesID, BytesOff: p.BytesOff, list: ix.list,
@@ -60,9 +69,9 @@ func (ix *Index) Refresh(ctx context.Context) error {
 	}
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	ix.rows = rows
+	ix.rows, ix.next = rows, max(next, given)
 	if len(rows) > 0 {
-		ix.next = rows[len(rows)-1].UID + 1
+		ix.next = max(ix.next, rows[len(rows)-1].UID+1)
 	}
 	return nil
 }
@@ -78,11 +87,13 @@ func (ix *Index) Rows() []Row {
 // UIDValidity is the list's UIDVALIDITY (RFC 9051 2.3.1.1).
 func (ix *Index) UIDValidity() uint32 { return ix.validity }
 
-// UIDNext is a UID above all of Rows, which the next post will have at least.
-func (ix *Index) UIDNext() model.UID {
+// Snapshot gives Rows and, of the same moment, a UID above all of them that the
+// next post will have at least. That never falls, whatever was taken away (RFC
+// 9051 2.3.1.1).
+func (ix *Index) Snapshot() (rows []Row, next model.UID) {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
-	return ix.next
+	return ix.rows[:len(ix.rows):len(ix.rows)], ix.next
 }
 
 // find gives the place of uid in rows, or where it would stand.
