@@ -13,11 +13,15 @@ import (
 // 2.3.2), and said as mail programs are used to see them.
 const seen = `\seen`
 
+// draft means nothing here, but a program that keeps a mailbox of its own in
+// step may push it.
+const draft = `\draft`
+
 // ownFlags are shown for every mailbox, as they are kept.
 var ownFlags = [...]string{`\answered`, `\flagged`, seen, "$forwarded"}
 
 // saidFlags are how those with capitals are written.
-var saidFlags = [...]string{`\Answered`, `\Flagged`, `\Seen`, "$Forwarded", "$MDNSent", "$Junk", "$NotJunk", "$Phishing", "$Important",
+var saidFlags = [...]string{`\Answered`, `\Draft`, `\Flagged`, `\Seen`, "$Forwarded", "$MDNSent", "$Junk", "$NotJunk", "$Phishing", "$Important",
 	"Junk", "NonJunk"}
 
 // said is a kept flag as it is written.

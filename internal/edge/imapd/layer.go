@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+
+	"github.com/emersion/go-imap/v2"
 )
 
 // next gives the next line for go-imap, answering what the front answers
@@ -107,7 +109,9 @@ func (f *front) answer(c *command) (pass bool, err error) {
 			f.mode = modeIdle
 		}
 		return true, nil
-	case "NOOP", "CHECK", "LOGOUT", "ENABLE", "SELECT", "EXAMINE", "LIST", "LSUB", "STATUS", "NAMESPACE",
+	case "SELECT", "EXAMINE", "STATUS", "LIST", "LSUB":
+		return f.guardName(c)
+	case "NOOP", "CHECK", "LOGOUT", "ENABLE", "NAMESPACE",
 		"CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "CLOSE", "UNSELECT", "EXPUNGE", "UID EXPUNGE",
 		"FETCH", "UID FETCH", "STORE", "UID STORE", "COPY", "UID COPY", "MOVE", "UID MOVE":
 		return true, nil
@@ -118,6 +122,31 @@ func (f *front) answer(c *command) (pass bool, err error) {
 	}
 	f.bad++
 	f.put(c.tag + " BAD Unknown command\r\n")
+	return false, nil
+}
+
+// guardName answers a command about a mailbox whose name is not modified UTF-7
+// (RFC 3501 5.1.3): there is none, while go-imap takes it for nonsense.
+func (f *front) guardName(c *command) (pass bool, err error) {
+	if !f.sess.loggedIn() || f.sess.conn.EnabledCaps().Has(imap.CapUTF8Accept) || f.sess.conn.EnabledCaps().Has(imap.CapIMAP4rev2) {
+		return true, nil
+	}
+	list := c.name == "LIST" || c.name == "LSUB"
+	name, rest, ok := firstAString(string(c.args))
+	if list && ok {
+		name, _, ok = firstAString(strings.TrimLeft(rest, " "))
+	}
+	if !ok {
+		return true, nil
+	}
+	switch _, ok = decodeUTF7(name); {
+	case ok:
+		return true, nil
+	case list:
+		return false, f.done(c)
+	}
+	f.bad = 0
+	f.put(c.tag + " NO [NONEXISTENT] There is no mailbox of that name\r\n")
 	return false, nil
 }
 

@@ -131,7 +131,7 @@ func (sel *selected) storable(change *imap.StoreFlags) ([]string, error) {
 			return nil, no(imap.ResponseCodeNoPerm, "To decide a message, move it to Approve, Reject or Discard")
 		case name == `\deleted`:
 			return nil, no(imap.ResponseCodeNoPerm, "Nothing can be deleted from the archive")
-		case strings.HasPrefix(name, `\`) && !known:
+		case strings.HasPrefix(name, `\`) && !known && name != draft:
 			return nil, no(imap.ResponseCodeCannot, "That flag is not kept here")
 		case !sayable(name):
 			return nil, no(imap.ResponseCodeCannot, "A keyword is made of ASCII letters, digits and signs")
