@@ -122,6 +122,7 @@ var eventWords = map[string]string{ //nolint:gochecknoglobals // a constant tabl
 	"member.join-waiting":    "confirmed the wish to join; the moderators were asked",
 	"member.join-refused":    "was not let in:",
 	"member.banned":          "was banned",
+	"member.unbanned":        "is no longer banned",
 }
 
 // eventText says an event in words.

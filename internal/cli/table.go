@@ -10,6 +10,7 @@ type table struct {
 	Migrate    migrateCmd    `cmd:"" help:"The schema of the database."`
 	List       listCmd       `cmd:"" help:"Lists and their settings."`
 	Subscriber subscriberCmd `cmd:"" help:"The people of a list."`
+	Ban        banCmd        `cmd:"" help:"Who may neither post nor join."`
 	Held       heldCmd       `cmd:"" help:"Posts that wait for a decision."`
 	Access     accessCmd     `cmd:"" help:"Make an app password for IMAP and print it once."`
 	Import     importCmd     `cmd:"" help:"Add an archive to a list; nothing is sent."`

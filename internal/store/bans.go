@@ -15,6 +15,14 @@ func (s *Store) Bans(ctx context.Context, listID int64) ([]model.Ban, error) {
 	return rows, s.fault(err)
 }
 
+// AllBans gives every ban, also those that are over: the site's first, then by
+// list and pattern.
+func (s *Store) AllBans(ctx context.Context) ([]model.Ban, error) {
+	var rows []model.Ban
+	err := s.read(ctx).Order("list_id, pattern").Find(&rows).Error
+	return rows, s.fault(err)
+}
+
 // SaveBan stores a ban, in place of one with the same list and pattern, and sets
 // ID and CreatedAt.
 func (s *Store) SaveBan(ctx context.Context, b *model.Ban) error {

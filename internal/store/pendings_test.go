@@ -78,6 +78,10 @@ func TestBans(t *testing.T) {
 		if err != nil || len(bans) != 2 || bans[0].ListID != 0 || bans[1].Reason != "more adverts" {
 			t.Fatal(bans, err)
 		}
+		all, err := s.AllBans(ctx)
+		if err != nil || len(all) != 4 || all[0].Pattern != "*@bad.example" || all[1].Pattern != "@spam.example" && all[1].Pattern != "old@y.example" {
+			t.Fatal(all, err)
+		}
 		if err := s.RemoveBan(ctx, mine.ID); err != nil {
 			t.Fatal(err)
 		}

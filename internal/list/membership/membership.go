@@ -53,6 +53,9 @@ type Store interface {
 	FindPending(ctx context.Context, hash []byte) (*model.Pending, error)
 	UsePending(ctx context.Context, id int64) (first bool, err error)
 	Bans(ctx context.Context, listID int64) ([]model.Ban, error)
+	AllBans(ctx context.Context) ([]model.Ban, error)
+	SaveBan(ctx context.Context, b *model.Ban) error
+	RemoveBan(ctx context.Context, id int64) error
 	SaveEvent(ctx context.Context, e *model.Event) error
 }
 
