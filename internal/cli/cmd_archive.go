@@ -7,9 +7,7 @@ import (
 	"time"
 
 	"plenary/internal/list/archive"
-	"plenary/internal/list/posting"
 	"plenary/internal/list/transfer"
-	"plenary/internal/mail/message"
 	"plenary/internal/model"
 )
 
@@ -140,63 +138,4 @@ func (c *searchCmd) Run(e *env) error {
 		out = append(out, searchRow{h.UID, h.SentAt.Time().Format("2006-01-02"), h.Author, h.Subject, mark.Replace(h.Snippet)})
 	}
 	return rows(e, c.JSON, out, "UID DATE AUTHOR SUBJECT FOUND", func(r searchRow) []any { return []any{r.UID, r.Date, r.Author, r.Subject, r.Snippet} })
-}
-
-type explainCmd struct {
-	List string `arg:"" help:"The list's address."`
-	File string `arg:"" help:"The message, as a file." type:"path"`
-	From string `help:"The reverse-path; the From field's address unless given." placeholder:"ADDRESS"`
-	JSON bool   `help:"One JSON object."`
-}
-
-// explanation is what --json prints.
-type explanation struct {
-	Verdict     string         `json:"verdict"`
-	Duplicate   bool           `json:"duplicate"`
-	Subscribers int64          `json:"subscribers"`
-	Reasons     []model.Reason `json:"reasons"`
-	Trace       []model.Answer `json:"trace"`
-}
-
-// Run asks every rule about a message and shows what would happen.
-func (c *explainCmd) Run(e *env) error {
-	raw, err := os.ReadFile(c.File)
-	if err != nil {
-		return err
-	}
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
-	if err != nil {
-		return err
-	}
-	if c.From == "" {
-		if from := message.ParseHeader(raw).Addresses("From"); len(from) > 0 {
-			c.From = from[0].Address.String()
-		}
-	}
-	x, err := p.Posting.Explain(e.ctx, l, posting.Offer{ReversePath: c.From, Raw: raw, At: time.Now()})
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return e.json(explanation{x.Verdict.Action.String(), x.Duplicate, x.Recipients, x.Verdict.Reasons, x.Verdict.Trace})
-	}
-	if x.Duplicate {
-		fmt.Fprintln(e.out, "the list has a post with this Message-ID: a second one would change nothing")
-	}
-	fmt.Fprintf(e.out, "verdict: %s\n", x.Verdict.Action)
-	for _, r := range x.Verdict.Reasons {
-		fmt.Fprintf(e.out, "  because %s (%s)\n", oneLine(r.Text), r.Rule)
-	}
-	fmt.Fprintf(e.out, "the list has %d subscribers\n\n", x.Recipients)
-	return rows(e, false, x.Verdict.Trace, "RULE HIT MEANS ANSWER", func(a model.Answer) []any {
-		hit := "no"
-		if a.Hit {
-			hit = "yes"
-		}
-		return []any{a.Rule, hit, a.Action, a.Text}
-	})
 }

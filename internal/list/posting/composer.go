@@ -155,16 +155,22 @@ func (c *copies) Spare(r queue.Recipient) string {
 	if r.Options&model.OptNoDuplicate == 0 {
 		return ""
 	}
-	c.once.Do(func() {
-		c.named = map[string]bool{}
-		for _, field := range []string{"To", "Cc"} {
-			for _, m := range c.header.Addresses(field) {
-				c.named[m.Address.Key()] = true
-			}
-		}
-	})
+	c.once.Do(func() { c.named = namedIn(c.header) })
 	if c.named[r.Key] {
-		return "stands in To or Cc and wants no second copy"
+		return whyNamed
 	}
 	return ""
+}
+
+const whyNamed = "stands in To or Cc and wants no second copy"
+
+// namedIn gives the keys of the addresses in To and Cc.
+func namedIn(h message.Header) map[string]bool {
+	named := map[string]bool{}
+	for _, field := range []string{"To", "Cc"} {
+		for _, m := range h.Addresses(field) {
+			named[m.Address.Key()] = true
+		}
+	}
+	return named
 }

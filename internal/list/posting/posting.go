@@ -52,7 +52,6 @@ type Store interface {
 	GetList(ctx context.Context, id int64) (*model.List, error)
 	FindSubscriber(ctx context.Context, listID int64, emailKey string) (*model.Subscriber, error)
 	SubscribersOf(ctx context.Context, listID int64, role model.Role, afterID int64, limit int) ([]model.Subscriber, error)
-	CountSubscribers(ctx context.Context, listID int64) (int64, error)
 	Bans(ctx context.Context, listID int64) ([]model.Ban, error)
 	HasPost(ctx context.Context, listID int64, kind int, key []byte, since model.Instant) (bool, error)
 	SavePost(ctx context.Context, p *model.NewPost) (id model.PostID, dup bool, err error)

@@ -363,7 +363,7 @@ func TestExplainChangesNothing(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)
 		raw := bytes.ReplaceAll(mail("eve@example.com", "11@example.com", "Hello"), []byte("\r\n"), []byte("\n"))
-		e, err := r.Explain(ctx, r.list, *r.offer(raw, ""))
+		e, err := r.Explain(ctx, r.list, *r.offer(raw, ""), false)
 		r.check(err)
 		if e.Verdict.Action != model.Hold || e.Subscriber != nil || e.Recipients != 3 || e.Author != "eve@example.com" || len(e.Verdict.Trace) < 20 ||
 			!bytes.Contains(e.Copy, []byte("List-Id: Talk <talk.example.org>\r\n")) {

@@ -130,10 +130,14 @@ func (s *Service) newPost(l *model.List, raw, trace []byte, receivedAt time.Time
 	}
 	now := model.At(s.Now())
 	p := archive.Make(l, raw, own, now, false)
-	lane := model.LanePost
-	if l.Kind == model.Newsletter {
-		lane = model.LaneLetters
-	}
-	p.Distribution = &model.Distribution{ListID: l.ID, Kind: model.DistributePost, Lane: lane, Options: string(text), CreatedAt: now}
+	p.Distribution = &model.Distribution{ListID: l.ID, Kind: model.DistributePost, Lane: lane(l), Options: string(text), CreatedAt: now}
 	return p, nil
+}
+
+// lane is the priority of a list's posts.
+func lane(l *model.List) model.Lane {
+	if l.Kind == model.Newsletter {
+		return model.LaneLetters
+	}
+	return model.LanePost
 }

@@ -93,6 +93,15 @@ func (f *feeder) closeIdle() {
 // does. It looks at him as he is now: who left after the post was made is
 // skipped when his turn comes.
 func (s *source) spare(sub *model.Subscriber) string {
+	if why := Spared(sub, s.d.Lane, s.author); why != "" || s.sparing == nil {
+		return why
+	}
+	return s.sparing.Spare(recipient(sub))
+}
+
+// Spared is what can be said of that without the post: of a lane, by the author
+// with this address key.
+func Spared(sub *model.Subscriber, lane model.Lane, author string) string {
 	switch {
 	case sub.EndedSeq != 0:
 		return "left the list"
@@ -102,12 +111,10 @@ func (s *source) spare(sub *model.Subscriber) string {
 		return "delivery is off, set by a moderator"
 	case sub.DeliveryStatus != model.DeliveryEnabled:
 		return "delivery is off"
-	case sub.Mode != model.ModeEach && s.d.Lane == model.LanePost:
+	case sub.Mode != model.ModeEach && lane == model.LanePost:
 		return "gets digests instead of single posts"
-	case sub.Options&model.OptNoCopyOfOwn != 0 && s.author != "" && sub.EmailKey == s.author:
+	case sub.Options&model.OptNoCopyOfOwn != 0 && author != "" && sub.EmailKey == author:
 		return "wants no copy of own posts"
-	case s.sparing != nil:
-		return s.sparing.Spare(recipient(sub))
 	}
 	return ""
 }
