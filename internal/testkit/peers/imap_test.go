@@ -8,10 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"plenary/internal/model"
 	"plenary/internal/sample"
@@ -194,7 +192,15 @@ m.close(); m.logout()
 m = imaplib.IMAP4(host, int(port)); m.login(user, password); m.select('"%s"' % box, readonly=True)
 typ, d = m.search(None, 'FLAGGED'); assert d[0] == b'3', d
 typ, d = m.store('1', '+FLAGS', '(\\Seen)'); assert typ == 'NO', d
-m.logout(); print('DONE')
+m.select('"%s"' % box)
+other = imaplib.IMAP4(host, int(port)); other.login(user, password); other.select('"%s"' % box)
+m.send(b'idle1 IDLE\r\n')
+line = m.readline()
+while not line.startswith(b'+'): line = m.readline()
+typ, d = other.store('4', '+FLAGS', '(\\Flagged)'); assert typ == 'OK', d
+line = m.readline(); assert line.startswith(b'* 4 FETCH') and b'Flagged' in line, line
+m.send(b'DONE\r\n'); line = m.readline(); assert line.startswith(b'idle1 OK'), line
+other.logout(); m.logout(); print('DONE')
 `
 
 func TestPythonImaplib(t *testing.T) {
@@ -207,10 +213,15 @@ func TestPythonImaplib(t *testing.T) {
 	}
 }
 
-// TestMuttThreadsAndSearches drives mutt in a terminal as a person would.
+// TestMuttThreadsAndSearches drives mutt and neomutt in a terminal as a person
+// would.
 func TestMuttThreadsAndSearches(t *testing.T) {
-	tmux := real.Program(t, "tmux")
-	mutt := real.Program(t, "mutt")
+	for _, program := range []string{"mutt", "neomutt"} {
+		t.Run(program, func(t *testing.T) { muttReads(t, program) })
+	}
+}
+
+func muttReads(t *testing.T, program string) {
 	l, dir := open(t), t.TempDir()
 	write(t, dir, "muttrc", fmt.Sprintf(`set imap_user="%s"
 set imap_pass="%s"
@@ -223,37 +234,14 @@ set ascii_chars=yes
 set charset=utf-8
 `, reader, l.password, dir))
 	box := fmt.Sprintf("imap://%s/%s", l.At.IMAP, mailbox)
-	socket := filepath.Join(dir, "tmux")
-	term := func(args ...string) string {
-		out, err := run(t, dir, tmux, append([]string{"-S", socket, "-f", "/dev/null"}, args...)...)
-		if err != nil {
-			t.Fatalf("tmux %v: %v\n%s", args, err, out)
-		}
-		return out
-	}
-	term("new-session", "-d", "-x", "140", "-y", "50", mutt+" -F "+dir+"/muttrc -f '"+box+"'")
-	t.Cleanup(func() { _ = exec.Command(tmux, "-S", socket, "kill-server").Run() })
-	screen := func(what, want string) string {
-		t.Helper()
-		re, deadline := regexp.MustCompile(want), time.Now().Add(testkit.Patience)
-		for {
-			out := term("capture-pane", "-p")
-			if re.MatchString(out) {
-				return out
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: mutt does not show %q:\n%s", what, want, out)
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-	}
-	screen("opening", fmt.Sprintf(`Msgs:%d`, l.posts))
-	screen("threading", `[|\x60]->`)
-	term("send-keys", "l", "=b grant", "Enter") // a server-side body search
-	screen("searching", `(?i)limit: =b grant|Msgs:\d+/`)
-	term("send-keys", "l", "all", "Enter")
-	screen("all again", fmt.Sprintf(`Msgs:%d`, l.posts))
-	term("send-keys", "=", "Enter") // first message, open it
-	screen("reading", `(?m)^Subject: `)
-	term("send-keys", "q", "q")
+	s := terminal(t, dir, real.Program(t, program)+" -F "+dir+"/muttrc -f '"+box+"'")
+	s.shows("opening", fmt.Sprintf(`Msgs:%d`, l.posts))
+	s.shows("threading", `[|\x60]->`)
+	s.keys("l", "=b grant", "Enter") // a server-side body search
+	s.shows("searching", `(?i)limit: =b grant|Msgs:\d+/`)
+	s.keys("l", "all", "Enter")
+	s.shows("all again", fmt.Sprintf(`Msgs:%d`, l.posts))
+	s.keys("=", "Enter") // first message, open it
+	s.shows("reading", `(?m)^Subject: `)
+	s.keys("q", "q")
 }
