@@ -1,8 +1,11 @@
 package imapd
 
 import (
+	"sort"
+
 	"github.com/emersion/go-imap/v2"
 
+	"plenary/internal/list/archive"
 	"plenary/internal/model"
 )
 
@@ -90,7 +93,7 @@ func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
 }
 
 func (sel *selected) firstUnseen() uint32 {
-	if len(sel.rows) > maxUnseen || sel.flags.Count(seen) >= len(sel.rows) {
+	if len(sel.rows) > maxUnseen || unseen(sel.rows, sel.next, sel.flags) == 0 {
 		return 0
 	}
 	for i := range sel.rows {
@@ -99,6 +102,37 @@ func (sel *selected) firstUnseen() uint32 {
 		}
 	}
 	return 0
+}
+
+// unseen counts the messages without \Seen: all less the bits that are set, but
+// for those of messages that were taken away. No message is looked at.
+func unseen(rows []archive.Row, next model.UID, flags Flags) uint32 {
+	n := len(rows) - flags.Count(seen)
+	eachMissing(rows, next, func(uid model.UID) {
+		if flags.Has(seen, uid) {
+			n++
+		}
+	})
+	return uint32(max(n, 0))
+}
+
+// eachMissing gives the UIDs below next that no row has. They are few: the way to
+// each is a binary search.
+func eachMissing(rows []archive.Row, next model.UID, yield func(model.UID)) {
+	if len(rows) == int(next)-1 {
+		return
+	}
+	for uid := model.UID(1); uid < next; {
+		n := sort.Search(len(rows), func(i int) bool { return rows[i].UID > uid+model.UID(i) })
+		rows, uid = rows[n:], uid+model.UID(n)
+		end := next
+		if len(rows) > 0 {
+			end = rows[0].UID
+		}
+		for ; uid < end; uid++ {
+			yield(uid)
+		}
+	}
 }
 
 // Unselect closes the mailbox.
@@ -138,10 +172,10 @@ func (s *session) Status(mailbox string, _ *imap.StatusOptions) (*imap.StatusDat
 }
 
 func (s *session) status(n node) (*imap.StatusData, error) {
-	var messages, zero, unseen uint32
+	var messages, zero, fresh uint32
 	var size, none int64
 	data := &imap.StatusData{Mailbox: n.name, UIDNext: 1, UIDValidity: 1,
-		NumMessages: &messages, NumRecent: &zero, NumUnseen: &unseen, NumDeleted: &zero, Size: &size, AppendLimit: &zero, DeletedStorage: &none}
+		NumMessages: &messages, NumRecent: &zero, NumUnseen: &fresh, NumDeleted: &zero, Size: &size, AppendLimit: &zero, DeletedStorage: &none}
 	switch s.highest = 1; {
 	case n.held:
 		s.highest = 0
@@ -153,7 +187,7 @@ func (s *session) status(n node) (*imap.StatusData, error) {
 			size += waiting[i].Size
 		}
 		data.UIDNext = imap.UID(next)
-		messages, unseen = uint32(len(waiting)), uint32(len(waiting))
+		messages, fresh = uint32(len(waiting)), uint32(len(waiting))
 		data.UIDValidity = n.list.UIDValidity
 		return data, nil
 	case !n.archive():
@@ -177,7 +211,7 @@ func (s *session) status(n node) (*imap.StatusData, error) {
 	rows, next := index.Snapshot()
 	messages = uint32(len(rows))
 	s.highest = highest(rows, next, last)
-	unseen = messages - uint32(min(flags.Count(seen), len(rows)))
+	fresh = unseen(rows, next, flags)
 	size = s.front.srv.sizes.total(n.list.ID, rows)
 	data.UIDNext, data.UIDValidity = imap.UID(next), index.UIDValidity()
 	return data, nil

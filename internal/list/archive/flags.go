@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 
@@ -30,12 +31,21 @@ func (r *Reader) Flags(ctx context.Context, account, listID int64) (*FlagSet, er
 			f.names = append(f.names, flag)
 		}
 		f.pages[flag][page] = slices.Clone(b)
-		for _, o := range b {
-			f.count[flag] += bits.OnesCount8(o)
-		}
+		f.count[flag] += ones(b)
 	})
 	slices.Sort(f.names)
 	return f, err
+}
+
+// ones counts the bits that are set.
+func ones(b []byte) (n int) {
+	for ; len(b) >= 8; b = b[8:] {
+		n += bits.OnesCount64(binary.LittleEndian.Uint64(b))
+	}
+	for _, o := range b {
+		n += bits.OnesCount8(o)
+	}
+	return n
 }
 
 // Has reports whether the post carries the flag.
