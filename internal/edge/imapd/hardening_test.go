@@ -258,8 +258,8 @@ func (s *Server) gone(t *testing.T) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.boxes) != 0 || len(s.perIP) != 0 {
-		t.Errorf("left: %d boxes, %d addresses", len(s.boxes), len(s.perIP))
+	if len(s.boxes) != 0 || len(s.perIP) != 0 || len(s.perPerson) != 0 {
+		t.Errorf("left: %d boxes, %d addresses, %d people", len(s.boxes), len(s.perIP), len(s.perPerson))
 	}
 }
 
@@ -334,6 +334,60 @@ func TestConnectionLimits(t *testing.T) {
 	_ = s
 }
 
+func TestOnePersonHasSoManyConnections(t *testing.T) {
+	s, addr := serve(t, sample(t))
+	var mine []*client
+	for range maxPerPerson {
+		mine = append(mine, loggedIn(t, addr, "alice@example.org"))
+	}
+	late := dial(t, addr)
+	late.line()
+	late.want("LOGIN alice@example.org secret", "NO [LIMIT]")
+	loggedIn(t, addr, "bob@example.org")
+	mine[0].want("LOGOUT", "OK")
+	mine[0].line() // it is gone
+	late.want("LOGIN alice@example.org secret", "OK")
+	for _, c := range append(mine, late) {
+		_ = c.Close()
+	}
+	_ = s
+}
+
+// Those who ask for much and read nothing hold one message each at most: the one
+// that is being sent, which they share.
+func TestClientsThatNeverReadHoldLittle(t *testing.T) {
+	m := sample(t)
+	m.post(1, "Subject: large\r\n\r\n"+strings.Repeat("0123456789abcdef\r\n", 400_000))
+	s, addr := serve(t, m)
+	before := inUse()
+	for range 50 {
+		c := loggedIn(t, addr, "alice@example.org")
+		c.want("SELECT Lists/talk", "OK")
+		c.send(strings.Repeat("a FETCH 1:4 (ENVELOPE BODY.PEEK[])\r\n", 200))
+	}
+	blocked := func() (n int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for f := range s.fronts {
+			if !f.mu.TryLock() {
+				n++ // it is writing
+			} else {
+				f.mu.Unlock()
+			}
+		}
+		return n
+	}
+	for end := time.Now().Add(patience); blocked() < 50; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of 50 are written to", blocked())
+		}
+	}
+	if grown := (inUse() - before) >> 20; grown > 32 {
+		t.Errorf("50 clients that do not read 7 MB each hold %d MB", grown)
+	}
+	s.cut()
+}
+
 func TestWrongPasswordsAreCountedOverConnections(t *testing.T) {
 	_, addr := serveFar(t, false, func(o *Options, _ *times) { o.AllowInsecureAuth, o.MaxPerIP = true, 100 })
 	s := New(Options{Archive: nil, Auth: people{}})
@@ -384,4 +438,46 @@ func TestShutdownCutsWhoDoesNotListen(t *testing.T) {
 		t.Error(err)
 	}
 	s.gone(t)
+}
+
+// hardening is the table of the defects of go-imap that were found by looking at
+// it, each with what shows that it does not reach anybody: tests, and dialogues.
+var hardening = []struct {
+	defect string
+	tests  []func(*testing.T)
+	plays  []string
+}{
+	{"BODYSTRUCTURE of a multipart without parts panics", []func(*testing.T){TestMultipartWithoutPartsPoisonsNothing, TestRealClientReadsTortureMail}, []string{"odd"}},
+	{"BODY[]<1.9223372036854775807> panics", nil, []string{"partial"}},
+	{"BODY[] of a broken header is empty, of bare LF longer than it was", []func(*testing.T){TestBrokenHeaderIsGivenAsItIs, TestRealArchivesComeBackByteForByte}, []string{"odd"}},
+	{"LIST with many stars takes exponential time", []func(*testing.T){TestTenStarsCostNothing, TestMatchIsTheDefinition}, []string{"list"}},
+	{"implicit TLS waits for a silent client without end", []func(*testing.T){TestSilentTLSClientsAreCut}, nil},
+	{"no limits of connections, addresses, people, attempts; no times", []func(*testing.T){TestConnectionLimits, TestOnePersonHasSoManyConnections,
+		TestWrongPasswordsAreCountedOverConnections, TestSilentClientsAreCut, TestDrippingStrangersAreCut, TestTheThrottleHoldsFewAddresses}, []string{"login"}},
+	{"the payload of a non-synchronising literal that is too large is taken for commands", []func(*testing.T){TestOversizedLiteralIsNotTakenForCommands}, []string{"literals"}},
+	{"a synchronising literal that is too large is not answered", []func(*testing.T){TestOversizedLiteralIsAnsweredAtOnce}, nil},
+	{"what comes between the last poll and IDLE is told late", []func(*testing.T){TestIdleLooksBeforeItWaits}, []string{"idle"}},
+	{"the end of the connection within IDLE races with Close", []func(*testing.T){TestClientsThatGoAwayWhileIdling}, nil},
+	{"errors become SERVERBUG, wrong arguments too", []func(*testing.T){TestNoCommandIsAServerBug}, []string{"away", "garbage"}},
+	{"a wrapped TLS connection is offered no AUTH", []func(*testing.T){TestStartTLS, TestImplicitTLS, TestCapabilitiesAreTrue}, nil},
+	{"Close only, no shutdown that says BYE", []func(*testing.T){TestShutdownCutsWhoDoesNotListen}, []string{"byebye"}},
+	{"a response has no write deadline once writes are gathered", []func(*testing.T){TestClientThatNeverReadsIsCut, TestClientsThatNeverReadHoldLittle}, nil},
+	{"EXAMINE does not forbid STORE, BODY[] marks as seen", nil, []string{"seen", "store"}},
+	{"flush after each response, sets and literals without a limit", []func(*testing.T){TestLineThatNeverEnds}, []string{"literals", "pipeline"}},
+	{"compress/flate keeps back what is flushed partially, a bomb unpacks without end", []func(*testing.T){TestCompressPartialFlush, TestCompressBombs}, []string{"compress"}},
+}
+
+// TestHardeningIsComplete: the dialogues that the table names are there; that the
+// tests are, the compiler sees.
+func TestHardeningIsComplete(t *testing.T) {
+	for _, row := range hardening {
+		if len(row.tests)+len(row.plays) == 0 {
+			t.Errorf("%s: nothing shows it", row.defect)
+		}
+		for _, name := range row.plays {
+			if _, err := os.Stat(filepath.Join("testdata", name+".dialogue")); err != nil {
+				t.Errorf("%s: %v", row.defect, err)
+			}
+		}
+	}
 }

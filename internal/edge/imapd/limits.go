@@ -8,6 +8,8 @@ const (
 	defaultConnections = 4000
 	defaultPerIP       = 40 // mail clients keep five and more connections each
 
+	maxPerPerson = 60 // connections of one account at the same time; no RFC minimum
+
 	maxTag        = 128      // octets; no RFC minimum
 	maxLine       = 48 << 10 // octets of one command, literals folded in; RFC 2683 3.2.1.5: at least 8,000; go-imap stops at 50 KiB
 	maxLiteral    = 4096     // octets of a literal within a command: names, search words, credentials; RFC 7888 4: 4,096 for LITERAL-

@@ -170,6 +170,10 @@ func (s *session) Login(user, password string) error {
 }
 
 func (s *session) enter(who model.Actor) error {
+	if !s.front.srv.joins(who.AccountID) {
+		s.front.srv.opt.Metrics.Login("refused")
+		return no(imap.ResponseCodeLimit, "You have too many connections open, please close some")
+	}
 	s.who, s.in = who, true
 	if who.Anonymous {
 		s.front.srv.opt.Metrics.Login("anonymous")
@@ -177,6 +181,33 @@ func (s *session) enter(who model.Actor) error {
 		s.front.srv.opt.Metrics.Login("ok")
 	}
 	return nil
+}
+
+// joins counts a person's connection in, unless she has too many. Nobody in
+// particular is counted by address only.
+func (s *Server) joins(account int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if account == 0 {
+		return true
+	}
+	if s.perPerson[account] >= maxPerPerson {
+		return false
+	}
+	s.perPerson[account]++
+	return true
+}
+
+// parts counts it out.
+func (s *Server) parts(account int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if account == 0 {
+		return
+	}
+	if s.perPerson[account]--; s.perPerson[account] <= 0 {
+		delete(s.perPerson, account)
+	}
 }
 
 // pause waits, no longer than the connection lives.

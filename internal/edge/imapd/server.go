@@ -112,12 +112,13 @@ type Server struct {
 	served  sync.WaitGroup // connections
 	boxed   sync.WaitGroup // goroutines of boxes
 
-	mu      sync.Mutex
-	closing bool
-	fronts  map[*front]struct{}
-	perIP   map[netip.Prefix]int
-	boxes   map[boxKey]*box
-	doors   map[net.Listener]struct{}
+	mu        sync.Mutex
+	closing   bool
+	fronts    map[*front]struct{}
+	perIP     map[netip.Prefix]int
+	perPerson map[int64]int
+	boxes     map[boxKey]*box
+	doors     map[net.Listener]struct{}
 }
 
 // New makes a server; nothing runs until Serve.
@@ -125,7 +126,7 @@ func New(o Options) *Server {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
 		opt: o.filled(), times: usualTimes(), ctx: ctx, stop: stop,
-		fronts: map[*front]struct{}{}, perIP: map[netip.Prefix]int{}, boxes: map[boxKey]*box{}, doors: map[net.Listener]struct{}{},
+		fronts: map[*front]struct{}{}, perIP: map[netip.Prefix]int{}, perPerson: map[int64]int{}, boxes: map[boxKey]*box{}, doors: map[net.Listener]struct{}{},
 	}
 	s.buffers.New = func() any { b := make([]byte, 0, flushAt+8<<10); return &b }
 	s.imap = imapserver.New(&imapserver.Options{

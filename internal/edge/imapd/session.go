@@ -86,6 +86,7 @@ func (s *session) Close() error {
 	s.unselect()
 	s.mu.Unlock()
 	s.idle.Wait()
+	s.front.srv.parts(s.who.AccountID)
 	s.front.srv.leave(s.front)
 	return nil
 }
