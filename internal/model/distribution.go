@@ -84,6 +84,28 @@ type Chunk struct {
 	LastID         int64
 	Owner          string // the node that holds it
 	LeaseUntil     Instant
+	Contested      int64 // 1: somebody else has recorded copies of it too
+}
+
+// RangeOutcomes is what became of copies of one leased range.
+type RangeOutcomes struct {
+	Chunk Chunk      // DistributionID, FirstID and Owner count
+	Lost  bool       // the lease was lost, and may be held again since
+	Sent  []SentCopy // taken at the first try
+	Rows  []Delivery // all others
+}
+
+// SentCopy is a copy that the next hop took at the first try.
+type SentCopy struct {
+	RecipientID int64
+	At          Instant
+	Code        int
+	Reply       string
+}
+
+// Delivery gives the copy as a row of its own.
+func (c *SentCopy) Delivery(distributionID int64) Delivery {
+	return Delivery{DistributionID: distributionID, RecipientID: c.RecipientID, State: DeliverySent, Attempts: 1, Code: c.Code, Reply: c.Reply, At: c.At}
 }
 
 // Bounce is mail that came to a bounce address, with the delivery it names.

@@ -108,7 +108,8 @@ func everything(t *testing.T, s *store.Store, l *model.List) {
 	exec("INSERT INTO bounces (list_id,distribution_id,recipient_id,bytes_id,received_at) VALUES (?,1,1,?,1)", l.ID, ids[2])
 	exec("INSERT INTO distributions (id,list_id,kind,lane,state,post_id,bytes_id,reverse_path,recipient,options,seq,cursor,created_at,done_at) VALUES (?,?,2,0,0,0,?,'','','',0,0,1,0)",
 		l.ID*10, l.ID, ids[3])
-	exec("INSERT INTO chunks VALUES (?,1,2,'n',1)", l.ID*10)
+	exec("INSERT INTO chunks VALUES (?,1,2,'n',1,0)", l.ID*10)
+	exec("INSERT INTO delivery_packs (distribution_id,first_id,copies,data) VALUES (?,1,1,?)", l.ID*10, []byte{1, 0})
 	exec("INSERT INTO deliveries VALUES (?,1,1,1,250,'',1,0)", l.ID*10)
 	exec("INSERT INTO imports VALUES (?,'f',1,1,1)", l.ID)
 	for _, err := range []error{
@@ -124,7 +125,7 @@ func everything(t *testing.T, s *store.Store, l *model.List) {
 
 func TestRemoveListLeavesTheOther(t *testing.T) {
 	tables := []string{"lists", "list_counters", "subscribers", "bans", "pendings", "message_bytes", "posts", "post_envelopes",
-		"post_headers", "post_keys", "thread_nodes", "post_fts", "post_flags", "helds", "distributions", "chunks", "deliveries",
+		"post_headers", "post_keys", "thread_nodes", "post_fts", "post_flags", "helds", "distributions", "chunks", "deliveries", "delivery_packs",
 		"bounces", "imports"}
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		ctx := context.Background()

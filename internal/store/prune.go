@@ -32,6 +32,8 @@ func (s *Store) Prune(ctx context.Context) error {
 		{`DELETE FROM post_keys WHERE (list_id, kind, key) IN (SELECT list_id, kind, key FROM post_keys WHERE kind = 2 AND at < ? LIMIT ?)`, before(keepBodyKeys)},
 		{`DELETE FROM deliveries WHERE (distribution_id, recipient_id) IN (SELECT d.distribution_id, d.recipient_id FROM deliveries d
 			JOIN distributions x ON x.id = d.distribution_id WHERE x.state >= 2 AND d.state <> 2 AND x.done_at > 0 AND x.done_at < ? LIMIT ?)`, before(keepDeliveries)},
+		{`DELETE FROM delivery_packs WHERE id IN (SELECT p.id FROM delivery_packs p JOIN distributions x ON x.id = p.distribution_id
+			WHERE x.state >= 2 AND x.done_at > 0 AND x.done_at < ? LIMIT ?)`, before(keepDeliveries)},
 		{`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? LIMIT ?)`, before(keepEvents)},
 	} {
 		err := s.inBatches(ctx, func(t *tx) (int64, error) {

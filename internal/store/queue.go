@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -16,8 +18,9 @@ import (
 // The way of a distribution. It is made Active; ranges of its audience are
 // leased (a chunk row each, the cursor moves in the same transaction) until the
 // cursor is through, then it is Done; DoneAt is set when the last of its copies
-// is decided. A copy gets its row in deliveries when its fate is known, so what
-// a range still owes is its audience without rows. A house letter is leased
+// is decided. A copy gets its record when its fate is known, a row in deliveries
+// or a place in a pack (queue_pack.go), so what a range still owes is its
+// audience without records. A house letter is leased
 // whole: its chunk is the range 0 to 0.
 
 // audience says who is meant by a distribution: its parameters are list, seq
@@ -74,13 +77,33 @@ func (s *Store) Audience(ctx context.Context, d *model.Distribution) (int64, err
 	return n, s.fault(err)
 }
 
-// DeliveriesOf gives up to limit rows of a distribution, by recipient, from the
-// one after afterID (-1: from the first).
+// DeliveriesOf gives up to limit deliveries of a distribution, by recipient, from
+// the one after afterID (-1: from the first).
 func (s *Store) DeliveriesOf(ctx context.Context, distributionID, afterID int64, limit int) ([]model.Delivery, error) {
 	var rows []model.Delivery
-	err := s.read(ctx).Where("distribution_id = ? AND recipient_id > ?", distributionID, afterID).
-		Order("recipient_id").Limit(limit).Find(&rows).Error
-	return rows, s.fault(err)
+	db := s.read(ctx)
+	if err := db.Where("distribution_id = ? AND recipient_id > ?", distributionID, afterID).
+		Order("recipient_id").Limit(limit).Find(&rows).Error; err != nil {
+		return nil, s.fault(err)
+	}
+	// Ranges do not overlap: once there is enough, only the range begun matters.
+	own, last := len(rows), int64(0)
+	where := "p.distribution_id = ? AND p.first_id >= (SELECT COALESCE(max(q.first_id), 0) FROM delivery_packs q WHERE q.distribution_id = ?" +
+		" AND q.first_id <= ?) ORDER BY p.first_id"
+	err := eachPack(db, where, []any{distributionID, distributionID, max(afterID+1, 0)}, func(p *packRow) bool {
+		if len(rows)-own >= limit && p.first != last {
+			return false
+		}
+		last = p.first
+		for i := range p.copies {
+			if p.copies[i].RecipientID > afterID {
+				rows = append(rows, p.copies[i].Delivery(distributionID))
+			}
+		}
+		return true
+	})
+	slices.SortFunc(rows, func(a, b model.Delivery) int { return cmp.Compare(a.RecipientID, b.RecipientID) })
+	return rows[:min(len(rows), limit)], s.fault(err)
 }
 
 // PostAuthorKey gives the identity of a post's author, empty when there is no

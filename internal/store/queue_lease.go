@@ -117,7 +117,7 @@ func (s *Store) TakeOver(ctx context.Context, lane model.Lane, lease model.Chunk
 		if err != nil || owes {
 			return d, c, subs, s.fault(err)
 		}
-		if err := s.RecordDeliveries(ctx, nil, []model.Chunk{*c}); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, nil, []model.Chunk{*c}); err != nil {
 			return nil, nil, nil, err
 		}
 	}
@@ -150,10 +150,16 @@ func (s *Store) takeChunk(ctx context.Context, lane model.Lane, lease model.Chun
 	}
 }
 
-// undecided gives the part of a range that has no rows yet.
+// undecided gives the part of a range that has no record yet.
 func undecided(db *gorm.DB, d *model.Distribution, c *model.Chunk) ([]model.Subscriber, error) {
-	return people(db, audience+" AND id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = ?"+
+	// People before packs: what is recorded between the two reads is seen.
+	subs, err := people(db, audience+" AND id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = ?"+
 		" AND x.recipient_id = s.id) ORDER BY id", d.ListID, d.Seq, d.Seq, c.FirstID, c.LastID, d.ID)
+	if err != nil {
+		return nil, err
+	}
+	packed, err := packedIn(db, d.ID, c.FirstID)
+	return slices.DeleteFunc(subs, func(s model.Subscriber) bool { return packed[s.ID] }), err
 }
 
 // Reclaim frees at once everything that owner holds, ranges, letters and copies
@@ -176,7 +182,8 @@ func (s *Store) Reclaim(ctx context.Context, owner string) (ranges, copies int64
 			if err := t.Raw("SELECT CASE WHEN d.kind = ? THEN 1 ELSE (SELECT count(*) FROM subscribers s WHERE s.list_id = d.list_id"+
 				" AND s.began_seq <= d.seq AND (s.ended_seq = 0 OR s.ended_seq > d.seq) AND (s.roles & 1) <> 0 AND s.id BETWEEN ? AND ?) END"+
 				" - (SELECT count(*) FROM deliveries x WHERE x.distribution_id = d.id AND x.recipient_id BETWEEN ? AND ?)"+
-				" FROM distributions d WHERE d.id = ?", model.DistributeLetter, c.FirstID, c.LastID, c.FirstID, c.LastID, c.DistributionID).
+				" - (SELECT COALESCE(sum(p.copies), 0) FROM delivery_packs p WHERE p.distribution_id = d.id AND p.first_id = ?)"+
+				" FROM distributions d WHERE d.id = ?", model.DistributeLetter, c.FirstID, c.LastID, c.FirstID, c.LastID, c.FirstID, c.DistributionID).
 				Scan(&n).Error; err != nil {
 				return err
 			}

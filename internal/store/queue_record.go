@@ -25,13 +25,11 @@ const (
 )
 
 // RecordDeliveries writes the fate of copies, and ends the ranges of which
-// these were the last, in one transaction; it is durable when it returns. Rows
-// that wait for another try are overwritten, decided ones never. Attempts above
-// one says that the copy had been claimed: the claim ends.
-func (s *Store) RecordDeliveries(ctx context.Context, rows []model.Delivery, ended []model.Chunk) error {
-	slices.SortFunc(rows, func(a, b model.Delivery) int { // the order of the primary key
-		return cmp.Or(cmp.Compare(a.DistributionID, b.DistributionID), cmp.Compare(a.RecipientID, b.RecipientID))
-	})
+// these were the last, in one transaction; it is durable when it returns.
+// ranges are outcomes under a lease, rows are all others. Rows that wait for
+// another try are overwritten, decided ones never. Attempts above one says that
+// the copy had been claimed: the claim ends.
+func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcomes, rows []model.Delivery, ended []model.Chunk) error {
 	var again []model.Delivery // had been claimed
 	var maybe []int64          // distributions that may be finished by this
 	for _, c := range ended {
@@ -47,6 +45,12 @@ func (s *Store) RecordDeliveries(ctx context.Context, rows []model.Delivery, end
 	}
 	slices.Sort(maybe)
 	maybe = slices.Compact(maybe)
+	packs := make([][]byte, len(ranges))
+	for i := range ranges {
+		if len(ranges[i].Sent) >= packFrom {
+			packs[i] = packCopies(ranges[i].Sent)
+		}
+	}
 	return s.write(ctx, func(t *tx) error {
 		if len(maybe) > 0 && s.dialect == Postgres {
 			// Two nodes that end the last two ranges at once must see each other.
@@ -55,11 +59,11 @@ func (s *Store) RecordDeliveries(ctx context.Context, rows []model.Delivery, end
 				return err
 			}
 		}
-		insert := t.insertSQLite
-		if s.dialect == Postgres {
-			insert = t.insertPostgres
+		all, err := t.putPacks(ctx, ranges, packs)
+		if err != nil {
+			return err
 		}
-		if err := insert(ctx, rows); err != nil {
+		if err := t.putRows(ctx, append(all, rows...)); err != nil {
 			return err
 		}
 		if len(again) > 0 {
@@ -74,6 +78,17 @@ func (s *Store) RecordDeliveries(ctx context.Context, rows []model.Delivery, end
 		}
 		return t.finish(maybe)
 	})
+}
+
+// putRows inserts rows, or overwrites those that wait.
+func (t *tx) putRows(ctx context.Context, rows []model.Delivery) error {
+	slices.SortFunc(rows, func(a, b model.Delivery) int { // the order of the primary key
+		return cmp.Or(cmp.Compare(a.DistributionID, b.DistributionID), cmp.Compare(a.RecipientID, b.RecipientID))
+	})
+	if t.s.dialect == Postgres {
+		return t.insertPostgres(ctx, rows)
+	}
+	return t.insertSQLite(ctx, rows)
 }
 
 // insertSQLite writes the rows in statements of insertRows.

@@ -149,6 +149,11 @@ func (s *Store) queueEntry(ctx context.Context, d *model.Distribution) (*QueueEn
 			e.Skipped = c.N
 		}
 	}
+	var packed int64
+	if err := db.Raw("SELECT COALESCE(sum(copies), 0) FROM delivery_packs WHERE distribution_id = ?", d.ID).Row().Scan(&packed); err != nil {
+		return nil, s.fault(err)
+	}
+	e.Sent += packed
 	if e.Retry > 0 {
 		err = db.Raw("SELECT reply FROM deliveries WHERE distribution_id = ? AND state = 2 LIMIT 1", d.ID).Scan(&e.LastReply).Error
 	}

@@ -112,7 +112,7 @@ func TestQueueLease(t *testing.T) {
 			t.Errorf("more was leased: %+v, %v", c, err)
 		}
 		// The end of the last range does not end the distribution.
-		if err := s.RecordDeliveries(ctx, outcomes(d, model.DeliverySent, 1, personIDs(third)...), []model.Chunk{*last}); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, outcomes(d, model.DeliverySent, 1, personIDs(third)...), []model.Chunk{*last}); err != nil {
 			t.Fatal(err)
 		}
 		e, err := s.QueueEntryOf(ctx, d.ID)
@@ -120,7 +120,7 @@ func TestQueueLease(t *testing.T) {
 			t.Errorf("%+v, %v", e, err)
 		}
 		// Time passes: another node takes over what is left of a range.
-		if err := s.RecordDeliveries(ctx, outcomes(d, model.DeliverySent, 1, personIDs(first)[:4]...), nil); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, outcomes(d, model.DeliverySent, 1, personIDs(first)[:4]...), nil); err != nil {
 			t.Fatal(err)
 		}
 		other := model.Chunk{Owner: "b", LeaseUntil: instant(s, 3*time.Hour)}
@@ -150,7 +150,7 @@ func TestQueueLease(t *testing.T) {
 				break
 			}
 			seen += len(rest)
-			if err := s.RecordDeliveries(ctx, outcomes(d, model.DeliverySent, 1, personIDs(rest)...), []model.Chunk{*c}); err != nil {
+			if err := s.RecordDeliveries(ctx, nil, outcomes(d, model.DeliverySent, 1, personIDs(rest)...), []model.Chunk{*c}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -171,7 +171,7 @@ func TestQueueRecordKeepsDecisions(t *testing.T) {
 			t.Helper()
 			r := outcomes(d, state, attempts, 1)
 			r[0].Reply = reply
-			if err := s.RecordDeliveries(ctx, r, nil); err != nil {
+			if err := s.RecordDeliveries(ctx, nil, r, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -204,7 +204,7 @@ func TestQueueRecordMany(t *testing.T) {
 				next++
 				ids = append([]int64{next}, ids...)
 			}
-			if err := s.RecordDeliveries(ctx, outcomes(d, model.DeliverySent, 1, ids...), nil); err != nil {
+			if err := s.RecordDeliveries(ctx, nil, outcomes(d, model.DeliverySent, 1, ids...), nil); err != nil {
 				t.Fatal(err)
 			}
 			got, err := s.DeliveriesOf(ctx, d.ID, -1, 10_000)
@@ -228,7 +228,7 @@ func TestQueueRetries(t *testing.T) {
 		for i := range waiting {
 			waiting[i].NextAt = now.Add(time.Duration(i-10) * time.Second) // 11 are due
 		}
-		if err := s.RecordDeliveries(ctx, waiting, []model.Chunk{*c}); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, waiting, []model.Chunk{*c}); err != nil {
 			t.Fatal(err)
 		}
 		if e, err := s.QueueEntryOf(ctx, d.ID); err != nil || e.DoneAt != 0 || e.Retry != 40 {
@@ -276,7 +276,7 @@ func TestQueueRetries(t *testing.T) {
 		for _, r := range all {
 			ids = append(ids, r.RecipientID)
 		}
-		if err := s.RecordDeliveries(ctx, outcomes(d, model.DeliverySent, 2, ids...), nil); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, outcomes(d, model.DeliverySent, 2, ids...), nil); err != nil {
 			t.Fatal(err)
 		}
 		if e, err := s.QueueEntryOf(ctx, d.ID); err != nil || e.DoneAt == 0 || e.Sent != 40 {
@@ -318,7 +318,7 @@ func TestQueueLeasesAtOnce(t *testing.T) {
 						seen[sub.ID]++
 					}
 					mu.Unlock()
-					if err := s.RecordDeliveries(ctx, outcomes(mine, model.DeliverySent, 1, personIDs(subs)...), []model.Chunk{*c}); err != nil {
+					if err := s.RecordDeliveries(ctx, nil, outcomes(mine, model.DeliverySent, 1, personIDs(subs)...), []model.Chunk{*c}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -366,12 +366,12 @@ func TestQueueLetters(t *testing.T) {
 		}
 		// One is sent, one waits, the others are taken over after a crash.
 		sent, waits := three[0], three[1]
-		if err := s.RecordDeliveries(ctx, outcomes(&sent, model.DeliverySent, 1, 0), []model.Chunk{{DistributionID: sent.ID}}); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, outcomes(&sent, model.DeliverySent, 1, 0), []model.Chunk{{DistributionID: sent.ID}}); err != nil {
 			t.Fatal(err)
 		}
 		later := outcomes(&waits, model.DeliveryRetry, 1, 0)
 		later[0].NextAt = instant(s, time.Hour)
-		if err := s.RecordDeliveries(ctx, later, []model.Chunk{{DistributionID: waits.ID}}); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, later, []model.Chunk{{DistributionID: waits.ID}}); err != nil {
 			t.Fatal(err)
 		}
 		if ranges, copies, err := s.Reclaim(ctx, "a"); err != nil || ranges != 3 || copies != 3 {

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"plenary/internal/model"
 )
@@ -20,7 +22,36 @@ func (s *Store) TracedDeliveries(ctx context.Context, distributionID int64, limi
 		FROM deliveries d JOIN distributions x ON x.id = d.distribution_id LEFT JOIN subscribers s ON s.id = d.recipient_id
 		WHERE d.distribution_id = ? ORDER BY (d.state = ?), d.at, d.recipient_id LIMIT ?`,
 		distributionID, model.DeliverySent, limit).Scan(&rows).Error
-	return rows, s.fault(err)
+	if err != nil || len(rows) >= limit {
+		return rows, s.fault(err)
+	}
+	troubled := slices.IndexFunc(rows, func(r TracedDelivery) bool { return r.State == model.DeliverySent })
+	if troubled < 0 {
+		troubled = len(rows)
+	}
+	var packed []TracedDelivery
+	var ids []int64
+	err = eachPack(s.read(ctx), "p.distribution_id = ? ORDER BY p.id", []any{distributionID}, func(p *packRow) bool {
+		for i := range p.copies {
+			packed = append(packed, TracedDelivery{Delivery: p.copies[i].Delivery(distributionID)})
+			ids = append(ids, p.copies[i].RecipientID)
+		}
+		return troubled+len(packed) < limit
+	})
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	people, err := s.Recipients(ctx, ids)
+	for i := range packed {
+		if n, ok := slices.BinarySearchFunc(people, packed[i].RecipientID, func(p model.Subscriber, id int64) int { return cmp.Compare(p.ID, id) }); ok {
+			packed[i].Email = people[n].Email
+		}
+	}
+	rows = append(rows, packed...)
+	slices.SortStableFunc(rows[troubled:], func(a, b TracedDelivery) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.RecipientID, b.RecipientID))
+	})
+	return rows[:min(len(rows), limit)], err
 }
 
 // DeliveriesTo gives the deliveries of these distributions to these recipients.
@@ -29,7 +60,21 @@ func (s *Store) DeliveriesTo(ctx context.Context, distributionIDs, recipientIDs 
 	if len(distributionIDs) == 0 || len(recipientIDs) == 0 {
 		return nil, nil
 	}
-	err := s.read(ctx).Where("distribution_id IN ? AND recipient_id IN ?", distributionIDs, recipientIDs).Find(&rows).Error
+	db := s.read(ctx)
+	err := db.Where("distribution_id IN ? AND recipient_id IN ?", distributionIDs, recipientIDs).Find(&rows).Error
+	for _, id := range recipientIDs {
+		if err != nil {
+			break
+		}
+		// Ranges do not overlap: who is in one is in the last that begins before.
+		err = eachPack(db, "p.distribution_id IN ? AND p.first_id = (SELECT max(q.first_id) FROM delivery_packs q"+
+			" WHERE q.distribution_id = p.distribution_id AND q.first_id <= ?)", []any{distributionIDs, id}, func(p *packRow) bool {
+			if n, ok := slices.BinarySearchFunc(p.copies, id, func(c model.SentCopy, id int64) int { return cmp.Compare(c.RecipientID, id) }); ok {
+				rows = append(rows, p.copies[n].Delivery(p.distribution))
+			}
+			return true
+		})
+	}
 	return rows, s.fault(err)
 }
 

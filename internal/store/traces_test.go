@@ -22,7 +22,7 @@ func TestTracesOfADistribution(t *testing.T) {
 		ids := personIDs(subs)
 		rows := append(outcomes(d, model.DeliverySent, 1, ids[0], ids[1]), outcomes(d, model.DeliverySkipped, 0, ids[2], ids[3], ids[4])...)
 		rows[2].Reply, rows[3].Reply, rows[4].Reply = "left the list", "delivery is off", "delivery is off"
-		if err := s.RecordDeliveries(ctx, rows, nil); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, rows, nil); err != nil {
 			t.Fatal(err)
 		}
 		got, err := s.TracedDeliveries(ctx, d.ID, 4)

@@ -11,8 +11,7 @@ const maxReply = 500 // octets kept of a peer's reply
 
 // batch is what one transaction records.
 type batch struct {
-	rows  []model.Delivery
-	ended []model.Chunk
+	size  int // outcomes to write
 	tally map[*job]*tally
 	back  map[*Unit][]target // came back untouched
 	sent, temporary, permanent, skipped, lost,
@@ -21,7 +20,15 @@ type batch struct {
 
 type tally struct {
 	out, decided int
-	ids          []int64 // of retries that are decided
+	sent         []model.SentCopy // at the first try
+	rows         []model.Delivery // all others
+}
+
+// written is what one transaction writes of a batch.
+type written struct {
+	ranges []model.RangeOutcomes
+	rows   []model.Delivery // of retries and letters
+	ended  []model.Chunk
 }
 
 func (b *batch) of(j *job) *tally {
@@ -41,8 +48,17 @@ func (e *Engine) take(b *batch, o Outcome) {
 		b.back[o.Unit] = append(b.back[o.Unit], t)
 		return
 	}
-	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, Attempts: t.attempts + 1, Code: o.Code,
-		Reply: oneLine(o.Reply), At: model.At(e.Now())}
+	c := b.of(j)
+	c.out++
+	c.decided++
+	b.size++
+	at, reply := model.At(e.Now()), oneLine(o.Reply)
+	if o.State == OK && t.attempts == 0 {
+		c.sent = append(c.sent, model.SentCopy{RecipientID: t.ID, At: at, Code: o.Code, Reply: reply})
+		b.sent++
+		return
+	}
+	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, Attempts: t.attempts + 1, Code: o.Code, Reply: reply, At: at}
 	state := o.State
 	if state == Permanent && row.Attempts < policyTries && isPolicy(o.Reply) {
 		state = Temporary
@@ -67,13 +83,7 @@ func (e *Engine) take(b *batch, o Outcome) {
 	if o.Lost {
 		b.lost++
 	}
-	b.rows = append(b.rows, row)
-	c := b.of(j)
-	c.out++
-	c.decided++
-	if j.claims != nil {
-		c.ids = append(c.ids, t.ID)
-	}
+	c.rows = append(c.rows, row)
 }
 
 // isPolicy finds the enhanced status 5.7.x (RFC 3463 3.8): a refusal for
@@ -87,11 +97,9 @@ func (e *Engine) takeSkipped(b *batch, s skipped) {
 	now := model.At(e.Now())
 	for _, r := range s.rows {
 		r.At = now
-		b.rows = append(b.rows, r)
-		if s.job.claims != nil {
-			c.ids = append(c.ids, r.RecipientID)
-		}
+		c.rows = append(c.rows, r)
 	}
+	b.size += len(s.rows)
 	b.skipped += len(s.rows)
 }
 

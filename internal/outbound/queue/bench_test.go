@@ -73,12 +73,14 @@ func fanout(b *testing.B, dsn string, o sink.Options, people int) {
 		b.Fatal("no engine")
 	}
 	b.ResetTimer()
-	var took time.Duration
+	var took, sinkCPU time.Duration
 	for range b.N {
 		k.counts("reset")
 		had, _, _ := k.counts("")
+		sinkCPU -= k.cpu
 		r.await(r.distribute(r.list.ID, model.LanePost))
 		have, first, last := k.counts("")
+		sinkCPU += k.cpu
 		took += last.Sub(first)
 		if have-had != int64(people) {
 			b.Fatalf("%d of %d copies arrived", have-had, people)
@@ -92,6 +94,7 @@ func fanout(b *testing.B, dsn string, o sink.Options, people int) {
 	u := cmd.ProcessState
 	b.ReportMetric(rate, "copies/s")
 	b.ReportMetric((u.UserTime()+u.SystemTime()).Seconds()*1000/float64(people*b.N), "cpu-s/1000")
+	b.ReportMetric(sinkCPU.Seconds()*1000/float64(people*b.N), "sink-cpu-s/1000")
 	b.ReportMetric(peak, "peak-MB")
 	if source > 0 {
 		b.ReportMetric(rate/source, "x-smtp-source")
@@ -169,6 +172,7 @@ type sinkProcess struct {
 	addr string
 	in   io.Writer
 	out  *bufio.Scanner
+	cpu  time.Duration // user and system, when last asked
 }
 
 func startSinkChild(t testing.TB, o sink.Options) *sinkProcess {
@@ -188,7 +192,7 @@ func (k *sinkProcess) counts(order string) (messages int64, first, last time.Tim
 	fmt.Fprintln(k.in, order)
 	k.out.Scan()
 	var a, b, n int64
-	_, _ = fmt.Sscan(k.out.Text(), &messages, &a, &b, &n)
+	_, _ = fmt.Sscan(k.out.Text(), &messages, &a, &b, &n, &k.cpu)
 	return messages, time.Unix(0, a), time.Unix(0, b)
 }
 

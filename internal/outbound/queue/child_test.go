@@ -110,7 +110,9 @@ func sinkChild() {
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		snap := k.Snapshot()
-		fmt.Println(snap.Messages, snap.First.UnixNano(), snap.Last.UnixNano(), len(snap.Letters))
+		var u syscall.Rusage
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+		fmt.Println(snap.Messages, snap.First.UnixNano(), snap.Last.UnixNano(), len(snap.Letters), u.Utime.Nano()+u.Stime.Nano())
 		if in.Text() == "reset" {
 			k.Reset()
 		}

@@ -42,20 +42,10 @@ func (r *rig) account(k *sink.Sink, id int64, people int, lost int64) {
 	r.t.Helper()
 	snap := k.Snapshot()
 	got := snap.Recipients()
-	rows, err := r.sql.Query(fmt.Sprintf("SELECT s.email, d.state, d.attempts FROM deliveries d JOIN subscribers s ON s.id = d.recipient_id"+
-		" WHERE d.distribution_id = %d", id))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer rows.Close()
+	emails := r.emails()
 	n, repeats := 0, 0
-	for rows.Next() {
-		var email string
-		var state model.DeliveryState
-		var attempts int
-		if err := rows.Scan(&email, &state, &attempts); err != nil {
-			r.t.Fatal(err)
-		}
+	for _, d := range r.deliveries(id) {
+		email, state, attempts := emails[d.RecipientID], d.State, d.Attempts
 		n++
 		switch {
 		case k.Condemned(email):

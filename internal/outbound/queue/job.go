@@ -112,10 +112,10 @@ func (l *lanes) drop(j *job) {
 }
 
 // forget takes decided retries off a job's claims.
-func (l *lanes) forget(j *job, ids []int64) {
+func (l *lanes) forget(j *job, rows []model.Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, id := range ids {
-		delete(j.claims, id)
+	for i := range rows {
+		delete(j.claims, rows[i].RecipientID)
 	}
 }

@@ -51,7 +51,7 @@ type Store interface {
 	ClaimRetries(ctx context.Context, lease model.Chunk, now model.Instant, limit int) ([]model.Delivery, []model.Subscriber, error)
 	RenewClaims(ctx context.Context, owner string, until model.Instant, rows []model.Delivery) error
 	ReleaseClaims(ctx context.Context, owner string, rows []model.Delivery) error
-	RecordDeliveries(ctx context.Context, rows []model.Delivery, ended []model.Chunk) error
+	RecordDeliveries(ctx context.Context, ranges []model.RangeOutcomes, rows []model.Delivery, ended []model.Chunk) error
 	Recipients(ctx context.Context, ids []int64) ([]model.Subscriber, error)
 	PostAuthorKey(ctx context.Context, id model.PostID) (string, error)
 	Halted(ctx context.Context, ids []int64) ([]int64, error)

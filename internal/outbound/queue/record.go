@@ -34,7 +34,7 @@ func (e *Engine) record(ctx context.Context) error {
 		}
 		e.gather(b)
 		if err := e.commit(ctx, b); err != nil {
-			n := len(b.rows)
+			n := b.size
 			for range outcomes { // nobody may be left blocked on us
 				n++
 			}
@@ -51,7 +51,7 @@ func (e *Engine) record(ctx context.Context) error {
 // transaction costs as much as a hundred rows.
 func (e *Engine) gather(b *batch) {
 	var late <-chan time.Time
-	for len(b.rows) < e.Unrecorded/2 {
+	for b.size < e.Unrecorded/2 {
 		select {
 		case o, ok := <-e.outcomes:
 			if !ok {
@@ -93,17 +93,14 @@ func (e *Engine) gather(b *batch) {
 // commit writes the batch, however long the database takes, then gives its
 // budget back.
 func (e *Engine) commit(ctx context.Context, b *batch) error {
-	e.endings(b)
-	for n := 0; len(b.rows) > 0; n++ {
-		err := e.Store.RecordDeliveries(ctx, b.rows, b.ended)
+	w := e.write(b)
+	for n := 0; b.size > 0; n++ {
+		err := e.Store.RecordDeliveries(ctx, w.ranges, w.rows, w.ended)
 		if err == nil {
 			break
 		}
 		if fault.Is(err, fault.Internal) || fault.Is(err, fault.Invalid) {
-			// The only foreign text is the reply: better none than no record.
-			for i := range b.rows {
-				b.rows[i].Reply = ""
-			}
+			w.dropReplies()
 		}
 		if !e.pause(ctx, n, err, "outcomes cannot be recorded now, sending waits") {
 			return err
@@ -114,8 +111,8 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 	}
 	e.count(b)
 	for j, t := range b.tally {
-		if len(t.ids) > 0 {
-			e.lanes.forget(j, t.ids)
+		if j.claims != nil {
+			e.lanes.forget(j, t.rows)
 		}
 		if e.lanes.settle(j, t.out, t.decided) {
 			e.letGo(ctx, []*job{j})
@@ -131,17 +128,42 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// endings finds the jobs whose last copy this batch decides.
-func (e *Engine) endings(b *batch) {
+// write sorts a batch by what it is written under, and finds the jobs whose last
+// copy it decides.
+func (e *Engine) write(b *batch) *written {
+	w := &written{}
 	e.lanes.mu.Lock()
 	defer e.lanes.mu.Unlock()
 	for j, t := range b.tally {
-		if j.left > t.decided {
+		if j.left <= t.decided {
+			j.ended = true
+			if j.chunk != nil && !j.lost {
+				w.ended = append(w.ended, *j.chunk)
+			}
+		}
+		if j.chunk == nil || j.source.d.Kind == model.DistributeLetter {
+			for i := range t.sent {
+				w.rows = append(w.rows, t.sent[i].Delivery(j.source.d.ID))
+			}
+			w.rows = append(w.rows, t.rows...)
 			continue
 		}
-		j.ended = true
-		if j.chunk != nil && !j.lost {
-			b.ended = append(b.ended, *j.chunk)
+		w.ranges = append(w.ranges, model.RangeOutcomes{Chunk: *j.chunk, Lost: j.lost, Sent: t.sent, Rows: t.rows})
+	}
+	return w
+}
+
+// dropReplies leaves out the only foreign text: better no reply than no record.
+func (w *written) dropReplies() {
+	for i := range w.rows {
+		w.rows[i].Reply = ""
+	}
+	for _, r := range w.ranges {
+		for i := range r.Sent {
+			r.Sent[i].Reply = ""
+		}
+		for i := range r.Rows {
+			r.Rows[i].Reply = ""
 		}
 	}
 }

@@ -13,13 +13,15 @@ func BenchmarkRecord(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			r := sqliteRig(b)
 			id := int64(0)
-			rows := make([]model.Delivery, n)
+			chunk := model.Chunk{DistributionID: 1, Owner: "a"}
+			r.exec("INSERT INTO chunks (distribution_id, first_id, last_id, owner, lease_until) VALUES (1, 0, 0, 'a', 0)")
+			sent := make([]model.SentCopy, n)
 			for b.Loop() {
-				for i := range rows {
+				for i := range sent {
 					id++
-					rows[i] = model.Delivery{DistributionID: 1, RecipientID: id, State: model.DeliverySent, Attempts: 1, Code: 250, Reply: "2.0.0 taken", At: 17}
+					sent[i] = model.SentCopy{RecipientID: id, Code: 250, Reply: "2.0.0 taken", At: 17}
 				}
-				if err := r.s.RecordDeliveries(context.Background(), rows, nil); err != nil {
+				if err := r.s.RecordDeliveries(context.Background(), []model.RangeOutcomes{{Chunk: chunk, Sent: sent}}, nil, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -94,6 +94,62 @@ func (r *rig) number(query string, args ...any) (n int64) {
 	return n
 }
 
+// records counts the recorded copies of a distribution, 0 for all.
+func (r *rig) records(distribution int64) int64 {
+	r.t.Helper()
+	of := fmt.Sprintf(" WHERE %d IN (distribution_id, 0)", distribution)
+	return r.number("SELECT count(*) FROM deliveries"+of) + r.number("SELECT COALESCE(sum(copies), 0) FROM delivery_packs"+of)
+}
+
+// deliveries gives all records of a distribution.
+func (r *rig) deliveries(distribution int64) (all []model.Delivery) {
+	r.t.Helper()
+	for after := int64(-1); ; {
+		rows, err := r.s.DeliveriesOf(context.Background(), distribution, after, 1000)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if len(rows) == 0 {
+			return all
+		}
+		all, after = append(all, rows...), rows[len(rows)-1].RecipientID
+	}
+}
+
+// sent counts the copies that are recorded as sent, those of one try apart.
+func (r *rig) sent(distribution int64) (all, first int64) {
+	r.t.Helper()
+	for _, d := range r.deliveries(distribution) {
+		if d.State == model.DeliverySent {
+			all++
+			if d.Attempts == 1 {
+				first++
+			}
+		}
+	}
+	return all, first
+}
+
+// emails gives the addresses of all subscribers.
+func (r *rig) emails() map[int64]string {
+	r.t.Helper()
+	rows, err := r.sql.Query("SELECT id, email FROM subscribers")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer rows.Close()
+	out := map[int64]string{}
+	for rows.Next() {
+		var id int64
+		var email string
+		if err := rows.Scan(&id, &email); err != nil {
+			r.t.Fatal(err)
+		}
+		out[id] = email
+	}
+	return out
+}
+
 // subscribers adds n people p1@..., p2@... to a list, beginning with number
 // from.
 func (r *rig) subscribers(list int64, from, n int) {
