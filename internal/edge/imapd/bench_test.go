@@ -6,7 +6,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,9 +18,14 @@ import (
 	"plenary/internal/testkit/stores"
 )
 
-// twentyThousand fills a list with ten variants of a real archive.
+// twentyThousand fills a list with ten variants of a real archive. Or
+// PLENARY_BENCH_DSN names a database that has a list to measure,
+// bench@lists.example.org, as testkit/bench/archive.sh makes it.
 func twentyThousand(b *testing.B) (*store.Store, *model.List) {
 	b.Helper()
+	if dsn := os.Getenv("PLENARY_BENCH_DSN"); dsn != "" {
+		return existing(b, dsn)
+	}
 	s := stores.SQLite(b)
 	l := imported(b, s, "linux-man-2000.mbox.gz")
 	ctx := context.Background()
@@ -36,6 +43,26 @@ func twentyThousand(b *testing.B) (*store.Store, *model.List) {
 				}
 				posts = nil
 			}
+		}
+	}
+	return s, l
+}
+
+func existing(b *testing.B, dsn string) (*store.Store, *model.List) {
+	b.Helper()
+	ctx := context.Background()
+	s, err := store.Open(ctx, dsn, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close() })
+	l, err := s.FindList(ctx, "bench", "lists.example.org")
+	if err != nil || l == nil {
+		b.Fatal("no list", err)
+	}
+	if subs, err := s.SubscriptionsOf(ctx, []string{"alice@example.org"}); err != nil || len(subs) == 0 {
+		if _, err := s.Subscribe(ctx, &model.Subscriber{ListID: l.ID, Email: "alice@example.org", EmailKey: "alice@example.org", Roles: model.RoleSubscriber}); err != nil {
+			b.Fatal(err)
 		}
 	}
 	return s, l
@@ -60,7 +87,7 @@ func drain(b *testing.B, c net.Conn, buf []byte) (n int) {
 }
 
 func BenchmarkTwentyThousand(b *testing.B) {
-	s, _ := twentyThousand(b)
+	s, l := twentyThousand(b)
 	addr := serveStore(b, s)
 	buf := make([]byte, 256<<10)
 	for _, command := range []string{
@@ -74,12 +101,12 @@ func BenchmarkTwentyThousand(b *testing.B) {
 	} {
 		b.Run(command, func(b *testing.B) {
 			c := loggedIn(b, addr, "alice@example.org")
-			c.want("SELECT Lists/talk", "OK")
+			c.want("SELECT Lists/"+l.Local, "OK")
 			_ = c.SetReadDeadline(time.Now().Add(10 * time.Minute))
 			b.ResetTimer()
 			n := 0
 			for range b.N {
-				c.send("t " + command + "\r\n")
+				c.send("t " + strings.ReplaceAll(command, "Lists/talk", "Lists/"+l.Local) + "\r\n")
 				n = drain(b, c.Conn, buf)
 			}
 			b.SetBytes(int64(n))
@@ -88,7 +115,7 @@ func BenchmarkTwentyThousand(b *testing.B) {
 	b.Run("THREAD first", func(b *testing.B) { // after start
 		for range b.N {
 			c := loggedIn(b, serveStore(b, s), "alice@example.org")
-			c.want("SELECT Lists/talk", "OK")
+			c.want("SELECT Lists/"+l.Local, "OK")
 			b.StartTimer()
 			c.send("t THREAD REFERENCES UTF-8 ALL\r\n")
 			drain(b, c.Conn, buf)
@@ -97,7 +124,7 @@ func BenchmarkTwentyThousand(b *testing.B) {
 	})
 	b.Run("one by one", func(b *testing.B) { // as mbsync does it
 		c := loggedIn(b, addr, "alice@example.org")
-		c.want("SELECT Lists/talk", "OK")
+		c.want("SELECT Lists/"+l.Local, "OK")
 		b.ResetTimer()
 		for i := range b.N {
 			c.send(fmt.Sprintf("t UID FETCH %d (UID BODY.PEEK[])\r\n", i%20000+1))

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// server is one of those measured. The first given is ours, the second the one
+// it is held against.
+type server struct {
+	name, addr, user, password, mailbox string
+	pids                                []int
+	c                                   *client
+}
+
+// row is one line of the table.
+type row struct {
+	name     string
+	need     string   // what the first server must reach
+	commands []string // one is timed often; of several each is, and the 95th percentile told
+}
+
+// script is the table, in order. Words are filled in from the archive.
+func script(words, authors, subjects []string) []row {
+	each := func(before string, of []string, after string) (all []string) {
+		for _, w := range of {
+			all = append(all, before+w+after)
+		}
+		return all
+	}
+	var since []string
+	for year := 2003; year < 2026; year++ {
+		since = append(since, fmt.Sprintf("SEARCH SINCE 1-Jun-%d", year))
+	}
+	return []row{
+		{"SELECT", "1 ms", []string{"SELECT %s"}},
+		{"STATUS", "1 ms", []string{"STATUS %s (MESSAGES UIDNEXT UNSEEN)"}},
+		{"1:* (UID FLAGS)", "1.0", []string{"UID FETCH 1:* (UID FLAGS)"}},
+		{"1:* HEADER.FIELDS (3)", "1.0", []string{"UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT FROM DATE)])"}},
+		{"1:* BODYSTRUCTURE", "1.0", []string{"UID FETCH 1:* (BODYSTRUCTURE)"}},
+		{"1:* all headers", "1.0", []string{"UID FETCH 1:* (BODY.PEEK[HEADER])"}},
+		{"1:* ENVELOPE", "0.4", []string{"UID FETCH 1:* (UID ENVELOPE)"}},
+		{"1:* all bodies", "1.0", []string{"UID FETCH 1:* (BODY.PEEK[])"}},
+		{"one body", "", []string{"UID FETCH 1777 (BODY.PEEK[])"}},
+		{"newest 100 ENVELOPE", "", []string{"FETCH %n (UID FLAGS RFC822.SIZE ENVELOPE)"}},
+		{"THREAD REFERENCES", "0.5", []string{"THREAD REFERENCES UTF-8 ALL"}},
+		{"SORT (DATE)", "0.5", []string{"SORT (DATE) UTF-8 ALL"}},
+		{"SORT (SUBJECT)", "1.5", []string{"SORT (SUBJECT) UTF-8 ALL"}},
+		{"SEARCH TEXT word, p95", "2 ms", each("SEARCH TEXT ", words, "")},
+		{"SEARCH BODY word, p95", "2 ms", each("SEARCH BODY ", words, "")},
+		{"SEARCH FROM, p95", "2 ms", each("SEARCH FROM \"", authors, "\"")},
+		{"SEARCH SUBJECT, p95", "2 ms", each("SEARCH SUBJECT \"", subjects, "\"")},
+		{"SEARCH SINCE, p95", "2 ms", since},
+	}
+}
+
+// run times the script on all servers, one after another for each command, so
+// that whatever else the machine does meets all alike.
+func run(fs *flag.FlagSet, args []string) error {
+	var servers []*server
+	fs.Func("server", "NAME,ADDRESS,USER,PASSWORD,MAILBOX,PID[+PID]", func(v string) error {
+		f := strings.Split(v, ",")
+		if len(f) != 6 {
+			return fmt.Errorf("six values, not %d", len(f))
+		}
+		s := &server{name: f[0], addr: f[1], user: f[2], password: f[3], mailbox: f[4]}
+		for p := range strings.SplitSeq(f[5], "+") {
+			pid, err := strconv.Atoi(p)
+			if err != nil {
+				return err
+			}
+			s.pids = append(s.pids, pid)
+		}
+		servers = append(servers, s)
+		return nil
+	})
+	rounds := fs.Int("rounds", 5, "times each command is given")
+	only := fs.String("only", "", "rows whose name contains this")
+	not := fs.String("not", "none", "and not this")
+	cold := fs.Bool("first", false, "once each, nothing before")
+	_ = fs.Parse(args)
+	if len(servers) == 0 {
+		return fmt.Errorf("no server")
+	}
+	for _, s := range servers {
+		var err error
+		if s.c, err = dial(s); err != nil {
+			return err
+		}
+	}
+	b := &bench{servers: servers, rounds: *rounds, first: *cold}
+	words, authors, subjects := []string{"word"}, []string{"a"}, []string{"b"}
+	if !*cold {
+		var err error
+		if words, authors, subjects, err = sought(servers[0].c); err != nil {
+			return err
+		}
+	}
+	b.heading()
+	for _, r := range script(words, authors, subjects) {
+		if strings.Contains(r.name, *only) && !strings.Contains(r.name, *not) {
+			b.row(r)
+		}
+	}
+	for _, s := range servers {
+		fmt.Printf("memory of %s: %d MB\n", s.name, resident(s.pids...)>>20)
+	}
+	return nil
+}
+
+type bench struct {
+	servers []*server
+	rounds  int
+	first   bool
+}
+
+func (b *bench) heading() {
+	fmt.Printf("%-24s %-6s", "ms (processor ms)", "needs")
+	for _, s := range b.servers {
+		fmt.Printf(" %22s", s.name)
+	}
+	for _, s := range b.servers[1:] {
+		fmt.Printf(" %18s", b.servers[0].name+":"+s.name)
+	}
+	fmt.Println()
+}
+
+// timing is what one server took.
+type timing struct {
+	wall, cpu []float64 // milliseconds
+	octets    int
+	err       error
+}
+
+func (b *bench) row(r row) {
+	all := make([]timing, len(b.servers))
+	rounds := b.rounds
+	if len(r.commands) > 1 && !b.first {
+		rounds = 1
+	}
+	for _, command := range r.commands {
+		for round := range rounds + 1 {
+			if b.first {
+				if round > 0 {
+					break
+				}
+			} else if round == 0 && len(r.commands) > 1 && command != r.commands[0] {
+				continue // warm
+			}
+			for i, s := range b.servers {
+				if all[i].err == nil {
+					b.time(&all[i], s, command, round > 0 || b.first)
+				}
+			}
+		}
+	}
+	middle, shown := func(v []float64) float64 { return v[len(v)/2] }, r.commands
+	if len(shown) > 1 {
+		middle = func(v []float64) float64 { return v[len(v)*95/100] }
+	}
+	fmt.Printf("%-24s %-6s", r.name, r.need)
+	for _, t := range all {
+		if t.err != nil {
+			fmt.Printf(" %22s", "-")
+			continue
+		}
+		slices.Sort(t.wall)
+		slices.Sort(t.cpu)
+		fmt.Printf(" %22s", fmt.Sprintf("%.2f (%.2f)", middle(t.wall), middle(t.cpu)))
+	}
+	for _, t := range all[1:] {
+		if t.err != nil || all[0].err != nil {
+			fmt.Printf(" %18s", "-")
+			continue
+		}
+		fmt.Printf(" %18s", fmt.Sprintf("%.2f (%.2f)", middle(all[0].wall)/middle(t.wall), middle(all[0].cpu)/middle(t.cpu)))
+	}
+	fmt.Println()
+	for i, t := range all {
+		if t.err != nil {
+			fmt.Printf("    %s: %v\n", b.servers[i].name, t.err)
+		}
+	}
+}
+
+func (b *bench) time(t *timing, s *server, command string, counts bool) {
+	command = strings.ReplaceAll(command, "%s", s.mailbox)
+	if strings.Contains(command, "%n") {
+		n, err := s.messages()
+		if t.err = err; err != nil {
+			return
+		}
+		command = strings.ReplaceAll(command, "%n", fmt.Sprintf("%d:%d", max(1, n-99), n))
+	}
+	before, start := busy(s.pids...), time.Now()
+	t.octets, t.err = s.c.do(command)
+	wall := time.Since(start)
+	used := busy(s.pids...) - before
+	if counts && t.err == nil {
+		t.wall = append(t.wall, float64(wall.Microseconds())/1000)
+		t.cpu = append(t.cpu, float64(used.Microseconds())/1000)
+	}
+}
+
+func (s *server) messages() (n int, err error) {
+	text, err := s.c.text("STATUS " + s.mailbox + " (MESSAGES)")
+	if err != nil {
+		return 0, err
+	}
+	_, text, _ = strings.Cut(text, "(MESSAGES ")
+	text, _, _ = strings.Cut(text, ")")
+	return strconv.Atoi(text)
+}
+
+// sought takes words of bodies, of authors and of subjects at random from the
+// archive, the same for all servers.
+func sought(c *client) (words, authors, subjects []string, err error) {
+	r := rand.New(rand.NewPCG(1, 2))
+	text, err := c.text("STATUS INBOX (MESSAGES)")
+	_ = text
+	most := 1
+	if text, err = c.text("UID FETCH * (UID)"); err != nil {
+		return nil, nil, nil, err
+	}
+	if _, after, ok := strings.Cut(text, "(UID "); ok {
+		after, _, _ = strings.Cut(after, ")")
+		most, _ = strconv.Atoi(after)
+	}
+	for range 100 {
+		uid := 1 + r.IntN(most)
+		body, err := c.text(fmt.Sprintf("UID FETCH %d (BODY.PEEK[TEXT]<0.3000>)", uid))
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		words = pick(r, words, body)
+		for field, to := range map[string]*[]string{"FROM": &authors, "SUBJECT": &subjects} {
+			value, err := c.text(fmt.Sprintf("UID FETCH %d (BODY.PEEK[HEADER.FIELDS (%s)])", uid, field))
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			if _, value, ok := strings.Cut(value, "\r\n"); ok {
+				if _, value, ok = strings.Cut(value, ":"); ok {
+					value, _, _ = strings.Cut(value, "\r\n")
+					*to = pick(r, *to, value)
+				}
+			}
+		}
+	}
+	if len(words) == 0 || len(authors) == 0 || len(subjects) == 0 {
+		return nil, nil, nil, fmt.Errorf("no words found")
+	}
+	return words, authors, subjects, nil
+}
+
+// pick adds one word of the text, of letters only.
+func pick(r *rand.Rand, to []string, text string) []string {
+	var all []string
+	for _, w := range strings.Fields(text) {
+		w = strings.Trim(w, ".,;:()<>\"'")
+		if len(w) >= 3 && len(w) <= 14 && strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
+			all = append(all, w)
+		}
+	}
+	if len(all) == 0 {
+		return to
+	}
+	return append(to, all[r.IntN(len(all))])
+}
