@@ -46,6 +46,19 @@ type Post struct {
 	BodyStructure []byte
 }
 
+// Frame is a row of message bytes, decoded into memory that is used again.
+type Frame struct {
+	Data  []byte
+	Heads []FrameHead // Data holds headers only, these; empty: whole posts
+}
+
+// FrameHead is where the header of a post is in Frame.Data; Off is the post's
+// BytesOff.
+type FrameHead struct {
+	Off        int64
+	Start, End int
+}
+
 // PostEnvelope is the wire form of a post's ENVELOPE.
 type PostEnvelope struct {
 	ID  PostID `gorm:"primaryKey"`

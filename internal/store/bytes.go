@@ -2,22 +2,25 @@ package store
 
 import (
 	"context"
+	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"gorm.io/gorm"
-
-	"plenary/internal/fault"
 )
 
 // The codecs of message_bytes.
 const (
-	codecRaw  = 0 // the bytes as they are
-	codecZstd = 1 // one zstd frame, of one message or of consecutive ones
+	codecRaw   = 0 // the bytes as they are
+	codecZstd  = 1 // one zstd frame, of one message or, before codecSplit, of consecutive ones
+	codecSplit = 2 // consecutive messages, the headers apart (frames.go)
 )
 
 // maxFrame bounds what a frame may decode to.
 const maxFrame = 256 << 20
+
+// coders bounds how many frames are packed or unpacked at once: each takes memory.
+const coders = 4
 
 // frameCache holds the coder and the frame decoded last: clients that fetch
 // one message at a time walk through a frame in order.
@@ -34,10 +37,10 @@ type frameCache struct {
 
 func (c *frameCache) coder() (*zstd.Encoder, *zstd.Decoder, error) {
 	c.once.Do(func() {
-		if c.enc, c.err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)); c.err != nil {
+		if c.enc, c.err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(min(runtime.GOMAXPROCS(0), coders))); c.err != nil {
 			return
 		}
-		c.dec, c.err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxFrame))
+		c.dec, c.err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(min(runtime.GOMAXPROCS(0), coders)), zstd.WithDecoderMaxMemory(maxFrame))
 	})
 	return c.enc, c.dec, c.err
 }
@@ -90,19 +93,8 @@ func (s *Store) loadBytes(db *gorm.DB, id int64) ([]byte, error) {
 	var codec, size int
 	var data []byte
 	err := db.Raw("SELECT codec, size, data FROM message_bytes WHERE id = ?", id).Row().Scan(&codec, &size, &data)
-	if err != nil {
-		return nil, err
+	if err != nil || codec == codecRaw {
+		return data, err
 	}
-	if codec == codecRaw {
-		return data, nil
-	}
-	_, dec, err := s.cache.coder()
-	if err != nil {
-		return nil, err
-	}
-	if size < 0 || size > maxFrame {
-		return nil, fault.New(fault.Internal, "a stored message is damaged")
-	}
-	out, err := dec.DecodeAll(data, make([]byte, 0, size))
-	return out, fault.Wrap(fault.Internal, err, "a stored message is damaged")
+	return s.decode(codec, size, data, nil)
 }

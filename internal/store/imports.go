@@ -215,11 +215,12 @@ func frames(posts []*model.NewPost) []*frame {
 }
 
 func (f *frame) compress(enc *zstd.Encoder) {
-	buf := make([]byte, 0, f.size)
-	for _, p := range f.posts {
-		buf = append(buf, p.Bytes...)
+	bytes, headers := make([][]byte, len(f.posts)), make([]int64, len(f.posts))
+	for i, p := range f.posts {
+		bytes[i], headers[i] = p.Bytes, p.Post.HeaderLen
 	}
-	f.codec, f.stored = codecZstd, enc.EncodeAll(buf, make([]byte, 0, len(buf)/2))
+	f.codec = codecSplit
+	_, f.stored = packFrame(enc, bytes, headers)
 }
 
 // importParcel writes everything. errDuplicate: somebody else stored one of the

@@ -15,6 +15,7 @@ const maxUnsealed = 20000
 type loose struct {
 	id      model.PostID
 	size    int64
+	header  int64
 	bytesID int64
 }
 
@@ -57,7 +58,7 @@ func (s *Store) SealPosts(ctx context.Context, listID int64) (frames int, err er
 // Sealing goes from old to new, so nothing behind a frame is left to do.
 func (s *Store) loosePosts(ctx context.Context, listID int64) ([]loose, error) {
 	from, to := postRange(listID, 0, 1<<32-1)
-	rows, err := s.read(ctx).Raw(`SELECT p.id, p.size, p.bytes_id, b.size FROM posts p
+	rows, err := s.read(ctx).Raw(`SELECT p.id, p.size, p.header_len, p.bytes_id, b.size FROM posts p
 		JOIN message_bytes b ON b.id = p.bytes_id WHERE p.id BETWEEN ? AND ? ORDER BY p.id DESC LIMIT ?`,
 		from, to, maxUnsealed).Rows()
 	if err != nil {
@@ -67,7 +68,7 @@ func (s *Store) loosePosts(ctx context.Context, listID int64) ([]loose, error) {
 	for rows.Next() {
 		var p loose
 		var row int64
-		if err := rows.Scan(&p.id, &p.size, &p.bytesID, &row); err != nil {
+		if err := rows.Scan(&p.id, &p.size, &p.header, &p.bytesID, &row); err != nil {
 			_ = rows.Close()
 			return nil, err
 		}
@@ -87,19 +88,20 @@ func (s *Store) sealFrame(ctx context.Context, posts []loose) error {
 	if err != nil {
 		return s.fault(err)
 	}
-	var buf []byte
-	offs, old := make([]int64, len(posts)), make([]int64, len(posts))
+	bytes, headers := make([][]byte, len(posts)), make([]int64, len(posts))
+	offs, old, off := make([]int64, len(posts)), make([]int64, len(posts)), int64(0)
 	for i, p := range posts {
 		data, err := s.loadBytes(s.read(ctx), p.bytesID)
 		if err != nil {
 			return s.fault(err)
 		}
-		offs[i], old[i] = int64(len(buf)), p.bytesID
-		buf = append(buf, data...)
+		bytes[i], headers[i] = data, p.header
+		offs[i], old[i] = off, p.bytesID
+		off += int64(len(data))
 	}
-	stored := enc.EncodeAll(buf, make([]byte, 0, len(buf)/2))
+	size, stored := packFrame(enc, bytes, headers)
 	err = s.write(ctx, func(t *tx) error {
-		id, err := t.insertBytes(codecZstd, len(buf), stored)
+		id, err := t.insertBytes(codecSplit, size, stored)
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,8 @@ type Archive interface {
 	Bytes(ctx context.Context, row archive.Row) ([]byte, error)
 	// AllBytes are all messages of a range.
 	AllBytes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
+	// AllHeaders are their headers, whole.
+	AllHeaders(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
 	// Search gives the posts that match, in any order.
 	Search(ctx context.Context, listID int64, q archive.Query) ([]model.UID, error)
 	// Sort gives the UIDs in the order of the keys (RFC 5256).

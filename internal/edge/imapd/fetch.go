@@ -159,6 +159,9 @@ func (f *fetching) run(ctx context.Context, spans []span) error {
 		}
 		return nil
 	}
+	if kind, ok := f.plan.only(); ok && len(spans) > 0 {
+		return f.stream(ctx, kind, spans)
+	}
 	for len(spans) > 0 {
 		var part []span
 		part, spans = split(spans, batch)
@@ -171,6 +174,37 @@ func (f *fetching) run(ctx context.Context, spans []span) error {
 			}
 		}
 	}
+	return nil
+}
+
+// stream sends messages as their light pieces, all of one kind, are read: a run
+// that is read in batches is unpacked twice at each border.
+func (f *fetching) stream(ctx context.Context, kind int, spans []span) error {
+	rows, i, at, sent := f.sel.rows, spans[0].from, 0, 0
+	for _, r := range merged(spans) {
+		err := f.sources()[kind](ctx, f.sel.list.ID, rows[r.from].UID, rows[r.to-1].UID, func(uid model.UID, piece []byte) error {
+			for i < len(rows) && rows[i].UID < uid {
+				i++
+			}
+			for at < len(spans) && spans[at].to <= i {
+				at++
+			}
+			if at == len(spans) || i < spans[at].from || rows[i].UID != uid {
+				return nil // not asked for, or not announced yet
+			}
+			sent++
+			var light [3][]byte
+			light[kind] = piece
+			return f.front.compose(func(w *composer) error {
+				f.message(w, i, light, nil)
+				return w.err
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	f.gone = f.gone || sent < count(spans)
 	return nil
 }
 
@@ -189,16 +223,25 @@ func split(spans []span, n int) (part, rest []span) {
 	return part, spans
 }
 
-// fill reads the light rows of a batch. Where the rows lie close together it
-// asks for the whole range and passes over what is not wanted.
-func (f *fetching) fill(ctx context.Context, part []span) error {
+// sources are what the shelves are filled from.
+func (f *fetching) sources() [3]func(context.Context, int64, model.UID, model.UID, func(model.UID, []byte) error) error {
 	a := f.sel.box.texts
-	sources := [...]func(context.Context, int64, model.UID, model.UID, func(model.UID, []byte) error) error{a.Envelopes, a.Structures, a.Headers}
-	ranges := part
-	if extent := part[len(part)-1].to - part[0].from; extent <= 4*count(part) {
-		ranges = []span{{part[0].from, part[len(part)-1].to}}
+	return [...]func(context.Context, int64, model.UID, model.UID, func(model.UID, []byte) error) error{a.Envelopes, a.Structures, a.Headers}
+}
+
+// merged makes one range of spans that lie close together: what is not wanted is
+// passed over.
+func merged(spans []span) []span {
+	if len(spans) > 1 && spans[len(spans)-1].to-spans[0].from <= 4*count(spans) {
+		return []span{{spans[0].from, spans[len(spans)-1].to}}
 	}
-	for kind, read := range sources {
+	return spans
+}
+
+// fill reads the light rows of a batch.
+func (f *fetching) fill(ctx context.Context, part []span) error {
+	ranges := merged(part)
+	for kind, read := range f.sources() {
 		shelf := &f.light[kind]
 		shelf.reset()
 		if !f.plan.needs[kind] {
@@ -213,12 +256,29 @@ func (f *fetching) fill(ctx context.Context, part []span) error {
 	return nil
 }
 
+// shelved gives the light pieces of a row; ok is false when the row has gone.
+func (f *fetching) shelved(i int) (light [3][]byte, ok bool) {
+	for kind, need := range f.plan.needs {
+		if !need {
+			continue
+		}
+		if light[kind], ok = f.light[kind].get(f.sel.rows[i].UID); !ok {
+			return light, false
+		}
+	}
+	return light, true
+}
+
 // span sends a run of messages.
 func (f *fetching) span(ctx context.Context, s span) error {
 	if !f.plan.bytes {
 		return f.front.compose(func(w *composer) error {
 			for i := s.from; i < s.to; i++ {
-				f.message(w, i, nil)
+				if light, ok := f.shelved(i); ok {
+					f.message(w, i, light, nil)
+				} else {
+					f.gone = true
+				}
 			}
 			return w.err
 		})
@@ -235,7 +295,11 @@ func (f *fetching) span(ctx context.Context, s span) error {
 		return f.one(s.from, raw)
 	}
 	i := s.from
-	err := f.sel.box.texts.AllBytes(ctx, f.sel.list.ID, f.sel.rows[s.from].UID, f.sel.rows[s.to-1].UID, func(uid model.UID, raw []byte) error {
+	read := f.sel.box.texts.AllBytes
+	if f.plan.heads {
+		read = f.sel.box.texts.AllHeaders
+	}
+	err := read(ctx, f.sel.list.ID, f.sel.rows[s.from].UID, f.sel.rows[s.to-1].UID, func(uid model.UID, raw []byte) error {
 		for ; i < s.to && f.sel.rows[i].UID < uid; i++ {
 			f.gone = true
 		}
@@ -250,8 +314,13 @@ func (f *fetching) span(ctx context.Context, s span) error {
 }
 
 func (f *fetching) one(i int, raw []byte) error {
+	light, ok := f.shelved(i)
+	if !ok {
+		f.gone = true
+		return nil
+	}
 	return f.front.compose(func(w *composer) error {
-		f.message(w, i, raw)
+		f.message(w, i, light, raw)
 		return w.err
 	})
 }

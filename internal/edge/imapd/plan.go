@@ -18,6 +18,7 @@ type plan struct {
 
 	needs [3]bool // shelves
 	bytes bool    // message bytes
+	heads bool    // of these the headers will do
 	scan  bool    // their structure
 	marks bool    // sets \Seen
 }
@@ -59,12 +60,28 @@ func planOf(o *imap.FetchOptions, args []byte) plan {
 	}
 	p.needs = [3]bool{envelopes: p.envelope, structures: p.structure}
 	p.bytes, p.scan = p.body || len(p.sizes) > 0, p.body || len(p.sizes) > 0
+	p.heads = !p.bytes
 	for _, s := range p.sections {
+		p.heads = p.heads && !s.binary && len(s.path) == 0 && s.what == "HEADER"
 		p.needs[headers] = p.needs[headers] || s.usual
 		p.bytes = p.bytes || !s.usual
 		p.scan = p.scan || len(s.path) > 0
 	}
 	return p
+}
+
+// only gives the shelf that is all a message needs.
+func (p *plan) only() (kind int, ok bool) {
+	for k, need := range p.needs {
+		switch {
+		case !need:
+		case ok:
+			return 0, false
+		default:
+			kind, ok = k, true
+		}
+	}
+	return kind, ok && !p.bytes
 }
 
 func bodySection(item *imap.FetchItemBodySection) section {

@@ -59,20 +59,8 @@ func (w *composer) flush() {
 
 // message appends the response for one row; raw is nil when the plan needs no
 // bytes.
-func (f *fetching) message(w *composer, i int, raw []byte) {
+func (f *fetching) message(w *composer, i int, light [3][]byte, raw []byte) {
 	row := f.sel.rows[i]
-	var light [3][]byte
-	for kind, need := range f.plan.needs {
-		if !need {
-			continue
-		}
-		piece, ok := f.light[kind].get(row.UID)
-		if !ok {
-			f.gone = true
-			return
-		}
-		light[kind] = piece
-	}
 	w.b = append(appendInt(append(w.b, "* "...), int64(i+1)), " FETCH ("...)
 	start := len(w.b)
 	sep := func() {

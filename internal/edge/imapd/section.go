@@ -54,12 +54,12 @@ func appendFields(out, header []byte, s *section) []byte {
 		}
 		line := header[:n]
 		header = header[n:]
-		if len(bytes.TrimRight(line, "\r\n")) == 0 {
+		if (line[0] == '\r' || line[0] == '\n') && len(bytes.TrimRight(line, "\r\n")) == 0 {
 			break
 		}
 		if line[0] != ' ' && line[0] != '\t' {
 			colon := bytes.IndexByte(line, ':')
-			keep = colon >= 0 && s.names(bytes.TrimRight(line[:colon], " \t")) != s.not
+			keep = colon >= 0 && s.names(trimmed(line[:colon])) != s.not
 		}
 		if keep {
 			out = append(out, line...)
@@ -68,10 +68,18 @@ func appendFields(out, header []byte, s *section) []byte {
 	return append(out, "\r\n"...)
 }
 
+// trimmed leaves out the space there may be before a colon.
+func trimmed(name []byte) []byte {
+	for len(name) > 0 && (name[len(name)-1] == ' ' || name[len(name)-1] == '\t') {
+		name = name[:len(name)-1]
+	}
+	return name
+}
+
 // names reports whether the section names the field.
 func (s *section) names(field []byte) bool {
 	for _, f := range s.fields {
-		if len(f) == len(field) && bytes.EqualFold(f, field) {
+		if len(f) == len(field) && len(f) > 0 && (f[0]^field[0])|0x20 == 0x20 && bytes.EqualFold(f, field) {
 			return true
 		}
 	}

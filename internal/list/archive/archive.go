@@ -67,6 +67,12 @@ type Columned interface {
 	PostColumns(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
 }
 
+// Framed is a store that decodes frames into memory of the caller, and the
+// headers in one alone. Without it the whole messages are read.
+type Framed interface {
+	ReadFrame(ctx context.Context, bytesID int64, headers bool, out *model.Frame) error
+}
+
 // Threaded is a store that finds the posts of a thread at once. Without it the
 // graph of the list is read.
 type Threaded interface {

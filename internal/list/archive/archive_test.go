@@ -80,6 +80,16 @@ func TestReaderGivesTheBytes(t *testing.T) {
 			}); err != nil || n != len(want) {
 				t.Fatal(n, err)
 			}
+			n = 0
+			if err := r.AllHeaders(ctx, l.ID, 1, 1<<32-1, func(u model.UID, header []byte) error {
+				if all, _, _ := bytes.Cut(want[u-1], []byte("\r\n\r\n")); !bytes.Equal(header, append(bytes.Clone(all), "\r\n\r\n"...)) {
+					t.Errorf("the header of post %d differs", u)
+				}
+				n++
+				return nil
+			}); err != nil || n != len(want) {
+				t.Fatal(n, err)
+			}
 		}
 		check()
 		if n, err := s.SealPosts(ctx, l.ID); n == 0 || err != nil {

@@ -1,7 +1,9 @@
 package archive
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 
 	"plenary/internal/fault"
@@ -103,43 +105,67 @@ func (row Row) cut(data []byte) ([]byte, error) {
 // ahead while yield works. The bytes are good until yield returns; its error
 // ends the stream and is given back.
 func (r *Reader) AllBytes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error {
-	ix, err := r.Open(ctx, listID)
+	return r.all(ctx, uidRange{listID, from, to}, false, yield)
+}
+
+// AllHeaders streams the headers of the messages, each with its empty line, as
+// AllBytes does the messages.
+func (r *Reader) AllHeaders(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error {
+	return r.all(ctx, uidRange{listID, from, to}, true, yield)
+}
+
+// uidRange is a range of UIDs of a list, inclusive.
+type uidRange struct {
+	list     int64
+	from, to model.UID
+}
+
+func (r *Reader) all(ctx context.Context, s uidRange, headers bool, yield func(model.UID, []byte) error) error {
+	ix, err := r.Open(ctx, s.list)
 	if err != nil {
 		return err
 	}
 	rows := ix.Rows()
-	first, _ := find(rows, from)
-	last, ok := find(rows, to)
+	first, _ := find(rows, s.from)
+	last, ok := find(rows, s.to)
 	if ok {
 		last++
 	}
 	if first >= last {
 		return nil
 	}
-	return r.stream(ctx, rows[first:last], func(row Row, data []byte) error { return yield(row.UID, data) })
+	return r.stream(ctx, rows[first:last], headers, func(row Row, data []byte) error { return yield(row.UID, data) })
 }
 
-// batch is the rows that share a frame, with its bytes or why not.
+// batch is the rows that share a frame, with the frame or why there is none.
 type batch struct {
-	rows []Row
-	data []byte
-	err  error
+	rows  []Row
+	frame model.Frame
+	err   error
 }
 
-// stream hands out the messages of rows in order, one frame ahead.
-func (r *Reader) stream(ctx context.Context, rows []Row, yield func(Row, []byte) error) error {
+// fewRows are read through the frames that are kept: who reads some messages
+// often reads on.
+const fewRows = 64
+
+// stream hands out the messages of rows in order, or their headers, one frame
+// ahead.
+func (r *Reader) stream(ctx context.Context, rows []Row, headers bool, yield func(Row, []byte) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	ahead := make(chan batch, 1)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(ahead)
-		for len(rows) > 0 {
+		// One frame is handed out, one waits, one is being decoded.
+		var own [3]model.Frame
+		keep := len(rows) <= fewRows
+		for turn := 0; len(rows) > 0; turn = (turn + 1) % len(own) {
 			n := 1
 			for n < len(rows) && rows[n].BytesID == rows[0].BytesID {
 				n++
 			}
 			b := batch{rows: rows[:n]}
-			b.data, b.err = r.frame(ctx, rows[0].BytesID)
+			b.frame, b.err = r.load(ctx, rows[0].BytesID, want{headers: headers, keep: keep}, &own[turn])
 			select {
 			case ahead <- b:
 			case <-ctx.Done():
@@ -152,12 +178,11 @@ func (r *Reader) stream(ctx context.Context, rows []Row, yield func(Row, []byte)
 	defer cancel()
 	for b := range ahead {
 		for _, row := range b.rows {
-			data, err := b.data, b.err
-			switch {
-			case err == nil:
-				data, err = row.cut(data)
-			case fault.Is(err, fault.NotFound):
-				data, err = r.Bytes(ctx, row)
+			data, err := row.of(b, headers)
+			if fault.Is(err, fault.NotFound) {
+				if data, err = r.Bytes(ctx, row); err == nil && headers {
+					data = row.header(data)
+				}
 			}
 			if err == nil {
 				err = yield(row, data)
@@ -171,4 +196,49 @@ func (r *Reader) stream(ctx context.Context, rows []Row, yield func(Row, []byte)
 		return fault.Wrap(fault.Temporary, err, "the request was given up")
 	}
 	return nil
+}
+
+// want says how a frame is read.
+type want struct {
+	headers bool // they will do
+	keep    bool // others may want it soon
+}
+
+// load gives a frame that was kept, or decodes it, into own where nobody else
+// will want it.
+func (r *Reader) load(ctx context.Context, id int64, w want, own *model.Frame) (model.Frame, error) {
+	if data, ok := r.frames.find(id); ok {
+		return model.Frame{Data: data}, nil
+	}
+	if s, ok := r.store.(Framed); ok && (w.headers || !w.keep) {
+		err := s.ReadFrame(ctx, id, w.headers, own)
+		return *own, err
+	}
+	data, err := r.frame(ctx, id)
+	return model.Frame{Data: data}, err
+}
+
+// of gives the message of a row, or its header, NotFound when it is not there.
+func (row Row) of(b batch, headers bool) ([]byte, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	if len(b.frame.Heads) > 0 {
+		i, ok := slices.BinarySearchFunc(b.frame.Heads, row.BytesOff, func(h model.FrameHead, off int64) int { return cmp.Compare(h.Off, off) })
+		if h := b.frame.Heads; ok && h[i].End-h[i].Start == int(row.HeaderLen) {
+			return b.frame.Data[h[i].Start:h[i].End:h[i].End], nil
+		}
+		return nil, fault.New(fault.NotFound, "the header is not kept apart")
+	}
+	data, err := row.cut(b.frame.Data)
+	if err == nil && headers {
+		data = row.header(data)
+	}
+	return data, err
+}
+
+// header is the header of the row's message.
+func (row Row) header(data []byte) []byte {
+	n := min(int(row.HeaderLen), len(data))
+	return data[:n:n]
 }

@@ -74,8 +74,8 @@ func (s *searcher) scanMessages(st step, within bitset) (bitset, error) {
 		rows = append(rows, s.rows[i])
 		places[s.rows[i].UID] = i
 	}
-	err := s.r.stream(s.ctx, rows, func(row Row, data []byte) error {
-		if st.matches(message.ParseHeader(data[:min(int(row.HeaderLen), len(data))]), &row) {
+	err := s.r.stream(s.ctx, rows, true, func(row Row, header []byte) error {
+		if st.matches(message.ParseHeader(header), &row) {
 			hits.add(places[row.UID])
 		}
 		return nil

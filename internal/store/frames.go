@@ -1,0 +1,177 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// A frame keeps the headers of its posts apart from the bodies (codecSplit):
+// headers are alike, and who wants only them unpacks a third. It is
+//
+//	uvarint n, n times: uvarint octets of the header, uvarint octets of the body
+//	uvarint length, a zstd frame of the headers
+//	a zstd frame of the bodies
+//
+// Decoded it is the posts one after another, as any other row of message_bytes.
+// A post's BytesOff counts in that.
+
+// packFrame makes the frame of posts, whose headers have the given octets.
+func packFrame(enc *zstd.Encoder, posts [][]byte, headers []int64) (size int, stored []byte) {
+	index := binary.AppendUvarint(nil, uint64(len(posts)))
+	var heads, bodies []byte
+	for i, p := range posts {
+		size += len(p)
+		at := min(max(headers[i], 0), int64(len(p)))
+		index = binary.AppendUvarint(binary.AppendUvarint(index, uint64(at)), uint64(len(p))-uint64(at))
+		heads, bodies = append(heads, p[:at]...), append(bodies, p[at:]...)
+	}
+	packed := enc.EncodeAll(heads, make([]byte, 0, len(heads)/2))
+	stored = append(binary.AppendUvarint(index, uint64(len(packed))), packed...)
+	return size, enc.EncodeAll(bodies, slices.Grow(stored, len(bodies)/2))
+}
+
+// split is a frame taken apart, still packed.
+type split struct {
+	index         groupHead // behind n
+	n             uint64
+	heads, bodies []byte
+}
+
+func readSplit(data []byte) (f split, err error) {
+	at := groupHead{rest: data}
+	f.n = at.next()
+	f.index = at
+	if f.n > uint64(len(data)) {
+		return f, errFrame
+	}
+	for range 2 * f.n {
+		at.next()
+	}
+	n := at.next()
+	if at.bad || n > uint64(len(at.rest)) {
+		return f, errFrame
+	}
+	f.heads, f.bodies = at.rest[:n], at.rest[n:]
+	return f, nil
+}
+
+var errFrame = errors.New("a frame does not fit its head")
+
+// scratch lends memory to decode into.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
+
+// join appends the posts as they were.
+func (f split) join(dec *zstd.Decoder, buf []byte) ([]byte, error) {
+	heads, bodies := scratch.Get().(*[]byte), scratch.Get().(*[]byte)
+	defer scratch.Put(heads)
+	defer scratch.Put(bodies)
+	var err error
+	if *heads, err = dec.DecodeAll(f.heads, (*heads)[:0]); err != nil {
+		return nil, err
+	}
+	if *bodies, err = dec.DecodeAll(f.bodies, (*bodies)[:0]); err != nil {
+		return nil, err
+	}
+	h, b := *heads, *bodies
+	buf = slices.Grow(buf, len(h)+len(b))
+	for range f.n {
+		header, body := f.index.next(), f.index.next()
+		if header > uint64(len(h)) || body > uint64(len(b)) {
+			return nil, errFrame
+		}
+		buf = append(append(buf, h[:header]...), b[:body]...)
+		h, b = h[header:], b[body:]
+	}
+	return buf, nil
+}
+
+// headers puts only the headers into out.
+func (f split) headers(dec *zstd.Decoder, out *model.Frame) (err error) {
+	if out.Data, err = dec.DecodeAll(f.heads, out.Data[:0]); err != nil {
+		return err
+	}
+	off, at := int64(0), 0
+	for range f.n {
+		header, body := f.index.next(), f.index.next()
+		if header > uint64(len(out.Data)-at) || body > maxFrame {
+			return errFrame
+		}
+		out.Heads = append(out.Heads, model.FrameHead{Off: off, Start: at, End: at + int(header)})
+		off, at = off+int64(header)+int64(body), at+int(header)
+	}
+	return nil
+}
+
+// ReadFrame decodes a message_bytes row into out, whose memory it uses again.
+// With headers it decodes only those where they are kept apart: out.Heads then
+// says where each is.
+func (s *Store) ReadFrame(ctx context.Context, id int64, headers bool, out *model.Frame) error {
+	out.Data, out.Heads = out.Data[:0], out.Heads[:0]
+	rows, err := s.read(ctx).Raw("SELECT codec, size, data FROM message_bytes WHERE id = ?", id).Rows()
+	if err != nil {
+		return s.fault(err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return s.fault(cmp.Or(rows.Err(), sql.ErrNoRows))
+	}
+	var codec, size int
+	var data sql.RawBytes
+	if err := rows.Scan(&codec, &size, &data); err != nil {
+		return s.fault(err)
+	}
+	if headers && codec == codecSplit {
+		_, dec, err := s.cache.coder()
+		if err != nil {
+			return s.fault(err)
+		}
+		f, err := readSplit(data)
+		if err == nil {
+			err = f.headers(dec, out)
+		}
+		return damagedFrame(err)
+	}
+	out.Data, err = s.decode(codec, size, data, out.Data)
+	return err
+}
+
+// decode appends the bytes of a row to buf.
+func (s *Store) decode(codec, size int, data, buf []byte) ([]byte, error) {
+	if codec == codecRaw {
+		return append(buf, data...), nil
+	}
+	_, dec, err := s.cache.coder()
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	if size < 0 || size > maxFrame {
+		return nil, damagedFrame(errFrame)
+	}
+	if codec == codecZstd {
+		const slack = 64 // with room behind the end the decoder copies faster
+		buf, err = dec.DecodeAll(data, slices.Grow(buf, size+slack))
+		return buf, damagedFrame(err)
+	}
+	f, err := readSplit(data)
+	if err == nil {
+		buf, err = f.join(dec, buf)
+	}
+	if err == nil && len(buf) < size {
+		err = errFrame
+	}
+	return buf, damagedFrame(err)
+}
+
+func damagedFrame(err error) error {
+	return fault.Wrap(fault.Internal, err, "a stored message is damaged")
+}
