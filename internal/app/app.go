@@ -61,6 +61,7 @@ type App struct {
 	imap                   *imapd.Server
 	web                    *web.Server
 	health                 *http.Server
+	healthy                *health
 	listeners              map[string]net.Listener // by configuration key
 	locked                 io.Closer               // that this process serves; nil before Listen
 	base                   string                  // how readers reach the web door; see baseURL
@@ -140,6 +141,7 @@ func (a *App) assemble(ctx context.Context) error {
 		Bounces: bounce.New(bounce.Deps{Store: a.Store, Tokens: tokens}), Hostname: a.Config.Hostname, Count: a.Metrics.Received, Log: a.Log})
 	a.Transfer = &transfer.Importer{Store: a.Store, Now: time.Now}
 	a.Queue = a.newQueue(tokens)
+	a.healthy = a.newHealth()
 	a.gauges()
 	return a.openDoors()
 }
@@ -165,6 +167,15 @@ func (a *App) gauges() {
 			}
 			return pick(st)
 		}
+	}
+	if dir := a.databaseDir(); dir != "" {
+		a.Metrics.Gauge("plenary_disk_free_bytes", "Octets left on the disk of the database; -1: unknown.", func() float64 {
+			left, err := diskFree(dir)
+			if err != nil {
+				return -1
+			}
+			return float64(left)
+		})
 	}
 	a.Metrics.Gauge("plenary_queue_distributions", "Distributions not finished; -1: unknown.",
 		status(func(s *store.QueueStatus) float64 { return float64(s.Active + s.Waiting + s.Held + s.Stale) }))

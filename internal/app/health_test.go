@@ -38,7 +38,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		})
 		_, text := get(t, base+"/metrics")
 		for name, least := range map[string]float64{`plenary_received_total\{outcome="[a-z]+"\}`: 1, `plenary_logins_total\{result="ok"\}`: 1,
-			`plenary_connections\{door="imap"\}`: 1, `plenary_queue_distributions`: 0, `plenary_queue_retries`: 0, `plenary_queue_oldest_seconds`: 0,
+			`plenary_connections\{door="imap"\}`: 1, `plenary_queue_distributions`: 0, `plenary_disk_free_bytes`: 1, `plenary_queue_retries`: 0, `plenary_queue_oldest_seconds`: 0,
 			`go_goroutines`: 1, `process_open_fds`: 1} {
 			if v := figure(text, name); v < least {
 				t.Errorf("%s: %s is %v", base, name, v)
@@ -47,8 +47,8 @@ func TestHealthAndMetrics(t *testing.T) {
 	}
 	c := *p.Config
 	c.HTTP.Listen, c.HTTP.MetricsListen = p.At.HTTP, ""
-	if err := app.AskHealth(t.Context(), &c); err != nil {
-		t.Error(err)
+	if text, err := app.AskHealth(t.Context(), &c); err != nil || text != "ok" {
+		t.Error(text, err)
 	}
 	ill := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "the database is away", http.StatusServiceUnavailable)
@@ -60,11 +60,11 @@ func TestHealthAndMetrics(t *testing.T) {
 	defer ill.Close()
 	go func() { _ = ill.Serve(nl) }()
 	c.HTTP.Listen = nl.Addr().String()
-	if err := app.AskHealth(t.Context(), &c); err == nil || !strings.Contains(err.Error(), "the database is away") {
+	if _, err := app.AskHealth(t.Context(), &c); err == nil || !strings.Contains(err.Error(), "the database is away") {
 		t.Error(err)
 	}
 	c.HTTP.Listen = ""
-	if err := app.AskHealth(t.Context(), &c); err == nil || !strings.Contains(err.Error(), "http.listen is off") {
+	if _, err := app.AskHealth(t.Context(), &c); err == nil || !strings.Contains(err.Error(), "http.listen is off") {
 		t.Error(err)
 	}
 }

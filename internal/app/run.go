@@ -64,7 +64,7 @@ func (a *App) server(ctx context.Context, name string) func(net.Listener) error 
 	case "imap.tls_listen":
 		return func(l net.Listener) error { return a.imap.ServeTLS(ctx, l) }
 	case "http.metrics_listen":
-		a.health = &http.Server{Handler: web.Health(a.Store.Ping, a.Metrics.Handler()), ReadHeaderTimeout: 10 * time.Second}
+		a.health = &http.Server{Handler: web.Health(a.healthy.Check, a.Metrics.Handler()), ReadHeaderTimeout: 10 * time.Second}
 		return func(l net.Listener) error {
 			if err := a.health.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return err

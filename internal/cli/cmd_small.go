@@ -105,10 +105,11 @@ func (c *healthCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := app.AskHealth(e.ctx, cfg); err != nil {
+	text, err := app.AskHealth(e.ctx, cfg)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintln(e.out, "ok")
+	fmt.Fprintln(e.out, oneLine(text))
 	return nil
 }
 

@@ -30,6 +30,9 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
+	if err := private(path); err != nil {
+		return err
+	}
 	if err := prepareSQLite(ctx, path); err != nil {
 		return err
 	}

@@ -8,19 +8,19 @@ import (
 
 const healthTimeout = 5 * time.Second
 
-// healthz answers 200 while the program can do its work, which takes its
-// database, and 503 otherwise.
-func healthz(health func(context.Context) error) http.HandlerFunc {
+// healthz answers 200 while the program can do its work, which takes a database
+// that can be written to, and 503 otherwise; in words what is wrong.
+func healthz(health func(context.Context) (ok bool, text string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 		defer cancel()
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		if err := health(ctx); err != nil {
+		w.Header().Set("Cache-Control", "no-store")
+		ok, text := health(ctx)
+		if !ok {
 			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = w.Write([]byte("the database does not answer\n"))
-			return
 		}
-		_, _ = w.Write([]byte("ok\n"))
+		_, _ = w.Write([]byte(text + "\n"))
 	}
 }
 

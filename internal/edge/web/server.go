@@ -83,7 +83,7 @@ type Options struct {
 	Catcher  Catcher // nil: no catcher pages
 	SMTP     string  // where the catcher's pages say to send answers; empty: they do not
 	Archive  Archive
-	Health   func(context.Context) error
+	Health   func(context.Context) (ok bool, text string)
 	Metrics  http.Handler
 	Log      *slog.Logger
 }
@@ -212,7 +212,7 @@ func loopback(r *http.Request) bool {
 }
 
 // Health gives only /healthz and /metrics, for an address of their own.
-func Health(health func(context.Context) error, metrics http.Handler) http.Handler {
+func Health(health func(context.Context) (ok bool, text string), metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthz(health))
 	mux.Handle("GET /metrics", metrics)

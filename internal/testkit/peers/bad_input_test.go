@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -159,14 +161,36 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	if refusedAt < 0 {
 		t.Fatal("the file system did not fill")
 	}
+	wait(t, "a health check that says so", func() bool {
+		code, text := health(t, p)
+		return code == 503 && strings.Contains(text, "disk")
+	})
 	if out, err := exec.Command("mount", "-o", "remount,size=64m", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
 	wait(t, "a post with room again", func() bool { return post(refusedAt).Code == 250 })
+	wait(t, "a health check that is content again", func() bool {
+		code, text := health(t, p)
+		return code == 200 && strings.HasPrefix(text, "ok, but the disk of the database has only ")
+	})
 	n, err := p.Store.CountPosts(context.Background(), l.ID)
 	if err != nil || int(n) != len(accepted)+1 {
 		t.Fatalf("%d posts are kept, %d were accepted (%v)", n, len(accepted)+1, err)
 	}
+}
+
+func health(t *testing.T, p *testkit.Plenary) (code int, text string) {
+	t.Helper()
+	resp, err := http.Get("http://" + p.At.HTTP + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
 }
 
 // TestADatabaseThatGoesAway stops PostgreSQL under the program: mail is refused
