@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -63,13 +64,22 @@ func (c *importCmd) Run(e *env) error {
 	return err
 }
 
-// progressLine rewrites one line on a terminal; elsewhere it is quiet.
-func progressLine(e *env) func(transfer.Progress) {
+// terminal is standard error if a person looks at it, or nil.
+func terminal(e *env) io.Writer {
 	f, ok := e.err.(*os.File)
 	if !ok {
 		return nil
 	}
 	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return nil
+	}
+	return f
+}
+
+// progressLine rewrites one line on a terminal; elsewhere it is quiet.
+func progressLine(e *env) func(transfer.Progress) {
+	f := terminal(e)
+	if f == nil {
 		return nil
 	}
 	start := time.Now()

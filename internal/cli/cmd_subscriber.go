@@ -1,11 +1,7 @@
 package cli
 
 import (
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"plenary/internal/app"
@@ -20,7 +16,7 @@ type subscriberCmd struct {
 	Rm     subscriberRmCmd     `cmd:"" help:"Take a person off a list."`
 	Ls     subscriberLsCmd     `cmd:"" help:"The people of a list."`
 	Set    subscriberSetCmd    `cmd:"" help:"Change a person's options: KEY=VALUE ..."`
-	Import subscriberImportCmd `cmd:"" help:"Add people from a CSV file with the columns email and name."`
+	Import subscriberImportCmd `cmd:"" help:"Add people from a CSV file."`
 }
 
 var roles = map[string]model.Role{ //nolint:gochecknoglobals // a constant table
@@ -198,88 +194,4 @@ func (c *subscriberSetCmd) Run(e *env) error {
 		return err
 	}
 	return p.Store.SaveSubscriber(e.ctx, s)
-}
-
-type subscriberImportCmd struct {
-	List string `arg:"" help:"The list's address."`
-	File string `arg:"" help:"The CSV file, or - for standard input."`
-}
-
-// Run adds everybody in the file; refused lines are reported, the others stay.
-func (c *subscriberImportCmd) Run(e *env) error {
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
-	if err != nil {
-		return err
-	}
-	in := e.in
-	if c.File != "-" {
-		f, err := os.Open(c.File)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
-	}
-	job := &csvImport{e: e, source: c.File, rows: csv.NewReader(in),
-		add: func(batch []model.Subscriber) (int, error) { return p.Membership.AddAll(e.ctx, l, batch, "cli") }}
-	err = job.run()
-	fmt.Fprintf(e.out, "added %d, already there %d, refused %d\n", job.added, job.already, job.refused)
-	return err
-}
-
-const csvBatch = 1000 // people a transaction
-
-// csvImport reads people from CSV and adds them in batches.
-type csvImport struct {
-	e                       *env
-	source                  string
-	rows                    *csv.Reader
-	add                     func([]model.Subscriber) (fresh int, err error)
-	batch                   []model.Subscriber
-	added, already, refused int
-}
-
-func (j *csvImport) run() error {
-	j.rows.FieldsPerRecord, j.rows.TrimLeadingSpace, j.rows.ReuseRecord = -1, true, true
-	for first := true; ; first = false {
-		rec, err := j.rows.Read()
-		if errors.Is(err, io.EOF) {
-			return j.flush()
-		}
-		if err != nil {
-			return errors.Join(j.flush(), err)
-		}
-		line, _ := j.rows.FieldPos(0)
-		a, err := address.Parse(strings.TrimPrefix(rec[0], "\ufeff"))
-		if err != nil {
-			if !first || strings.Contains(rec[0], "@") { // else a header line
-				j.refused++
-				fmt.Fprintf(j.e.err, "line %d: %s: %s\n", line, oneLine(rec[0]), fault.Text(err))
-			}
-			continue
-		}
-		s := model.Subscriber{Email: a.String(), EmailKey: a.Key(), Roles: model.RoleSubscriber, Consent: "imported from " + j.source}
-		if len(rec) > 1 {
-			s.Name = oneLine(rec[1])
-		}
-		if j.batch = append(j.batch, s); len(j.batch) == csvBatch {
-			if err := j.flush(); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-func (j *csvImport) flush() error {
-	fresh, err := j.add(j.batch)
-	if err == nil {
-		j.added += fresh
-		j.already += len(j.batch) - fresh
-	}
-	j.batch = j.batch[:0]
-	return err
 }

@@ -106,7 +106,7 @@ func peopleVerbs(r *rig) {
 	r.has(r.ok("subscriber", "ls", talk), "Ann Lee Bo", "subscriber,owner", "off", "moderator")
 	csv := r.file("people.csv", "\ufeffemail,name\n\"dee@example.org\",\"Dee, Jo\"\nann@example.org\nnobody\neva@example.org,\x1b[31mEva\n")
 	out, errs, code := r.run("", "subscriber", "import", talk, csv)
-	if code != exitOK || !strings.Contains(out, "added 2, already there 1, refused 1") || !strings.Contains(errs, "line 4: nobody") {
+	if code != exitFailure || !strings.Contains(out, "added 2, already there 1, refused 1") || !strings.Contains(errs, "line 4: nobody") {
 		r.t.Errorf("import: exit %d\n%s%s", code, out, errs)
 	}
 	if out, _, code = r.run("fay@example.org,Fay\n", "subscriber", "import", talk, "-"); code != exitOK || !strings.Contains(out, "added 1,") {

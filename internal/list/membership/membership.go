@@ -162,6 +162,14 @@ func (s *Service) AddAll(ctx context.Context, l *model.List, subs []model.Subscr
 	return fresh, err
 }
 
+// CheckAddress tells why an address cannot be on a list; nil: it can.
+func CheckAddress(l *model.List, a address.Address) error {
+	if isItself(l, a) {
+		return itself(l)
+	}
+	return nil
+}
+
 // isItself tells an address of the list that a program reads. As a subscriber it
 // would get every post, and refuse it or carry it out as commands. The owners'
 // address is read by people.
