@@ -6,7 +6,6 @@ import (
 
 	"plenary/internal/app"
 	"plenary/internal/config"
-	"plenary/internal/mail/address"
 )
 
 type configCmd struct {
@@ -64,37 +63,6 @@ func (c *migrateStatusCmd) Run(e *env) error {
 		out = append(out, migrationRow{s.Version, s.Name, s.Applied})
 	}
 	return rows(e, c.JSON, out, "VERSION NAME APPLIED", func(r migrationRow) []any { return []any{r.Version, r.Name, r.Applied} })
-}
-
-type accessCmd struct {
-	Email  string `arg:"" help:"The person's address."`
-	Label  string `default:"mail client" help:"What it is for."`
-	Revoke bool   `help:"Take all app passwords of this person back instead."`
-}
-
-// Run makes an app password and prints it; only its hash is kept.
-func (c *accessCmd) Run(e *env) error {
-	a, err := address.Parse(c.Email)
-	if err != nil {
-		return err
-	}
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	if c.Revoke {
-		n, err := p.Auth.RevokeAll(e.ctx, a)
-		if err == nil {
-			fmt.Fprintf(e.out, "%d app passwords of %s no longer work\n", n, a)
-		}
-		return err
-	}
-	secret, err := p.Auth.NewAppPassword(e.ctx, a, c.Label)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(e.out, secret)
-	return nil
 }
 
 type healthCmd struct{}

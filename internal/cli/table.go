@@ -12,7 +12,7 @@ type table struct {
 	Subscriber subscriberCmd `cmd:"" help:"The people of a list."`
 	Ban        banCmd        `cmd:"" help:"Who may neither post nor join."`
 	Held       heldCmd       `cmd:"" help:"Posts that wait for a decision."`
-	Access     accessCmd     `cmd:"" help:"Make an app password for IMAP and print it once."`
+	Access     accessCmd     `cmd:"" help:"App passwords for mail programs: make, list, take back."`
 	Import     importCmd     `cmd:"" help:"Add an archive to a list; nothing is sent."`
 	Export     exportCmd     `cmd:"" help:"Write a list's archive to standard output."`
 	Search     searchCmd     `cmd:"" help:"Search a list's archive."`

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -166,7 +167,23 @@ func accessVerbs(r *rig) {
 	if who, err := a.Auth.Authenticate(r.t.Context(), "ann@example.org", secret); err != nil || who.Email != "ann@example.org" {
 		r.t.Errorf("%q does not work: %v", secret, err)
 	}
-	r.has(r.ok("access", "ann@example.org", "--revoke"), "1 app passwords of ann@example.org")
+	r.ran["access new"] = true
+	r.ok("access", "ann@example.org", "--label", "never used")
+	r.has(r.ok("access", "ls", "ann@example.org"), "ID", "phone", "never used", "never\n")
+	ids := map[string]string{}
+	for _, row := range r.json("access", "ls", "ann@example.org") {
+		ids[row["label"].(string)] = fmt.Sprint(row["id"])
+		if used := row["used"] != ""; used != (row["label"] == "phone") || row["made"] == "" || len(row) != 4 {
+			r.t.Errorf("%v", row)
+		}
+	}
+	r.ok("access", "rm", "ann@example.org", ids["never used"])
+	r.fails(exitFailure, "has no app password "+ids["never used"]+" that works", "access", "rm", "ann@example.org", ids["never used"])
+	r.fails(exitFailure, "has no app password", "access", "rm", "bo@example.net", ids["phone"])
+	r.fails(exitUsage, "or --all", "access", "rm", "ann@example.org")
+	r.fails(exitUsage, "or --all", "access", "rm", "ann@example.org", ids["phone"], "--all")
+	r.has(r.ok("access", "rm", "ann@example.org", "--all"), "1 app passwords of ann@example.org")
+	r.has(r.ok("access", "ann@example.org", "--revoke"), "0 app passwords of ann@example.org")
 	if _, err := r.app().Auth.Authenticate(r.t.Context(), "ann@example.org", secret); err == nil {
 		r.t.Error("a revoked password works")
 	}
