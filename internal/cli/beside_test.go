@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
-	"net/textproto"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -175,45 +173,18 @@ func TestImportIsAnnounced(t *testing.T) {
 	b.ok("list", "create", talk)
 	b.ok("subscriber", "add", talk, "ann@example.org")
 	secret := strings.TrimSpace(b.ok("access", "ann@example.org"))
-	nc, err := net.Dial("tcp", b.at.IMAP)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	_ = nc.SetDeadline(time.Now().Add(testkit.Patience))
-	c := textproto.NewConn(nc)
-	until := func(prefix string) string {
-		t.Helper()
-		for {
-			line, err := c.ReadLine()
-			if err != nil {
-				t.Fatalf("waiting for %q: %v", prefix, err)
-			}
-			if strings.HasPrefix(line, prefix) {
-				return line
-			}
-		}
-	}
-	until("* OK")
-	for i, line := range []string{"LOGIN ann@example.org " + secret, "SELECT Lists/talk"} {
-		_ = c.PrintfLine("a%d %s", i, line)
-		if reply := until(fmt.Sprintf("a%d", i)); !strings.Contains(reply, " OK ") {
-			t.Fatal(reply)
-		}
-	}
-	_ = c.PrintfLine("a9 IDLE")
-	until("+")
+	ann := idles(t, b.at.IMAP, "ann@example.org", secret, "Lists/talk")
 	mbox := filepath.Join(t.TempDir(), "talk.mbox")
 	if err := os.WriteFile(mbox, sample.Talk(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	n := int(b.json("import", "mbox", talk, mbox)[0]["added"].(float64))
-	for want := fmt.Sprintf("* %d EXISTS", n); until("* ") != want; {
+	for want := fmt.Sprintf("* %d EXISTS", n); ann.until("* ") != want; {
 	}
-	_ = c.PrintfLine("DONE")
-	until("a9 OK")
-	_ = c.PrintfLine("b1 UID FETCH %d (FLAGS)", n)
-	until(fmt.Sprintf("* %d FETCH", n))
+	_ = ann.c.PrintfLine("DONE")
+	ann.until("a9 OK")
+	_ = ann.c.PrintfLine("b1 UID FETCH %d (FLAGS)", n)
+	ann.until(fmt.Sprintf("* %d FETCH", n))
 }
 
 // TestSecondDemo: a demo in the folder of a running one is refused and changes

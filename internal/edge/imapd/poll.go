@@ -51,6 +51,10 @@ func (s *session) Idle(_ *imapserver.UpdateWriter, stop <-chan struct{}) error {
 	s.mu.Unlock()
 	tick := time.NewTicker(s.front.srv.times.look)
 	defer tick.Stop()
+	// The right to read is believed for a while: what took it may have woken us
+	// within, so a look after each news comes once that is over.
+	late := time.NewTimer(s.front.srv.times.look)
+	defer late.Stop()
 	for {
 		select {
 		case <-stop: // after DONE nothing may be said any more
@@ -62,6 +66,8 @@ func (s *session) Idle(_ *imapserver.UpdateWriter, stop <-chan struct{}) error {
 		}
 		select {
 		case <-wake:
+			late.Reset(s.front.srv.times.access)
+		case <-late.C:
 		case <-marked:
 			s.mu.Lock()
 			if s.sel != nil {
