@@ -142,8 +142,11 @@ func (a *App) assemble(ctx context.Context) error {
 	a.Transfer = &transfer.Importer{Store: a.Store, Now: time.Now}
 	a.Queue = a.newQueue(tokens)
 	a.healthy = a.newHealth()
+	if err := a.openDoors(); err != nil {
+		return err
+	}
 	a.gauges()
-	return a.openDoors()
+	return nil
 }
 
 // archiveURL is where people read about a list on the web, or "".
@@ -152,42 +155,6 @@ func (a *App) archiveURL(l *model.List) string {
 		return ""
 	}
 	return a.base + "/list/" + l.Address()
-}
-
-// gauges registers figures that are asked for at each scrape.
-func (a *App) gauges() {
-	const patience = 2 * time.Second
-	status := func(pick func(*store.QueueStatus) float64) func() float64 {
-		return func() float64 {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			defer cancel()
-			st, err := a.Store.QueueStatus(ctx, 0)
-			if err != nil {
-				return -1
-			}
-			return pick(st)
-		}
-	}
-	if dir := a.databaseDir(); dir != "" {
-		a.Metrics.Gauge("plenary_disk_free_bytes", "Octets left on the disk of the database; -1: unknown.", func() float64 {
-			left, err := diskFree(dir)
-			if err != nil {
-				return -1
-			}
-			return float64(left)
-		})
-	}
-	a.Metrics.Gauge("plenary_queue_distributions", "Distributions not finished; -1: unknown.",
-		status(func(s *store.QueueStatus) float64 { return float64(s.Active + s.Waiting + s.Held + s.Stale) }))
-	a.Metrics.Gauge("plenary_queue_retries", "Copies that wait for another try; -1: unknown.",
-		status(func(s *store.QueueStatus) float64 { return float64(s.Retries) }))
-	a.Metrics.Gauge("plenary_queue_oldest_seconds", "Age of the oldest distribution not finished; -1: unknown.",
-		status(func(s *store.QueueStatus) float64 {
-			if s.Oldest.IsZero() {
-				return 0
-			}
-			return time.Since(s.Oldest.Time()).Seconds()
-		}))
 }
 
 // Close closes what is open. Run has ended before.

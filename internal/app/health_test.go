@@ -38,7 +38,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		})
 		_, text := get(t, base+"/metrics")
 		for name, least := range map[string]float64{`plenary_received_total\{outcome="[a-z]+"\}`: 1, `plenary_logins_total\{result="ok"\}`: 1,
-			`plenary_connections\{door="imap"\}`: 1, `plenary_queue_distributions`: 0, `plenary_disk_free_bytes`: 1, `plenary_queue_retries`: 0, `plenary_queue_oldest_seconds`: 0,
+			`plenary_connections\{door="imap"\}`: 1, `plenary_queue_distributions`: 0, `plenary_disk_free_bytes`: 1, `plenary_queue_retries`: 0, `plenary_queue_oldest_age_seconds`: 0,
 			`go_goroutines`: 1, `process_open_fds`: 1} {
 			if v := figure(text, name); v < least {
 				t.Errorf("%s: %s is %v", base, name, v)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"plenary/internal/app"
 	"plenary/internal/config"
@@ -85,15 +84,7 @@ type versionCmd struct{}
 
 // Run prints the version the binary was built from.
 func (c *versionCmd) Run(e *env) error {
-	version, goVersion := "unknown", ""
-	if b, ok := debug.ReadBuildInfo(); ok {
-		version, goVersion = b.Main.Version, b.GoVersion
-		for _, s := range b.Settings {
-			if s.Key == "vcs.revision" {
-				version += " " + s.Value
-			}
-		}
-	}
+	version, goVersion := app.Version()
 	fmt.Fprintln(e.out, "plenary", version, goVersion)
 	return nil
 }

@@ -16,29 +16,40 @@ import (
 
 // Metrics is one registry with the program's counters.
 type Metrics struct {
-	registry    *prometheus.Registry
-	received    *prometheus.CounterVec
-	deliveries  *prometheus.CounterVec
-	commands    *prometheus.CounterVec
-	logins      *prometheus.CounterVec
-	connections *prometheus.GaugeVec
+	registry   *prometheus.Registry
+	received   *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
+	commands   *prometheus.CounterVec
+	logins     *prometheus.CounterVec
+	doors      *doors
 }
 
-// New makes an empty registry with Go's and the process's own figures.
+// Values of labels, so that a counter is there from the start and an alarm on it
+// does not wait for the first event.
+var values = struct{ outcomes, results, logins []string }{ //nolint:gochecknoglobals // a constant table
+	outcomes: []string{"accepted", "held", "refused", "discarded", "duplicate", "deferred", "command", "forwarded", "bounce"},
+	results:  []string{"ok", "temporary", "permanent", "skipped", "lost"},
+	logins:   []string{"ok", "refused", "anonymous"},
+}
+
+// New makes a registry with Go's and the process's own figures.
 func New() *Metrics {
-	counter := func(name, help, label string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	counter := func(name, help, label string, known []string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+		for _, v := range known {
+			c.WithLabelValues(v)
+		}
+		return c
 	}
 	m := &Metrics{
 		registry:   prometheus.NewRegistry(),
-		received:   counter("plenary_received_total", "Messages received, by what became of them.", "outcome"),
-		deliveries: counter("plenary_deliveries_total", "Recipients tried, by result.", "result"),
-		commands:   counter("plenary_commands_total", "E-mail commands run, by command.", "command"),
-		logins:     counter("plenary_logins_total", "Logins, by result.", "result"),
-		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "plenary_connections", Help: "Open connections, by door."}, []string{"door"}),
+		received:   counter("plenary_received_total", "Messages received, one for each recipient address, by what became of them.", "outcome", values.outcomes),
+		deliveries: counter("plenary_deliveries_total", "Copies tried, one for each recipient and attempt, by result.", "result", values.results),
+		commands:   counter("plenary_commands_total", "E-mail commands run, by command.", "command", nil),
+		logins:     counter("plenary_logins_total", "Logins at the IMAP door, by result.", "result", values.logins),
+		doors:      newDoors(),
 	}
-	m.registry.MustRegister(m.received, m.deliveries, m.commands, m.logins, m.connections,
+	m.registry.MustRegister(m.received, m.deliveries, m.commands, m.logins, m.doors,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -75,14 +86,24 @@ func (m *Metrics) Login(result string) {
 // then -1.
 func (m *Metrics) Connection(door string, change float64) {
 	if m != nil {
-		m.connections.WithLabelValues(door).Add(change)
+		m.doors.change(door, change)
 	}
 }
 
-// Gauge registers a figure that is asked for at each scrape.
+// Gauge registers a figure that is asked for at each scrape. It gives NaN when
+// it is not known.
 func (m *Metrics) Gauge(name, help string, value func() float64) {
 	if m != nil {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+}
+
+// Build registers what this binary is.
+func (m *Metrics) Build(version, goVersion string) {
+	if m != nil {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "plenary_build_info",
+			Help: "The version of this binary; always 1.", ConstLabels: prometheus.Labels{"version": version, "goversion": goVersion}},
+			func() float64 { return 1 }))
 	}
 }
 
