@@ -23,6 +23,7 @@ func askDestination(_ context.Context, c *Case) (bool, string, error) {
 	}
 	for _, name := range []string{"To", "Cc", "Resent-To", "Resent-Cc"} {
 		for _, m := range c.Header.Addresses(name) {
+			m.Address.Local = address.UnicodeName(m.Address.Local)
 			if own[m.Address.Key()] {
 				return false, "", nil
 			}

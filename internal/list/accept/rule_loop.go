@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"plenary/internal/mail/address"
 )
 
 // askLoop finds the marks every copy of ours carries. Delivered-To is no mark:
@@ -16,14 +18,15 @@ import (
 func askLoop(_ context.Context, c *Case) (bool, string, error) {
 	reason := fmt.Sprintf("This message already went out through %s. To post it again, write a new message.", c.List.Address())
 	for _, v := range c.Header.All("List-Id") {
-		if strings.EqualFold(angle(v), c.List.ListID()) {
+		if id := angle(v); strings.EqualFold(id, c.List.ListID()) || strings.EqualFold(id, address.ASCIIName(c.List.Local)+"."+c.List.Domain) {
 			return true, reason, nil
 		}
 	}
-	own := strings.ToLower(c.List.Address())
+	own := address.Address{Local: c.List.Local, Domain: c.List.Domain}
 	for _, name := range []string{"List-Post", "X-Loop", "X-BeenThere"} {
 		for _, v := range c.Header.All(name) {
-			if namesAddress(strings.ToLower(v), own) {
+			v = strings.ToLower(v)
+			if namesAddress(v, c.List.Address()) || namesAddress(v, own.Compatible().String()) {
 				return true, reason, nil
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"plenary/internal/mail/address"
 )
 
 // ownFunctions are the list's addresses nobody writes from. The owners' address
@@ -18,7 +20,7 @@ func askOwnAddress(_ context.Context, c *Case) (bool, string, error) {
 		}
 		local, _, _ := strings.Cut(strings.ToLower(m.Address.Local), "+")
 		for _, f := range ownFunctions {
-			if local == c.List.Local+f {
+			if local == c.List.Local+f || local == address.ASCIIName(c.List.Local)+f {
 				return true, fmt.Sprintf("Posts cannot be written in the name of %s; please use your own address.",
 					c.List.Address()), nil
 			}

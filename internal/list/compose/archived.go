@@ -52,7 +52,7 @@ func Trace(to address.Address, a Arrival) []byte {
 	if host == "" {
 		host = to.Domain
 	}
-	return field("Received", from.String()+"by "+host+" with "+protocol+" for <"+to.String()+">; "+a.At.UTC().Format(rfc5322Date))
+	return field("Received", from.String()+"by "+host+" with "+protocol+" for <"+to.Compatible().String()+">; "+a.At.UTC().Format(rfc5322Date))
 }
 
 // addressLiteral writes an IP address as RFC 5321 4.1.3 wants it.
@@ -86,7 +86,7 @@ func Archived(l *model.List, raw []byte, info ArchiveInfo) []byte {
 	for _, f := range listFields(&o) {
 		out = append(out, f...)
 	}
-	out = append(out, field("List-Unsubscribe", mailto(o.sub("leave")))...)
+	out = append(out, field("List-Unsubscribe", mailto(o.head("leave")))...)
 	h := message.ParseHeader(raw)
 	if lacksMessageID(h) {
 		out = append(out, field("Message-ID", "<"+madeID(l, h, raw, info.ReceivedAt)+">")...)

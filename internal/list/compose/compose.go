@@ -71,12 +71,19 @@ func (o *Options) sub(function string) address.Address {
 	return address.Address{Local: o.Local + function, Domain: o.Domain}
 }
 
+// head is sub for header fields and envelopes: in ASCII, so that copies pass
+// servers without SMTPUTF8 (RFC 6531) and every reader can answer.
+func (o *Options) head(function string) address.Address {
+	ascii := Options{Local: address.ASCIIName(o.Local), Domain: o.Domain}
+	return ascii.sub(function)
+}
+
 // Bounces is the reverse-path of the copy with this VERP id. When the list's
-// name leaves no room for it, it is an address of the whole domain: the id
-// alone names the delivery.
+// name leaves no room for it, or is not ASCII after all, it is an address of the
+// whole domain: the id alone names the delivery.
 func (o *Options) Bounces(verp string) string {
-	a := address.Address{Local: o.Local + "-bounces+" + verp, Domain: o.Domain}
-	if len(a.Local) > maxLocal {
+	a := o.head("bounces+" + verp)
+	if len(a.Local) > maxLocal || a.NeedsUTF8() {
 		a.Local = "bounces+" + verp
 	}
 	return a.String()

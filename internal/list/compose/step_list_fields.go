@@ -17,16 +17,16 @@ func stepListFields(d *Draft) {
 
 // listFields are the fields that are the same in the archive and in all copies.
 func listFields(o *Options) [][]byte {
-	post := mailto(o.sub(""))
+	post := mailto(o.head(""))
 	if o.Announcement {
 		post = "NO" // RFC 2369 3.4
 	}
 	fields := [][]byte{
 		field("List-Id", listID(o)),
 		field("List-Post", post),
-		field("List-Help", mailto(o.sub("help"))),
-		field("List-Subscribe", mailto(o.sub("join"))),
-		field("List-Owner", mailto(o.sub("owner"))),
+		field("List-Help", mailto(o.head("help"))),
+		field("List-Subscribe", mailto(o.head("join"))),
+		field("List-Owner", mailto(o.head("owner"))),
 	}
 	if u := o.ListURL(); u != "" {
 		fields = append(fields, field("List-Archive", "<"+u+">"))
@@ -39,7 +39,7 @@ func listFields(o *Options) [][]byte {
 
 // unsubscribeFields are the two fields of RFC 8058. Both stand in one hole.
 func unsubscribeFields(o *Options, r Recipient) []byte {
-	leave := mailto(o.sub("leave"))
+	leave := mailto(o.head("leave"))
 	u := o.leaveURL(r.OneClick)
 	if u == "" {
 		return field("List-Unsubscribe", leave)
@@ -61,7 +61,7 @@ func listID(o *Options) string {
 	if phrase == "" {
 		phrase = word.Line(o.Title)
 	}
-	id := "<" + oneWord(o.Local) + "." + o.Domain + ">"
+	id := "<" + oneWord(address.ASCIIName(o.Local)) + "." + o.Domain + ">"
 	if phrase = word.EncodePhrase(cut(phrase, maxPhrase)); phrase == "" || phrase == `""` {
 		return id
 	}

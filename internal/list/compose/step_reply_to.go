@@ -12,6 +12,6 @@ func stepReplyTo(d *Draft) {
 		return
 	}
 	d.cut(named("reply-to"))
-	m := address.Mailbox{Name: word.Line(d.options.Title), Address: d.options.sub("")}
+	m := address.Mailbox{Name: word.Line(d.options.Title), Address: d.options.head("")}
 	d.add(field("Reply-To", m.String()))
 }

@@ -128,7 +128,7 @@ func (d *Desk) resolve(ctx context.Context, recipient string) (target, error) {
 	}
 	t := target{address: a}
 	local := strings.TrimSuffix(a.Key(), "@"+a.Domain)
-	if t.list, err = d.Store.FindList(ctx, local, a.Domain); err != nil || t.list != nil {
+	if t.list, err = d.find(ctx, local, a.Domain); err != nil || t.list != nil {
 		return t, err
 	}
 	domains, err := d.Store.Domains(ctx)
@@ -139,7 +139,7 @@ func (d *Desk) resolve(ctx context.Context, recipient string) (target, error) {
 		return target{}, fault.New(fault.Forbidden, "This server takes no mail for %s.", a.Domain)
 	}
 	for _, r := range readings(local) {
-		if t.list, err = d.Store.FindList(ctx, r.base, a.Domain); err != nil {
+		if t.list, err = d.find(ctx, r.base, a.Domain); err != nil {
 			return target{}, err
 		}
 		if t.list != nil {
@@ -152,6 +152,15 @@ func (d *Desk) resolve(ctx context.Context, recipient string) (target, error) {
 		return t, d.known(t)
 	}
 	return target{}, fault.New(fault.NotFound, "There is no list and no address %s here.", a)
+}
+
+// find finds a list by its name, which may be written in ASCII.
+func (d *Desk) find(ctx context.Context, local, domain string) (*model.List, error) {
+	l, err := d.Store.FindList(ctx, local, domain)
+	if name := address.UnicodeName(local); err == nil && l == nil && name != local {
+		return d.Store.FindList(ctx, name, domain)
+	}
+	return l, err
 }
 
 // known refuses tokens and ids that were never given out. Both carry a MAC:

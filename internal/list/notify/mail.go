@@ -40,7 +40,7 @@ func (m *draft) domain() string {
 func (m *draft) local(function sender) string {
 	switch {
 	case m.letter.List != nil:
-		return m.letter.List.Local + "-" + string(function)
+		return address.ASCIIName(m.letter.List.Local) + "-" + string(function)
 	case function == fromOwner:
 		return "postmaster"
 	}
@@ -67,7 +67,7 @@ func (m *draft) bytes() []byte {
 	m.field("Auto-Submitted", map[bool]string{true: "auto-replied", false: "auto-generated"}[m.form.Replied])
 	m.field("X-Auto-Response-Suppress", "All")
 	if l.List != nil {
-		m.field("List-Id", strings.TrimSpace(word.EncodePhrase(word.Line(l.List.Title()))+" <"+l.List.ListID()+">"))
+		m.field("List-Id", strings.TrimSpace(word.EncodePhrase(word.Line(l.List.Title()))+" <"+address.ASCIIName(l.List.Local)+"."+l.List.Domain+">"))
 	}
 	m.field("MIME-Version", "1.0")
 	if len(l.Attach) == 0 {
@@ -119,7 +119,7 @@ func TokenOf(messageID string) string {
 func (m *draft) replyTo() string {
 	local := "listserv"
 	if m.letter.List != nil {
-		local = m.letter.List.Local + "-confirm+" + m.letter.Token
+		local = address.ASCIIName(m.letter.List.Local) + "-confirm+" + m.letter.Token
 		if len(local) > maxLocalPart {
 			local = m.local(fromRequest)
 		}

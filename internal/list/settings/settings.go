@@ -134,6 +134,8 @@ func CheckAddress(local, domain string) error {
 		return fault.New(fault.Invalid, "a list's address is written in lower case")
 	case len(local) > maxLocal:
 		return fault.New(fault.Invalid, "the name of a list may have %d letters at most", maxLocal)
+	case strings.Contains(local, "xn--"):
+		return fault.New(fault.Invalid, "xn-- begins the ASCII form of names in other scripts; write the name as people read it")
 	case strings.ContainsFunc(local, notInName):
 		return fault.New(fault.Invalid, "the name of a list may hold letters, digits, dots, hyphens, underscores and apostrophes")
 	}
