@@ -27,16 +27,6 @@ func folded(start []byte, value string) []byte {
 	return out
 }
 
-// oneWord drops what would part a word in a header field.
-func oneWord(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r <= ' ' || r == 0x7F || strings.ContainsRune(`<>()[],;:\"`, r) {
-			return -1
-		}
-		return r
-	}, s)
-}
-
 // cut shortens s to at most max octets, at a character.
 func cut(s string, max int) string {
 	if len(s) <= max {

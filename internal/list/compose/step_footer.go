@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"plenary/internal/mail/message"
@@ -12,14 +13,16 @@ import (
 // stepFooter adds the list's footer in the way that changes least: to the text
 // itself when the message is nothing but plain text, as a part more when it is a
 // multipart/mixed, else by wrapping the message, whose own bytes then are one
-// part. Signed, encrypted and unreadable messages stay as they are: a footer is
-// not worth a broken signature (RFC 1847).
+// part. Signed, encrypted and unreadable messages stay as they are, because a footer
+// is not worth a broken signature (RFC 1847), and so does what is no text for
+// people: an invitation, a delivery report or a forwarded message works by being
+// the whole message.
 func stepFooter(d *Draft) {
 	if strings.TrimSpace(d.options.Footer) == "" {
 		return
 	}
 	s := d.mime()
-	if s.Opaque || untouchable(s.Root) {
+	if s.Opaque || !decorates(s.Root) {
 		return
 	}
 	if appendText(d, s.Root) || addPart(d, s.Root) {
@@ -28,12 +31,13 @@ func stepFooter(d *Draft) {
 	wrap(d, s.Root)
 }
 
-// untouchable tells what must go out bit for bit.
-func untouchable(p *message.Part) bool {
+// decorates tells the messages that take a footer; all others go out bit for bit.
+func decorates(p *message.Part) bool {
 	switch p.Type + "/" + p.Subtype {
-	case "multipart/signed", "multipart/encrypted", "multipart/report",
-		"application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted":
+	case "text/plain", "text/html", "multipart/mixed", "multipart/related":
 		return true
+	case "multipart/alternative": // an invitation and how it reads for others
+		return !slices.ContainsFunc(p.Children, func(c *message.Part) bool { return c.Type == "text" && c.Subtype == "calendar" })
 	}
 	return false
 }

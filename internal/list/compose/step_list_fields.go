@@ -1,9 +1,6 @@
 package compose
 
-import (
-	"plenary/internal/mail/address"
-	"plenary/internal/mail/message/word"
-)
+import "plenary/internal/mail/address"
 
 // stepListFields adds what makes mail programs show buttons for the list. It is
 // last, so that the one part that differs from copy to copy stands last in front.
@@ -22,7 +19,7 @@ func listFields(o *Options) [][]byte {
 		post = "NO" // RFC 2369 3.4
 	}
 	fields := [][]byte{
-		field("List-Id", listID(o)),
+		field("List-Id", address.ListID(o.Local, o.Domain, o.Description, o.Title)),
 		field("List-Post", post),
 		field("List-Help", mailto(o.head("help"))),
 		field("List-Subscribe", mailto(o.head("join"))),
@@ -52,20 +49,6 @@ func unsubscribeFields(o *Options, r Recipient) []byte {
 	out = append(out, leave...)
 	out = append(out, "\r\n"...)
 	return append(out, post...)
-}
-
-// listID is the value of List-Id (RFC 2919 3): a phrase for people and the
-// identifier.
-func listID(o *Options) string {
-	phrase := word.Line(o.Description)
-	if phrase == "" {
-		phrase = word.Line(o.Title)
-	}
-	id := "<" + oneWord(address.ASCIIName(o.Local)) + "." + o.Domain + ">"
-	if phrase = word.EncodePhrase(cut(phrase, maxPhrase)); phrase == "" || phrase == `""` {
-		return id
-	}
-	return phrase + " " + id
 }
 
 // mailto is the address as a URL in angle brackets (RFC 6068).

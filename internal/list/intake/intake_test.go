@@ -155,7 +155,7 @@ func TestRecipients(t *testing.T) {
 		"läsning@bücher.example": "", "LÄSNING@xn--bcher-kva.example": "", "läsning-request@bücher.example": "",
 		"xn--lsning-bua@xn--bcher-kva.example": "", "XN--LSNING-BUA-leave@xn--bcher-kva.example": "", "xn--lsning-bua@example.org": "not-found",
 		"xn--lsning-bua-bounces+" + verp + "@bücher.example": "",
-		"talk-request@example.org": "", "talk+request@example.org": "", "talk-join@example.org": "", "talk-subscribe@example.org": "",
+		"talk-request@example.org":                           "", "talk+request@example.org": "", "talk-join@example.org": "", "talk-subscribe@example.org": "",
 		"talk+subscribe@example.org": "", "talk-subscribe-request@example.org": "", "talk-leave@example.org": "", "talk-unsubscribe@example.org": "",
 		"talk-signoff@example.org": "", "talk-signoff-request@example.org": "", "talk+unsubscribe@example.org": "", "talk-help@example.org": "",
 		"talk-on@example.org": "", "talk-off@example.org": "", "talk+subscribe-digest@example.org": "", "talk-digest-subscribe@example.org": "",

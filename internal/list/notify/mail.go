@@ -67,7 +67,7 @@ func (m *draft) bytes() []byte {
 	m.field("Auto-Submitted", map[bool]string{true: "auto-replied", false: "auto-generated"}[m.form.Replied])
 	m.field("X-Auto-Response-Suppress", "All")
 	if l.List != nil {
-		m.field("List-Id", strings.TrimSpace(word.EncodePhrase(word.Line(l.List.Title()))+" <"+address.ASCIIName(l.List.Local)+"."+l.List.Domain+">"))
+		m.field("List-Id", address.ListID(l.List.Local, l.List.Domain, l.List.Description, l.List.Title()))
 	}
 	m.field("MIME-Version", "1.0")
 	if len(l.Attach) == 0 {

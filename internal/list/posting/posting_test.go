@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"plenary/internal/fault"
+	"plenary/internal/list/compose"
 	"plenary/internal/list/notify"
 	"plenary/internal/list/posting"
+	"plenary/internal/mail/address"
 	"plenary/internal/mail/message"
 	"plenary/internal/model"
 	"plenary/internal/outbound/queue"
@@ -425,5 +427,31 @@ func TestNothingIsAnsweredWithoutADatabase(t *testing.T) {
 	var f *fault.Error
 	if err == nil || !errors.As(err, &f) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestListIDIsTheSameInCopiesAndLetters: mail programs sort by it.
+func TestListIDIsTheSameInCopiesAndLetters(t *testing.T) {
+	l := &model.List{Local: "talk", Domain: "example.org", Name: "Talk", Description: "Über Schulbüchereien"}
+	own := compose.Archived(l, []byte("From: ann@example.net\r\n\r\nText\r\n"), compose.ArchiveInfo{})
+	s := stores.SQLite(t)
+	letters, err := notify.New(notify.Deps{Store: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := letters.Send(ctx, notify.Letter{Kind: notify.Welcome, List: l, To: address.Address{Local: "ann", Domain: "example.net"}}); err != nil {
+		t.Fatal(err)
+	}
+	ds, err := s.LeaseLetters(ctx, model.LaneReply, model.Chunk{Owner: "test", LeaseUntil: model.At(time.Now().Add(time.Hour))}, 10)
+	if err != nil || len(ds) != 1 {
+		t.Fatal(err, len(ds))
+	}
+	letter, err := s.Bytes(ctx, ds[0].BytesID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := message.ParseHeader(own).Get("List-Id"), message.ParseHeader(letter).Get("List-Id")
+	if a != b || a == "" {
+		t.Errorf("%q in copies, %q in letters", a, b)
 	}
 }

@@ -53,7 +53,7 @@ func table() []Setting {
 
 		line("subject-tag", "Put before the subject of each post, such as [talk]. It changes the message, so the author's DKIM signature no longer fits. Empty: none.", 40,
 			func(l *model.List) *string { return &l.SubjectTag }),
-		text("footer", "Added below each post, but never to a signed or encrypted one. It changes the message, so the author's DKIM signature no longer fits. Empty: none.", 4_000,
+		text("footer", "Added below each post that is text, but never to a signed or encrypted one, and not to an invitation or a bare attachment. It changes the message, so the author's DKIM signature no longer fits. Empty: none.", 4_000,
 			func(l *model.List) *string { return &l.Footer }),
 		choice("reply-to", "Where a plain reply goes: to the author, or to the whole list.",
 			func(l *model.List) *model.ReplyTo { return &l.ReplyTo }, words[model.ReplyTo]{
