@@ -32,8 +32,9 @@ import (
 	"plenary/internal/token"
 )
 
-// Store finds lists.
+// Store finds lists and who owns an address.
 type Store interface {
+	FindAccount(ctx context.Context, key string) (*model.Account, error)
 	FindList(ctx context.Context, local, domain string) (*model.List, error)
 	Domains(ctx context.Context) ([]string, error)
 }

@@ -34,7 +34,12 @@ type transaction struct {
 // committed. Recipients that mean the same are served once.
 func (d *Desk) Receive(ctx context.Context, in Incoming) []Outcome {
 	t := &transaction{in: in, offer: posting.Offer{Raw: in.Raw, ReversePath: in.ReversePath, Helo: in.Peer.Helo, Addr: in.Peer.Addr,
-		Protocol: in.Peer.Protocol, Account: in.Peer.Account, At: d.Now()}}
+		Protocol: in.Peer.Protocol, At: d.Now()}}
+	var err error
+	if t.offer.Account, err = d.proved(ctx, in); err != nil {
+		d.Log.Warn("cannot tell whose address the author's is", "account", in.Peer.Account, "err", err)
+		return d.putOff(t, err)
+	}
 	d.plan(ctx, t)
 	for _, k := range t.tasks {
 		if !k.done && k.first == nil && !k.refuses() {
@@ -49,6 +54,39 @@ func (d *Desk) Receive(ctx context.Context, in Incoming) []Outcome {
 		}
 		k.out.Recipient = in.Recipients[i]
 		out[i] = k.out
+	}
+	return out
+}
+
+// proved gives the author's address when the account that handed the message in
+// owns it, as its first address or another; else the account's, which proves
+// nothing about the author.
+func (d *Desk) proved(ctx context.Context, in Incoming) (string, error) {
+	account, err := address.Parse(in.Peer.Account)
+	if err != nil {
+		return "", nil // no account
+	}
+	from := message.ParseHeader(in.Raw).Addresses("From")
+	if len(from) == 0 || from[0].Address.Key() == account.Key() {
+		return in.Peer.Account, nil
+	}
+	owner, err := d.Store.FindAccount(ctx, from[0].Address.Key())
+	if err != nil || owner == nil {
+		return in.Peer.Account, err
+	}
+	self, err := d.Store.FindAccount(ctx, account.Key())
+	if err == nil && self != nil && self.ID == owner.ID {
+		return from[0].Address.String(), nil
+	}
+	return in.Peer.Account, err
+}
+
+// putOff answers every recipient with the same failure.
+func (d *Desk) putOff(t *transaction, err error) []Outcome {
+	out := make([]Outcome, len(t.in.Recipients))
+	for i, r := range t.in.Recipients {
+		out[i] = Outcome{Recipient: r, Kind: fault.KindOf(err), Text: fault.Text(err)}
+		d.Count("deferred")
 	}
 	return out
 }
@@ -181,7 +219,7 @@ func (d *Desk) mail(t *transaction, k *task) command.Mail {
 	if from := m.Header.Addresses("From"); len(from) > 0 {
 		m.From = from[0].Address
 	}
-	if account, err := address.Parse(t.in.Peer.Account); err == nil {
+	if account, err := address.Parse(t.offer.Account); err == nil {
 		m.Authenticated = account.Key() == m.From.Key()
 	}
 	if k.list == nil {
