@@ -10,7 +10,8 @@ var originals = []string{"original message", "ursprüngliche nachricht", "origin
 
 // splitQuoted parts text into the author's own words and what is quoted: lines
 // that begin with ">", the line that introduces them, and everything after an
-// "Original Message" line. Quote marks are taken off.
+// "Original Message" line, a block of copied header fields, or "On such a day
+// somebody <address> wrote:" without quoted lines below. Quote marks are taken off.
 func splitQuoted(text string) (own, quoted string) {
 	var o, q strings.Builder
 	lines := strings.Split(text, "\n")
@@ -20,7 +21,7 @@ func splitQuoted(text string) (own, quoted string) {
 		case isQuoted(line):
 			q.WriteString(unquoteLine(line))
 			q.WriteByte('\n')
-		case isOriginal(lines, i):
+		case isOriginal(lines, i), isHeaderBlock(lines, i), unmarkedBelow(lines, i):
 			for _, rest := range lines[i:] {
 				q.WriteString(unquoteLine(rest))
 				q.WriteByte('\n')
@@ -97,6 +98,21 @@ func introduces(lines []string, i int) bool {
 	}
 	if i+1 < len(lines) && (strings.HasPrefix(line, "On ") || strings.HasPrefix(line, "Am ") || strings.HasPrefix(line, "Le ") || strings.HasPrefix(line, "El ")) {
 		return strings.HasSuffix(strings.TrimSpace(lines[i+1]), ":") && len(lines[i+1]) <= 250 && quotedSoon(lines, i+2)
+	}
+	return false
+}
+
+// unmarkedBelow tells the line that says who wrote what comes next when that
+// has no quote marks.
+func unmarkedBelow(lines []string, i int) bool {
+	n := isAttribution(lines, i)
+	if n == 0 {
+		return false
+	}
+	for _, line := range lines[i+n:] {
+		if strings.TrimSpace(line) != "" {
+			return !isQuoted(line)
+		}
 	}
 	return false
 }

@@ -19,6 +19,7 @@ type Reading struct {
 	HTML     string   // the HTML parts in order, as they stand: to be sanitised before it is shown
 	Body     string   // the text as read, own words only: of plain text, and of HTML that has no plain twin
 	Quoted   string   // the quoted lines of the same text, without their marks
+	Answered string   // of Quoted, what seems to be the own words of the message this one answers
 	Attached string   // text of attachments and of messages inside, for the index
 	Files    []string // names of attachments; the media type where there is no name
 	Opaque   bool     // beyond the limits of Scan: nothing was read
@@ -43,7 +44,9 @@ func (s *Structure) Read(raw []byte) Reading {
 	}
 	var out Reading
 	out.Plain, out.HTML, out.Attached, out.Files = r.plain.String(), r.html.String(), r.attached.String(), r.files
-	out.Body, out.Quoted = splitQuoted(r.body.String())
+	text := r.body.String()
+	out.Body, out.Quoted = splitQuoted(text)
+	out.Answered = answeredText(text)
 	return out
 }
 

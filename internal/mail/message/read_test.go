@@ -12,7 +12,7 @@ func checkReading(r Reading, s *Structure) error {
 	if r.Opaque != s.Opaque {
 		return fmt.Errorf("reading opaque %v, structure %v", r.Opaque, s.Opaque)
 	}
-	for i, text := range append([]string{r.Plain, r.HTML, r.Body, r.Quoted, r.Attached}, r.Files...) {
+	for i, text := range append([]string{r.Plain, r.HTML, r.Body, r.Quoted, r.Answered, r.Attached}, r.Files...) {
 		if !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\r\x1b\x7f") || len(text) > maxText {
 			return fmt.Errorf("text %d is not clean: %.200q", i, text)
 		}
@@ -64,6 +64,33 @@ func TestRead(t *testing.T) {
 		if err := checkAll(raw); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// What is quoted, and what of it the message answered said itself.
+func TestReadAnswered(t *testing.T) {
+	for _, c := range []struct{ name, text, body, answered string }{
+		{"two levels", "On 1 May, Ann <a@x> wrote:\n> own\n>> older\n> more\n\nyes\n", "yes", "own\nmore\n"},
+		{"levels lost", "On 1 May, Ann <a@x> wrote:\n> own\n>\n> On 30 April 2026 at 10:00, Bob wrote:\n>\n> older\n> words\n", "", "own\n"},
+		{"inner introduction", "> On 30 April 2026 at 10:00, Bob\n> <b@x> wrote:\n> > older\n> own\nyes\n", "yes", "own\n"},
+		{"two quotations", "> one\nyes\n> two\nno\n", "yes\nno", "one\ntwo\n"},
+		{"signature", "> one\n> --\n> Ann\nyes\n> two\n", "yes", "one\ntwo\n"},
+		{"outlook", "yes\n\n-----Original Message-----\nFrom: Ann\nSent: Monday\nTo: x\nSubject: s\n\nown\n\nFrom: Bob\nSent: Sunday\nTo: y\nSubject: s\n\nolder\n", "yes", "own\n"},
+		{"outlook without a rule", "yes\n\nFrom: Ann <a@x>\nSent: Monday\nTo: x\nSubject: s\n\nown\n", "yes", "own\n"},
+		{"outlook in German", "ja\n\nVon: Ann\nGesendet: Montag\nAn: x\nBetreff: s\n\nmein Text\n", "ja", "mein Text\n"},
+		{"no header block", "From: the beginning it was clear.\nDate: unknown\n\nyes\n", "From: the beginning it was clear.\nDate: unknown\n\nyes", ""},
+		{"no marks at all", "yes\n\nOn Friday, 5 August 2022 at 11:22:19 BST, Cy via L <l@x> wrote:\n\n  own\n> older\n", "yes", "  own\n"},
+		{"a sentence", "In 2020 she wrote:\nbooks.\n", "In 2020 she wrote:\nbooks.", ""},
+		{"initials", "JD> own\nJD> more\nyes\n", "yes", "JD> own\nJD> more\n"},
+	} {
+		r := Read([]byte("A: b\n\n" + c.text))
+		if r.Body != c.body || r.Answered != c.answered {
+			t.Errorf("%s: %q, answered %q; want %q, %q", c.name, r.Body, r.Answered, c.body, c.answered)
+		}
+	}
+	html := Read([]byte("Content-Type: text/html\n\n<p>yes</p><div class=gmail_quote>On 1 May 2026 at 10:00, Ann wrote:<blockquote>own<blockquote>older</blockquote></blockquote></div>"))
+	if html.Body != "yes" || html.Answered != "own\n" {
+		t.Errorf("%+v", html)
 	}
 }
 
