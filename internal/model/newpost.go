@@ -19,6 +19,8 @@ type NewPost struct {
 	Text       SearchText
 	Self       Reference   // the post's place in the reference graph
 	References []Reference // oldest first; the last is the parent
+	Quotes     bool        // the parent is no reference but the article of a digest that it quotes
+	Hint       ThreadHint  // its ListID and Key are set by the store
 
 	MessageKey []byte // identity of the Message-ID; a second post with it is not stored
 	BodyKey    []byte // author and normalised body, for the duplicate rule; may be nil

@@ -72,12 +72,14 @@ type PostHeader struct {
 }
 
 // ThreadNode is one place in the reference graph of a list: a post, or a ghost
-// that others refer to. Key and ParentKey are 63-bit hashes of Message-IDs.
+// that others refer to. Keys are 63-bit hashes of Message-IDs.
 type ThreadNode struct {
 	ListID    int64  `gorm:"primaryKey"`
 	Key       int64  `gorm:"primaryKey"`
 	PostID    PostID // 0: a ghost
 	ParentKey int64  // 0: a root
+	Claim     int64  // the parent by what messages say; another counts where Link says so
+	Link      Link
 	ThreadID  PostID // 0 while no post of the thread has arrived
 	MessageID string // without angle brackets
 }

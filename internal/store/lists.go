@@ -138,6 +138,8 @@ func (s *Store) removals(id int64) []statement {
 		{"DELETE FROM post_keys WHERE list_id = ?", ofList},
 		{"DELETE FROM post_flags WHERE list_id = ?", ofList},
 		{"DELETE FROM thread_nodes WHERE list_id = ?", ofList},
+		{"DELETE FROM thread_hints WHERE list_id = ?", ofList},
+		{"DELETE FROM thread_rulings WHERE list_id = ?", ofList},
 		{"DELETE FROM imports WHERE list_id = ?", ofList},
 		{"DELETE FROM bounces WHERE list_id = ?", ofList},
 		{"DELETE FROM chunks" + inDistributions, ofList},

@@ -194,15 +194,15 @@ func (s *Store) ThreadNodes(ctx context.Context, listID int64, yield func(*model
 	after := int64(-1) << 63
 	for {
 		page = page[:0]
-		rows, err := s.read(ctx).Raw(`SELECT key, post_id, parent_key, thread_id, message_id FROM thread_nodes
-			WHERE list_id = ? AND key > ? ORDER BY key LIMIT ?`, listID, after, cap(page)).Rows()
+		rows, err := s.read(ctx).Raw("SELECT "+nodeColumns+" FROM thread_nodes WHERE list_id = ? AND key > ? ORDER BY key LIMIT ?",
+			listID, after, cap(page)).Rows()
 		if err != nil {
 			return s.fault(err)
 		}
 		for rows.Next() {
 			page = append(page, model.ThreadNode{ListID: listID})
 			n := &page[len(page)-1]
-			if err := rows.Scan(&n.Key, &n.PostID, &n.ParentKey, &n.ThreadID, &n.MessageID); err != nil {
+			if err := scanNode(rows, n); err != nil {
 				_ = rows.Close()
 				return s.fault(err)
 			}

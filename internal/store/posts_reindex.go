@@ -137,23 +137,24 @@ func (s *Store) SaveThreadNodes(ctx context.Context, listID int64, old, fresh []
 			}
 		}
 		t.signal(TopicList(listID))
-		return nil
+		return t.Exec("UPDATE list_counters SET thread_seq = thread_seq + 1 WHERE list_id = ?", listID).Error
 	})
 	return changed, err
 }
 
 func (t *tx) swapNode(listID int64, was, is model.ThreadNode) (changed int, err error) {
-	const same = "list_id = ? AND key = ? AND post_id = ? AND parent_key = ? AND thread_id = ?"
+	const same = "list_id = ? AND key = ? AND post_id = ? AND parent_key = ? AND claim = ? AND link = ? AND thread_id = ?"
+	old := []any{listID, was.Key, was.PostID, was.ParentKey, was.Claim, was.Link, was.ThreadID}
 	var r *gorm.DB
 	switch {
 	case was.Key == 0:
-		r = t.Exec(`INSERT INTO thread_nodes (list_id, key, post_id, parent_key, thread_id, message_id) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (list_id, key) DO NOTHING`, listID, is.Key, is.PostID, is.ParentKey, is.ThreadID, is.MessageID)
+		r = t.Exec(`INSERT INTO thread_nodes (list_id, key, post_id, parent_key, claim, link, thread_id, message_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (list_id, key) DO NOTHING`, listID, is.Key, is.PostID, is.ParentKey, is.Claim, is.Link, is.ThreadID, is.MessageID)
 	case is.Key == 0:
-		r = t.Exec("DELETE FROM thread_nodes WHERE "+same, listID, was.Key, was.PostID, was.ParentKey, was.ThreadID)
+		r = t.Exec("DELETE FROM thread_nodes WHERE "+same, old...)
 	default:
-		r = t.Exec("UPDATE thread_nodes SET post_id = ?, parent_key = ?, thread_id = ?, message_id = ? WHERE "+same,
-			is.PostID, is.ParentKey, is.ThreadID, is.MessageID, listID, was.Key, was.PostID, was.ParentKey, was.ThreadID)
+		r = t.Exec("UPDATE thread_nodes SET post_id = ?, parent_key = ?, claim = ?, link = ?, thread_id = ?, message_id = ? WHERE "+same,
+			append([]any{is.PostID, is.ParentKey, is.Claim, is.Link, is.ThreadID, is.MessageID}, old...)...)
 	}
 	return int(r.RowsAffected), r.Error
 }

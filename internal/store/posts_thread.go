@@ -1,15 +1,23 @@
 package store
 
-import "plenary/internal/model"
+import (
+	"database/sql"
+
+	"plenary/internal/model"
+)
 
 // Threads. thread_nodes holds, for each Message-ID a list has seen, whom it
 // claims as its parent:
 //
-//   - a post claims the last of its references, or nobody;
+//   - a post claims the last of its references, or nobody; an answer to a digest
+//     the article whose Message-ID it quotes;
 //   - a ghost (an id that others refer to and that never arrived) claims the
 //     reference that stood before it; where messages disagree, the smallest key.
 //
-// Both are facts of the set of messages, not of the order they came in, so that
+// Where a post claims nobody, one may be guessed (model.ThreadHint), and a
+// moderator's ruling counts more than both: parent_key is what counts, link why.
+//
+// All are facts of the set of messages, not of the order they came in, so that
 // the graph is the same in whatever order they arrive, and the same as rebuilt
 // from nothing (archive.Thread). A thread is a connected part of that graph, its
 // id the least post id in it. Claims may form a loop; loops are not removed here
@@ -23,13 +31,22 @@ type graph struct {
 	list  int64
 	nodes map[int64]*node
 	dirty map[int64]bool // keys whose part of the graph must be labelled again
+	links bool           // a link other than references came or went
 }
 
 type node struct {
 	model.ThreadNode
 	post    *model.NewPost // set when this transaction stores the post
+	fresh   bool           // made by this transaction
 	changed bool
 	by      *model.NewPost // the post that made this ghost, in this transaction
+}
+
+// nodeColumns are the columns of thread_nodes, as scanNode reads them.
+const nodeColumns = "key, post_id, parent_key, claim, link, thread_id, message_id"
+
+func scanNode(rows *sql.Rows, n *model.ThreadNode) error {
+	return rows.Scan(&n.Key, &n.PostID, &n.ParentKey, &n.Claim, &n.Link, &n.ThreadID, &n.MessageID)
 }
 
 // placeInThreads finds the place of each new post, sets Post.ThreadID and writes
@@ -42,18 +59,36 @@ func (t *tx) placeInThreads(listID int64, posts []*model.NewPost) (*graph, error
 	for _, p := range posts {
 		g.add(p)
 	}
-	var rows []any
+	if err := g.applyRulings(); err != nil {
+		return nil, err
+	}
+	if err := g.guess(posts); err != nil {
+		return nil, err
+	}
 	for _, n := range g.nodes {
-		if n.changed {
-			rows = append(rows, n.ListID, n.Key, n.PostID, n.ParentKey, n.ThreadID, n.MessageID)
-		}
 		if n.post != nil {
 			n.post.Post.ThreadID = n.ThreadID
 		}
 	}
-	return g, t.insertMany("INSERT INTO thread_nodes (list_id, key, post_id, parent_key, thread_id, message_id) VALUES ",
-		"(?, ?, ?, ?, ?, ?)", ` ON CONFLICT (list_id, key) DO UPDATE SET post_id = excluded.post_id,
-		parent_key = excluded.parent_key, thread_id = excluded.thread_id`, rows)
+	return g, g.write()
+}
+
+// write stores the nodes that changed.
+func (g *graph) write() error {
+	var rows []any
+	for _, n := range g.nodes {
+		if n.changed {
+			rows = append(rows, n.ListID, n.Key, n.PostID, n.ParentKey, n.Claim, n.Link, n.ThreadID, n.MessageID)
+		}
+	}
+	if g.links {
+		if err := g.t.Exec("UPDATE list_counters SET thread_seq = thread_seq + 1 WHERE list_id = ?", g.list).Error; err != nil {
+			return err
+		}
+	}
+	return g.t.insertMany("INSERT INTO thread_nodes (list_id, key, post_id, parent_key, claim, link, thread_id, message_id) VALUES ",
+		"(?, ?, ?, ?, ?, ?, ?, ?)", ` ON CONFLICT (list_id, key) DO UPDATE SET post_id = excluded.post_id, parent_key = excluded.parent_key,
+		claim = excluded.claim, link = excluded.link, thread_id = excluded.thread_id`, rows)
 }
 
 // load reads the nodes the posts name.
@@ -72,16 +107,20 @@ func (g *graph) load(posts []*model.NewPost) error {
 			want(r.Key)
 		}
 	}
+	return g.loadKeys(keys)
+}
+
+// loadKeys reads the nodes of these keys that exist.
+func (g *graph) loadKeys(keys []int64) error {
 	for len(keys) > 0 {
 		n := min(len(keys), maxInList)
-		rows, err := g.t.Raw(`SELECT key, post_id, parent_key, thread_id, message_id FROM thread_nodes
-			WHERE list_id = ? AND key IN ?`, g.list, keys[:n]).Rows()
+		rows, err := g.t.Raw("SELECT "+nodeColumns+" FROM thread_nodes WHERE list_id = ? AND key IN ?", g.list, keys[:n]).Rows()
 		if err != nil {
 			return err
 		}
 		for rows.Next() {
 			nd := &node{ThreadNode: model.ThreadNode{ListID: g.list}}
-			if err := rows.Scan(&nd.Key, &nd.PostID, &nd.ParentKey, &nd.ThreadID, &nd.MessageID); err != nil {
+			if err := scanNode(rows, &nd.ThreadNode); err != nil {
 				_ = rows.Close()
 				return err
 			}
@@ -117,23 +156,28 @@ func (g *graph) add(p *model.NewPost) {
 		key, n = model.TwinKey(key, p.Post.ID), nil
 	}
 	var claim int64
+	link := model.LinkReferences
 	if parent != nil {
-		claim = parent.Key
+		if claim = parent.Key; p.Quotes {
+			link = model.LinkQuoted
+		}
 	}
+	p.Hint.Key = key
 	if n != nil {
-		old := n.ParentKey
-		n.PostID, n.ParentKey, n.changed, n.post, n.by = p.Post.ID, claim, true, p, nil
-		if old != claim || n.ThreadID == 0 {
-			g.touch(n.Key, old)
+		n.PostID, n.Claim, n.changed, n.post, n.by = p.Post.ID, claim, true, p, nil
+		g.hang(n, claim, link)
+		if n.ThreadID == 0 {
+			g.touch(n.Key)
 		}
 		if n.ThreadID == 0 {
 			n.ThreadID = p.Post.ID
 		}
 		return
 	}
-	n = &node{ThreadNode: model.ThreadNode{ListID: g.list, Key: key, PostID: p.Post.ID, ParentKey: claim,
-		MessageID: p.Self.MessageID}, changed: true, post: p}
+	n = &node{ThreadNode: model.ThreadNode{ListID: g.list, Key: key, PostID: p.Post.ID, ParentKey: claim, Claim: claim, Link: link,
+		MessageID: p.Self.MessageID}, changed: true, fresh: true, post: p}
 	g.nodes[n.Key] = n
+	g.links = g.links || link != model.LinkReferences
 	if parent != nil && parent.ThreadID != 0 {
 		n.ThreadID = parent.ThreadID
 		return
@@ -148,16 +192,28 @@ func (g *graph) ghost(r model.Reference, before *node, by *model.NewPost) *node 
 	n := g.nodes[r.Key]
 	switch {
 	case n == nil:
-		n = &node{ThreadNode: model.ThreadNode{ListID: g.list, Key: r.Key, MessageID: r.MessageID}, changed: true, by: by}
+		n = &node{ThreadNode: model.ThreadNode{ListID: g.list, Key: r.Key, MessageID: r.MessageID}, changed: true, fresh: true, by: by}
 		if before != nil {
-			n.ParentKey, n.ThreadID = before.Key, before.ThreadID
+			n.ParentKey, n.Claim, n.ThreadID = before.Key, before.Key, before.ThreadID
 		}
 		g.nodes[r.Key] = n
-	case n.PostID == 0 && before != nil && model.GhostParent(n.ParentKey, before.Key) != n.ParentKey:
-		g.touch(n.Key, n.ParentKey)
-		n.ParentKey, n.changed = before.Key, true
+	case n.PostID == 0 && before != nil && model.GhostParent(n.Claim, before.Key) != n.Claim:
+		n.Claim, n.changed = before.Key, true
+		g.hang(n, before.Key, model.LinkReferences)
 	}
 	return n
+}
+
+// hang gives a node another parent; a ruling stands.
+func (g *graph) hang(n *node, parent int64, link model.Link) {
+	if n.Link == model.LinkModerator || n.ParentKey == parent && n.Link == link {
+		return
+	}
+	if n.ParentKey != parent {
+		g.touch(n.Key, n.ParentKey)
+	}
+	g.links = g.links || n.Link != link
+	n.ParentKey, n.Link, n.changed = parent, link, true
 }
 
 // label gives the ghosts above a new post, made for it a moment ago, the post's

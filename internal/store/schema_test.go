@@ -25,7 +25,7 @@ func TestSchemaFitsTheModels(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		for _, m := range []any{
 			model.List{}, model.Subscriber{}, model.Account{}, model.AppPassword{}, model.Pending{}, model.Ban{}, model.Post{},
-			model.PostEnvelope{}, model.PostHeader{}, model.ThreadNode{}, model.Held{}, model.Event{}, model.Distribution{},
+			model.PostEnvelope{}, model.PostHeader{}, model.ThreadNode{}, model.ThreadHint{}, model.ThreadRuling{}, model.Held{}, model.Event{}, model.Distribution{},
 			model.Delivery{}, model.Chunk{}, model.Bounce{}, model.DKIMKey{}, store.Caught{},
 		} {
 			sch, err := schema.Parse(m, &sync.Map{}, schema.NamingStrategy{})

@@ -22,6 +22,10 @@ import (
 // plainStore keeps no columns, as a database from before them.
 type plainStore struct{ archive.Store }
 
+func (s plainStore) ThreadLinks(ctx context.Context, listID, since int64, yield func(*model.ThreadNode, model.PostID)) (int64, error) {
+	return s.Store.(archive.Linked).ThreadLinks(ctx, listID, since, yield)
+}
+
 var orders = [][]archive.SortKey{
 	{{By: archive.SortDate}}, {{By: archive.SortSubject}, {By: archive.SortDate, Reverse: true}}, {{By: archive.SortFrom}},
 	{{By: archive.SortTo, Reverse: true}}, {{By: archive.SortCc}, {By: archive.SortSize}}, {{By: archive.SortArrival, Reverse: true}},

@@ -14,6 +14,9 @@ import (
 type Repairs interface {
 	ReindexPosts(ctx context.Context, posts []*model.NewPost) error
 	SaveThreadNodes(ctx context.Context, listID int64, old, fresh []model.ThreadNode) (changed int, err error)
+	ThreadRulings(ctx context.Context, listID int64) ([]model.ThreadRuling, error)
+	ThreadHints(ctx context.Context, listID int64, yield func(*model.ThreadHint) error) error
+	SaveThreadHints(ctx context.Context, listID int64, wrong, missing []model.ThreadHint) error
 }
 
 // Keeper compares what is kept of a list's posts with the messages themselves,
@@ -26,6 +29,7 @@ type Keeper struct {
 	Progress func(done, total int) // posts; may be nil
 
 	posts   []Threadable // gone through so far
+	right   []model.ThreadNode
 	last    model.UID
 	damaged map[model.PostID]bool
 }
@@ -83,7 +87,12 @@ func (k *Keeper) Check(ctx context.Context, l *model.List, tell func(Finding)) (
 	if err != nil {
 		return c, err
 	}
-	old, fresh, err := k.threads(ctx, l, &c.Threads)
+	d, err := k.threads(ctx, l)
+	c.Threads = d.nodes
+	for _, h := range append(d.wrong, d.missing...) {
+		say(Finding{k.uidOf(h.Key), "what its parent is guessed by is not what the message gives"})
+	}
+	old, fresh := d.old, d.fresh
 	for i := range fresh {
 		f := Finding{UID: max(old[i].PostID, fresh[i].PostID).UID()}
 		switch {
@@ -127,15 +136,13 @@ func (k *Keeper) Reindex(ctx context.Context, l *model.List) (Reindexed, error) 
 		return k.Repairs.ReindexPosts(ctx, batch)
 	})
 	for round := 0; err == nil && round < threadRounds; round++ {
-		var old, fresh []model.ThreadNode
-		if old, fresh, err = k.threads(ctx, l, new(int)); err != nil || len(fresh) == 0 {
+		var d difference
+		if d, err = k.threads(ctx, l); err != nil || d.none() {
 			break
 		}
-		for at := 0; at < len(fresh) && err == nil; at += threadBatch {
-			end, n := min(at+threadBatch, len(fresh)), 0
-			n, err = k.Repairs.SaveThreadNodes(ctx, l.ID, old[at:end], fresh[at:end])
-			done.Threads += n
-		}
+		n := 0
+		n, err = k.mend(ctx, l.ID, d)
+		done.Threads += n
 	}
 	return done, err
 }
@@ -170,7 +177,7 @@ func (k *Keeper) each(ctx context.Context, l *model.List, look func(*kept) error
 				k.damaged[model.MakePostID(l.ID, b.rows[i].UID)] = true
 				continue
 			}
-			k.posts = append(k.posts, Threadable{Post: p.Post.ID, Self: p.Self, References: p.References})
+			k.posts = append(k.posts, ThreadableOf(p))
 		}
 		if err := look(b); err != nil {
 			return err
@@ -290,52 +297,4 @@ func (k *Keeper) indexed(ctx context.Context, listID int64, uid model.UID, x *mo
 	m := model.Match{Steps: joinSteps(model.MatchAnd, asked), From: uid, To: uid, Limit: 1}
 	err := k.Reader.store.MatchPosts(ctx, listID, m, func(model.UID) bool { found = true; return false })
 	return found, err
-}
-
-// threads compares the graph with a rebuild: old and fresh stand side by side,
-// key 0 where one has no such node. With a message that cannot be read there is
-// no rebuild, and no difference.
-func (k *Keeper) threads(ctx context.Context, l *model.List, have *int) (old, fresh []model.ThreadNode, err error) {
-	for range threadRounds {
-		var newer bool
-		if old, fresh, newer, err = k.compareThreads(ctx, l.ID, have); err != nil || !newer {
-			break
-		}
-		old, fresh = nil, nil // posts arrived: of those there is a graph, but no rebuild yet
-		if err = k.each(ctx, l, func(*kept) error { return nil }); err != nil {
-			break
-		}
-	}
-	if len(k.damaged) > 0 {
-		return nil, nil, err
-	}
-	return old, fresh, err
-}
-
-func (k *Keeper) compareThreads(ctx context.Context, listID int64, have *int) (old, fresh []model.ThreadNode, newer bool, err error) {
-	right := Thread(k.posts)
-	at, n := 0, 0
-	differ := func(was, is model.ThreadNode) { old, fresh = append(old, was), append(fresh, is) }
-	err = k.Reader.store.ThreadNodes(ctx, listID, func(node *model.ThreadNode) error {
-		n++
-		newer = newer || node.PostID.UID() > k.last
-		for at < len(right) && right[at].Key < node.Key {
-			differ(model.ThreadNode{}, right[at])
-			at++
-		}
-		if at == len(right) || right[at].Key != node.Key {
-			differ(*node, model.ThreadNode{})
-			return nil
-		}
-		if is := right[at]; is.PostID != node.PostID || is.ParentKey != node.ParentKey || is.ThreadID != node.ThreadID {
-			differ(*node, is)
-		}
-		at++
-		return nil
-	})
-	for ; at < len(right); at++ {
-		differ(model.ThreadNode{}, right[at])
-	}
-	*have = n
-	return old, fresh, newer, err
 }

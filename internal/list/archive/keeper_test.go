@@ -98,7 +98,7 @@ func TestReindexMendsWhatIsDerived(t *testing.T) {
 		"UPDATE post_envelopes SET env = x'01020304' WHERE id = "+base+" + 1",
 		"UPDATE thread_nodes SET thread_id = 5 WHERE post_id = "+base+" + 330",
 		"DELETE FROM thread_nodes WHERE post_id = "+base+" + 335",
-		"INSERT INTO thread_nodes VALUES (1, 12345, 0, 0, 0, 'nobody')")
+		"INSERT INTO thread_nodes (list_id, key, post_id, parent_key, thread_id, message_id) VALUES (1, 12345, 0, 0, 0, 'nobody')")
 	found := strings.Join(check(t, s, l), "\n")
 	for _, want := range []string{"7: its row is not what the message gives: header length, subject", "20: the full-text index", "341: its columns are missing",
 		"1: its envelope", "330: its thread", "335: its place in the threads is missing", "0: the threads hold a place"} {

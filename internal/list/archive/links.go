@@ -3,8 +3,11 @@ package archive
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
+
+	"plenary/internal/model"
 )
 
 // linkStore holds, once somebody asked for THREAD, what each post of a list
@@ -16,14 +19,34 @@ type linkStore struct {
 	refs   []uint32
 	refEnd []uint32
 	used   time.Time
+
+	seq  int64 // of told
+	told []told
 }
 
-func (l *linkStore) clear() { l.names, l.self, l.refs, l.refEnd = nil, nil, nil, nil }
+// told is a place in the threads that a guess or a moderator gave.
+type told struct {
+	self, parent place // the zero parent is none
+	link         model.Link
+}
+
+// place names a post, or the Message-ID that would be its.
+type place struct {
+	key  int64
+	post model.PostID
+	name uint32 // of the key; 0 when no header has it
+}
+
+func (l *linkStore) clear() {
+	l.names, l.self, l.refs, l.refEnd = nil, nil, nil, nil
+	l.seq, l.told = 0, nil
+}
 
 // linkSet is a snapshot: one entry for each row of the index it was asked for.
 type linkSet struct {
 	self, refs, refEnd []uint32
 	names              int // numbers are below
+	told               []told
 }
 
 // of gives what the post at a place refers to, the parent last.
@@ -69,5 +92,32 @@ func (r *Reader) links(ctx context.Context, ix *Index, rows []Row) (*linkSet, er
 		}
 		l.self, l.refs, l.refEnd = self, refs, ends
 	}
-	return &linkSet{l.self[:len(rows):len(rows)], l.refs, l.refEnd[:len(rows):len(rows)], len(l.names) + 1}, nil
+	set := &linkSet{self: l.self[:len(rows):len(rows)], refs: l.refs, refEnd: l.refEnd[:len(rows):len(rows)]}
+	if err := r.tell(ctx, ix, l); err != nil {
+		return nil, err
+	}
+	set.told = slices.Clone(l.told)
+	for i := range set.told {
+		t := &set.told[i]
+		t.self.name, t.parent.name = l.names[t.self.key], l.names[t.parent.key]
+	}
+	set.names = len(l.names) + 1
+	return set, nil
+}
+
+// tell reads what guesses and moderators say of the list's threads, when it is
+// not what it was.
+func (r *Reader) tell(ctx context.Context, ix *Index, l *linkStore) error {
+	s, ok := r.store.(Linked)
+	if !ok {
+		return nil
+	}
+	var fresh []told
+	seq, err := s.ThreadLinks(ctx, ix.list, l.seq, func(n *model.ThreadNode, parent model.PostID) {
+		fresh = append(fresh, told{place{key: n.Key, post: n.PostID}, place{key: n.ParentKey, post: parent}, n.Link})
+	})
+	if err == nil && seq != l.seq {
+		l.seq, l.told = seq, fresh
+	}
+	return err
 }

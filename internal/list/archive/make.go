@@ -33,7 +33,8 @@ func Make(list *model.List, raw, own []byte, receivedAt model.Instant, imported 
 	st := message.Scan(data)
 	reading := st.Read(data)
 	author := firstMailbox(h)
-	_, reply := message.BaseSubject(h.Text("Subject"), list.SubjectTag)
+	base, reply := message.BaseSubject(h.Text("Subject"), list.SubjectTag)
+	refs, quotes, topic := answers(list, h, base, &reading)
 	p := &model.NewPost{
 		ListID: list.ID,
 		Bytes:  data,
@@ -47,7 +48,9 @@ func Make(list *model.List, raw, own []byte, receivedAt model.Instant, imported 
 		Header:     message.UsualHeader(data),
 		Columns:    Columns(h),
 		Text:       searchText(h, reading),
-		References: references(h),
+		References: refs,
+		Quotes:     quotes,
+		Hint:       hint(topic, reading, len(refs) == 0),
 		RawKey:     RawKey(data),
 	}
 	p.Post.Flags = flags(reading, st, reply, imported)
@@ -60,6 +63,7 @@ func Make(list *model.List, raw, own []byte, receivedAt model.Instant, imported 
 	if !imported { // the rule against duplicates looks at new posts only
 		p.BodyKey = BodyKey(p.Post.AuthorKey, reading)
 	}
+	p.Hint.Era, p.Hint.SentAt = model.GuessEra(p.Post.SentAt), p.Post.SentAt
 	return p
 }
 
@@ -141,8 +145,7 @@ func searchText(h message.Header, r message.Reading) model.SearchText {
 	}
 }
 
-func references(h message.Header) []model.Reference {
-	ids := h.References()
+func references(ids []string) []model.Reference {
 	refs := make([]model.Reference, len(ids))
 	for i, id := range ids {
 		refs[i] = model.Reference{Key: ThreadKey(id), MessageID: id}

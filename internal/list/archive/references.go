@@ -11,7 +11,9 @@ import (
 // ThreadForest arranges posts of a list as THREAD=REFERENCES does, RFC 5256
 // section 3 to the letter: by the order of UIDs, among these posts alone, and
 // grouped by base subject in the end. That is what mail clients expect of IMAP;
-// Threads draws what people are shown. Lines come in reading order; Post 0 is a
+// Threads draws what people are shown. Where a guess or a moderator says what a
+// post answers, that counts instead of its own references, and a thread that a
+// moderator parted from others is not grouped with them again. Lines come in reading order; Post 0 is a
 // dummy, which only stands at depth 0 and holds two or more.
 func (r *Reader) ThreadForest(ctx context.Context, listID int64, uids []model.UID) ([]Branch, error) {
 	ix, err := r.Open(ctx, listID)
@@ -37,6 +39,7 @@ func (r *Reader) ThreadForest(ctx context.Context, listID int64, uids []model.UI
 		return nil, err
 	}
 	t.link()
+	t.follow()
 	t.prune()
 	t.order()
 	t.gather()
@@ -57,6 +60,8 @@ type threading struct {
 	set  []int32 // of each container: a set that reaches at least as far as its tree
 	node []int32 // of each container: the post, -1 for what was not asked for or never came
 	own  []int32 // of each post: its container
+
+	apart map[int32]bool // containers that a moderator made the beginning of a thread
 
 	parent []int32 // of each node: the node above, -1 none
 	sorted []int32 // posts by sent date
@@ -225,6 +230,9 @@ func (t *threading) gather() {
 	reply := make([]bool, len(tops))
 	table := map[uint32]int32{} // subject: the place in tops that stands for it
 	for at, n := range tops {
+		if !t.isDummy(n) && t.apart[t.own[n]] {
+			continue
+		}
 		value := t.cols.rows[t.places[first[at]]].fields[inSubject]
 		subject[at], reply[at] = t.cols.subjects.key[value], t.cols.subjects.reply[value]
 		if subject[at] == 0 { // the empty one

@@ -12,13 +12,26 @@ type Threadable struct {
 	Post       model.PostID
 	Self       model.Reference
 	References []model.Reference // oldest first
+	Quotes     bool
+	Hint       model.ThreadHint
+}
+
+// ThreadableOf is what Make found.
+func ThreadableOf(p *model.NewPost) Threadable {
+	return Threadable{Post: p.Post.ID, Self: p.Self, References: p.References, Quotes: p.Quotes, Hint: p.Hint}
 }
 
 // Thread builds the reference graph of a list from nothing: the same nodes, with
 // the same parents and threads, that the store has after the posts arrived in
 // whatever order. Of posts with one Message-ID the one with the least id takes
-// its place. Nodes come by key.
-func Thread(posts []Threadable) []model.ThreadNode {
+// its place. Rulings are what moderators decided. Nodes come by key.
+func Thread(posts []Threadable, rulings ...model.ThreadRuling) []model.ThreadNode {
+	nodes, _ := thread(posts, rulings)
+	return nodes
+}
+
+// thread gives the hints as well, in the order of the store.
+func thread(posts []Threadable, rulings []model.ThreadRuling) ([]model.ThreadNode, []model.ThreadHint) {
 	posts = slices.SortedFunc(slices.Values(posts), func(a, b Threadable) int { return cmp.Compare(a.Post, b.Post) })
 	nodes := map[int64]*model.ThreadNode{}
 	at := func(r model.Reference) *model.ThreadNode {
@@ -37,6 +50,7 @@ func Thread(posts []Threadable) []model.ThreadNode {
 		at(self).PostID, at(self).ListID = p.Post, p.Post.List()
 	}
 	offers := map[int64]int64{} // to ghosts
+	var hints []model.ThreadHint
 	for _, p := range posts {
 		self := nodes[p.Self.Key]
 		if self.PostID != p.Post {
@@ -56,18 +70,61 @@ func Thread(posts []Threadable) []model.ThreadNode {
 			}
 			before = r.Key
 		}
-		self.ParentKey = before
+		if self.Claim = before; before != 0 && p.Quotes {
+			self.Link = model.LinkQuoted
+		}
+		if h := p.Hint; h.Useful() {
+			h.ListID, h.Key = self.ListID, self.Key
+			hints = append(hints, h)
+		}
 	}
-	out := make([]model.ThreadNode, 0, len(nodes))
 	for k, n := range nodes {
 		if n.PostID == 0 {
-			n.ParentKey = offers[k]
+			n.Claim = offers[k]
 		}
+		n.ParentKey = n.Claim
+	}
+	guess(nodes, hints)
+	for _, r := range rulings {
+		if n := nodes[r.Key]; n != nil {
+			n.ParentKey, n.Link = r.ParentKey, model.LinkModerator
+		}
+	}
+	out := make([]model.ThreadNode, 0, len(nodes))
+	for _, n := range nodes {
 		out = append(out, *n)
 	}
 	slices.SortFunc(out, func(a, b model.ThreadNode) int { return cmp.Compare(a.Key, b.Key) })
 	label(out)
-	return out
+	return out, hints
+}
+
+// guess hangs the nodes that seek a parent where they seem to belong, and sorts
+// hints.
+func guess(nodes map[int64]*model.ThreadNode, hints []model.ThreadHint) {
+	topics := map[int64][]model.ThreadHint{}
+	for _, h := range hints {
+		topics[h.Topic] = append(topics[h.Topic], h)
+	}
+	for _, some := range topics {
+		slices.SortFunc(some, func(a, b model.ThreadHint) int {
+			return cmp.Or(cmp.Compare(b.SentAt, a.SentAt), cmp.Compare(b.Key, a.Key))
+		})
+		for i := range some {
+			n := nodes[some[i].Key]
+			if n.Claim != 0 || !some[i].Seeks() {
+				continue
+			}
+			if parent := some[i].Guess(some[i+1:]); parent != 0 {
+				n.ParentKey, n.Link = parent, model.LinkGuessed
+			}
+		}
+	}
+	slices.SortFunc(hints, compareHints)
+}
+
+func compareHints(a, b model.ThreadHint) int {
+	return cmp.Or(cmp.Compare(a.Era, b.Era), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.SentAt, b.SentAt), cmp.Compare(a.Key, b.Key))
 }
 
 // label sets ThreadID: the least post id of each connected part.
@@ -122,14 +179,15 @@ type Branch struct {
 	Post  model.PostID // 0: a ghost, only as the root of two or more
 	Key   int64
 	Depth int
+	Link  model.Link // why it stands where it does
 }
 
 // Arrange draws the forest of a graph as RFC 5256 REFERENCES does, but for the
 // grouping by subject: ghosts without posts below are left out, other ghosts
 // give their place to what is below them, but a root ghost stays to hold two or
 // more together. Siblings are in the order of sent, then of arrival; a ghost
-// counts as its first. A loop is opened at a ghost, where there is one, else at
-// the post sent last: nothing was sent before what it answers.
+// counts as its first. A loop is opened at a guess, where there is one, else at
+// a ghost, else at the post sent last: nothing was sent before what it answers.
 func Arrange(nodes []model.ThreadNode, sent func(model.PostID) model.Instant) []Branch {
 	up := parents(nodes)
 	openLoops(nodes, up, sent)
@@ -150,6 +208,9 @@ func openLoops(nodes []model.ThreadNode, up []int, sent func(model.PostID) model
 	// later reports whether the claim of a is weaker than that of b.
 	later := func(a, b int) bool {
 		x, y := nodes[a], nodes[b]
+		if (x.Link == model.LinkGuessed) != (y.Link == model.LinkGuessed) {
+			return x.Link == model.LinkGuessed
+		}
 		if (x.PostID == 0) != (y.PostID == 0) {
 			return x.PostID == 0
 		}
@@ -246,7 +307,7 @@ func (f *forest) draw(roots []int) []Branch {
 	for len(stack) > 0 {
 		p := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		out = append(out, Branch{f.nodes[p.node].PostID, f.nodes[p.node].Key, p.depth})
+		out = append(out, Branch{f.nodes[p.node].PostID, f.nodes[p.node].Key, p.depth, f.nodes[p.node].Link})
 		push(f.kids[p.node], p.depth+1)
 	}
 	return out

@@ -200,8 +200,8 @@ func isSignature(line string) bool {
 	return line == "--" || len(line) >= 20 && strings.Trim(line, "_") == "" || len(line) >= 20 && strings.Trim(line, "-") == ""
 }
 
-// withoutSignature cuts own words where the signature begins.
-func withoutSignature(text string) string {
+// WithoutSignature cuts own words where the signature begins.
+func WithoutSignature(text string) string {
 	at := 0
 	for line := range strings.Lines(text) {
 		if isSignature(strings.TrimSuffix(line, "\n")) {

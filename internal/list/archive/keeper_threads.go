@@ -1,0 +1,126 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"plenary/internal/model"
+)
+
+// difference is how the threads of a list differ from a rebuild.
+type difference struct {
+	nodes          int                // there are
+	old, fresh     []model.ThreadNode // side by side, key 0 where one has no such node
+	wrong, missing []model.ThreadHint
+}
+
+func (d *difference) none() bool { return len(d.fresh)+len(d.wrong)+len(d.missing) == 0 }
+
+// threads compares the graph with a rebuild. With a message that cannot be read
+// there is no rebuild, and no difference.
+func (k *Keeper) threads(ctx context.Context, l *model.List) (d difference, err error) {
+	for range threadRounds {
+		var newer bool
+		if d, newer, err = k.compareThreads(ctx, l.ID); err != nil || !newer {
+			break
+		}
+		d = difference{nodes: d.nodes} // posts arrived: of those there is a graph, but no rebuild yet
+		if err = k.each(ctx, l, func(*kept) error { return nil }); err != nil {
+			break
+		}
+	}
+	if len(k.damaged) > 0 {
+		d = difference{nodes: d.nodes}
+	}
+	return d, err
+}
+
+func (k *Keeper) compareThreads(ctx context.Context, listID int64) (d difference, newer bool, err error) {
+	rulings, err := k.Repairs.ThreadRulings(ctx, listID)
+	if err != nil {
+		return d, false, err
+	}
+	right, hints := thread(k.posts, rulings)
+	k.right = right
+	at := 0
+	differ := func(was, is model.ThreadNode) { d.old, d.fresh = append(d.old, was), append(d.fresh, is) }
+	err = k.Reader.store.ThreadNodes(ctx, listID, func(node *model.ThreadNode) error {
+		d.nodes++
+		newer = newer || node.PostID.UID() > k.last
+		for at < len(right) && right[at].Key < node.Key {
+			differ(model.ThreadNode{}, right[at])
+			at++
+		}
+		if at == len(right) || right[at].Key != node.Key {
+			differ(*node, model.ThreadNode{})
+			return nil
+		}
+		if is := right[at]; is != *node {
+			differ(*node, is)
+		}
+		at++
+		return nil
+	})
+	for ; at < len(right); at++ {
+		differ(model.ThreadNode{}, right[at])
+	}
+	if err == nil {
+		err = k.compareHints(ctx, listID, hints, &d)
+	}
+	return d, newer, err
+}
+
+func (k *Keeper) compareHints(ctx context.Context, listID int64, right []model.ThreadHint, d *difference) error {
+	at := 0
+	err := k.Repairs.ThreadHints(ctx, listID, func(h *model.ThreadHint) error {
+		for at < len(right) && compareHints(right[at], *h) < 0 {
+			d.missing = append(d.missing, right[at])
+			at++
+		}
+		if at == len(right) || compareHints(right[at], *h) != 0 {
+			d.wrong = append(d.wrong, *h)
+			return nil
+		}
+		if is := right[at]; !bytes.Equal(is.Own, h.Own) || !bytes.Equal(is.Answered, h.Answered) {
+			d.missing = append(d.missing, is) // takes the place of the other
+		}
+		at++
+		return nil
+	})
+	d.missing = append(d.missing, right[at:]...)
+	return err
+}
+
+// mend makes the threads what they should be, hints first: posts that arrive
+// meanwhile are placed by them. It gives the number of nodes changed.
+func (k *Keeper) mend(ctx context.Context, listID int64, d difference) (changed int, err error) {
+	for some := range slices.Chunk(d.wrong, threadBatch) {
+		if err := k.Repairs.SaveThreadHints(ctx, listID, some, nil); err != nil {
+			return 0, err
+		}
+	}
+	for some := range slices.Chunk(d.missing, threadBatch) {
+		if err := k.Repairs.SaveThreadHints(ctx, listID, nil, some); err != nil {
+			return 0, err
+		}
+	}
+	for at := 0; at < len(d.fresh); at += threadBatch {
+		end := min(at+threadBatch, len(d.fresh))
+		n, err := k.Repairs.SaveThreadNodes(ctx, listID, d.old[at:end], d.fresh[at:end])
+		if changed += n; err != nil {
+			return changed, err
+		}
+	}
+	return changed, nil
+}
+
+// uidOf gives the post of a node, 0 when there is none.
+func (k *Keeper) uidOf(key int64) model.UID {
+	for i := range k.right {
+		if k.right[i].Key == key {
+			return k.right[i].PostID.UID()
+		}
+	}
+	return 0
+}

@@ -1,0 +1,206 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"plenary/internal/model"
+)
+
+// Guessed parents (model.ThreadHint). A post that comes may answer one that is
+// there, and one that is there may have waited for it: both are looked up by
+// topic, at most model.GuessNumber hints each.
+
+const hintColumns = "list_id, era, topic, sent_at, key, own, answered"
+
+// guess writes the hints of new posts, and finds parents for those that seek
+// one and for older ones that a new post may be the parent of.
+func (g *graph) guess(posts []*model.NewPost) error {
+	var rows []any
+	var seekers []model.ThreadHint
+	first, last := map[int64]model.Instant{}, map[int64]model.Instant{} // by topic, when the new ones were sent
+	for _, p := range posts {
+		h := &p.Hint
+		if !h.Useful() {
+			continue
+		}
+		h.ListID, h.Era, h.SentAt = g.list, model.GuessEra(p.Post.SentAt), p.Post.SentAt
+		rows = append(rows, h.ListID, h.Era, h.Topic, h.SentAt, h.Key, blob(h.Own), blob(h.Answered))
+		if h.Seeks() {
+			seekers = append(seekers, *h)
+		}
+		if at, ok := first[h.Topic]; !ok || h.SentAt < at {
+			first[h.Topic] = h.SentAt
+		}
+		last[h.Topic] = max(last[h.Topic], h.SentAt)
+	}
+	if err := g.t.insertMany("INSERT INTO thread_hints ("+hintColumns+") VALUES ", "(?, ?, ?, ?, ?, ?, ?)",
+		` ON CONFLICT (list_id, era, topic, sent_at, key) DO UPDATE SET own = excluded.own, answered = excluded.answered`, rows); err != nil {
+		return err
+	}
+	older, err := g.waiting(first, last, len(posts) == 1)
+	if err != nil {
+		return err
+	}
+	var keys []int64
+	for _, h := range older {
+		if g.nodes[h.Key] == nil {
+			keys = append(keys, h.Key)
+		}
+		seekers = append(seekers, h)
+	}
+	if err := g.loadKeys(keys); err != nil {
+		return err
+	}
+	done := map[int64]bool{}
+	for i := range seekers {
+		if h := &seekers[i]; !done[h.Key] {
+			done[h.Key] = true
+			if err := g.seek(h); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// waiting gives the seekers of these topics that were sent after new posts of
+// theirs, within the window. After a single new post those that have more than
+// GuessNumber others in between cannot look as far back.
+func (g *graph) waiting(first, last map[int64]model.Instant, single bool) (out []model.ThreadHint, err error) {
+	limit := int64(1) << 40
+	if single {
+		limit = model.GuessNumber
+	}
+	var topics []int64
+	from, to := model.Instant(1<<62), model.Instant(0)
+	for topic := range first {
+		topics = append(topics, topic)
+		from, to = min(from, first[topic]), max(to, last[topic])
+	}
+	for len(topics) > 0 {
+		n := min(len(topics), maxInList)
+		some, err := g.t.hints("list_id = ? AND topic IN ? AND sent_at > ? AND sent_at <= ? AND length(answered) > 0 ORDER BY sent_at, key LIMIT ?",
+			g.list, topics[:n], from, to.Add(model.GuessWindow), limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range some {
+			if h.SentAt > first[h.Topic] && h.SentAt <= last[h.Topic].Add(model.GuessWindow) {
+				out = append(out, h)
+			}
+		}
+		topics = topics[n:]
+	}
+	return out, nil
+}
+
+// seek hangs a post where it seems to belong.
+func (g *graph) seek(h *model.ThreadHint) error {
+	n := g.nodes[h.Key]
+	if n == nil || n.Claim != 0 || n.Link == model.LinkModerator || !h.Seeks() {
+		return nil
+	}
+	era := model.GuessEra(h.SentAt)
+	before, err := g.t.hints("list_id = ? AND era IN (?, ?) AND topic = ? AND sent_at < ? AND sent_at >= ? ORDER BY sent_at DESC, key DESC LIMIT ?",
+		g.list, era-1, era, h.Topic, h.SentAt, h.SentAt.Add(-model.GuessWindow), model.GuessNumber)
+	if err != nil {
+		return err
+	}
+	parent, link := h.Guess(before), model.LinkGuessed
+	if parent == 0 {
+		link = model.LinkReferences
+	}
+	g.hang(n, parent, link)
+	return nil
+}
+
+// hints reads hints.
+func (t *tx) hints(where string, args ...any) ([]model.ThreadHint, error) {
+	rows, err := t.Raw("SELECT "+hintColumns+" FROM thread_hints WHERE "+where, args...).Rows()
+	if err != nil {
+		return nil, err
+	}
+	var out []model.ThreadHint
+	for rows.Next() {
+		var h model.ThreadHint
+		if err := rows.Scan(&h.ListID, &h.Era, &h.Topic, &h.SentAt, &h.Key, &h.Own, &h.Answered); err != nil {
+			_ = rows.Close()
+			return nil, err
+		}
+		out = append(out, h)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// ThreadHints gives what guessing keeps of a list, ordered by era, topic, date
+// and key. The hint is good until yield returns.
+func (s *Store) ThreadHints(ctx context.Context, listID int64, yield func(*model.ThreadHint) error) error {
+	after := model.ThreadHint{Era: -1 << 62}
+	for {
+		t := &tx{DB: s.read(ctx), s: s}
+		page, err := t.hints("list_id = ? AND (era, topic, sent_at, key) > (?, ?, ?, ?) ORDER BY era, topic, sent_at, key LIMIT ?",
+			listID, after.Era, after.Topic, after.SentAt, after.Key, 4*pageRows)
+		if err != nil {
+			return s.fault(err)
+		}
+		for i := range page {
+			if err := yield(&page[i]); err != nil {
+				return err
+			}
+		}
+		if len(page) < 4*pageRows {
+			return nil
+		}
+		after = page[len(page)-1]
+	}
+}
+
+// SaveThreadHints takes away and adds hints of a list.
+func (s *Store) SaveThreadHints(ctx context.Context, listID int64, wrong, missing []model.ThreadHint) error {
+	return s.write(ctx, func(t *tx) error {
+		for _, h := range wrong {
+			if err := t.Exec("DELETE FROM thread_hints WHERE list_id = ? AND era = ? AND topic = ? AND sent_at = ? AND key = ?",
+				listID, h.Era, h.Topic, h.SentAt, h.Key).Error; err != nil {
+				return err
+			}
+		}
+		var rows []any
+		for _, h := range missing {
+			rows = append(rows, listID, h.Era, h.Topic, h.SentAt, h.Key, blob(h.Own), blob(h.Answered))
+		}
+		return t.insertMany("INSERT INTO thread_hints ("+hintColumns+") VALUES ", "(?, ?, ?, ?, ?, ?, ?)",
+			` ON CONFLICT (list_id, era, topic, sent_at, key) DO UPDATE SET own = excluded.own, answered = excluded.answered`, rows)
+	})
+}
+
+// ThreadLinks gives the nodes of a list that hang where they do for another
+// reason than references, by key, each with the post it hangs below, unless
+// nothing changed since seq.
+func (s *Store) ThreadLinks(ctx context.Context, listID, since int64, yield func(n *model.ThreadNode, parent model.PostID)) (seq int64, err error) {
+	db := s.read(ctx)
+	err = db.Raw("SELECT thread_seq FROM list_counters WHERE list_id = ?", listID).Row().Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && seq == since {
+		return seq, nil
+	}
+	if err != nil {
+		return 0, s.fault(err)
+	}
+	rows, err := db.Raw(`SELECT n.key, n.post_id, n.parent_key, n.link, COALESCE(p.post_id, 0) FROM thread_nodes n
+		LEFT JOIN thread_nodes p ON p.list_id = n.list_id AND p.key = n.parent_key
+		WHERE n.list_id = ? AND n.link <> 0 ORDER BY n.key`, listID).Rows()
+	if err != nil {
+		return 0, s.fault(err)
+	}
+	for rows.Next() {
+		n := model.ThreadNode{ListID: listID}
+		var parent model.PostID
+		if err := rows.Scan(&n.Key, &n.PostID, &n.ParentKey, &n.Link, &parent); err != nil {
+			_ = rows.Close()
+			return 0, s.fault(err)
+		}
+		yield(&n, parent)
+	}
+	return seq, s.fault(errors.Join(rows.Err(), rows.Close()))
+}
