@@ -50,6 +50,7 @@ type App struct {
 	Store      *store.Store
 	Auth       *auth.Service
 	Reader     *archive.Reader
+	Threader   *archive.Threader
 	Posting    *posting.Service
 	Membership *membership.Service
 	Moderation *moderation.Service
@@ -131,6 +132,7 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	a.Auth = auth.New(auth.Deps{Store: a.Store, Log: a.Log})
 	a.Reader = archive.NewReader(a.Store)
+	a.Threader = &archive.Threader{Reader: a.Reader, Store: a.Store, Now: time.Now}
 	a.Posting = posting.New(posting.Deps{Store: a.Store, Tokens: tokens, Letters: letters, BaseURL: a.base, Host: a.Config.Hostname, Log: a.Log})
 	a.Membership = membership.New(membership.Deps{Store: a.Store, Tokens: tokens, Letters: letters, Log: a.Log})
 	a.Moderation = moderation.New(moderation.Deps{Store: a.Store, Posting: a.Posting, Letters: letters, Tokens: tokens, Log: a.Log})

@@ -17,6 +17,7 @@ type table struct {
 	Export     exportCmd     `cmd:"" help:"Write a list's archive to standard output."`
 	Search     searchCmd     `cmd:"" help:"Search a list's archive."`
 	Archive    archiveCmd    `cmd:"" help:"Compare an archive with its messages, or make its index anew."`
+	Thread     threadCmd     `cmd:"" help:"Look at a thread, and put it right."`
 	Explain    explainCmd    `cmd:"" help:"What would happen to a post, rule by rule; sends nothing."`
 	Queue      queueCmd      `cmd:"" help:"What waits to be sent."`
 	DKIM       dkimCmd       `cmd:"" name:"dkim" help:"Keys that sign outgoing mail."`
