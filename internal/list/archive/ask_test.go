@@ -5,15 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"plenary/internal/fault"
 	"plenary/internal/list/archive"
 	"plenary/internal/model"
 	"plenary/internal/store"
-	"plenary/internal/testkit/real"
 	"plenary/internal/testkit/stores"
 )
 
@@ -107,43 +103,4 @@ func TestAskAcrossLists(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-// TestBothDatabasesAnswerAlike asks SQLite and PostgreSQL the same of the same
-// real posts: hits, their order, their number and their snippets.
-func TestBothDatabasesAnswerAlike(t *testing.T) {
-	raws, received := gunzipMbox(t, real.Corpus(t, "archives", "usrp-users-1500.mbox.gz"), 400)
-	more, when := gunzipMbox(t, real.Corpus(t, "archives", "linux-man-2000.mbox.gz"), 300)
-	raws, received = append(raws, more...), append(received, when...)
-	var readers []*archive.Reader
-	for _, s := range []*store.Store{stores.SQLite(t), stores.Postgres(t)} {
-		f := &fixture{s: s, r: archive.NewReader(s), l: makeList(t, s, "talk")}
-		f.r.Now = func() time.Time { return now }
-		f.fill(t, raws, received)
-		readers = append(readers, f.r)
-	}
-	site := model.Actor{Site: true}
-	found := 0
-	for _, text := range []string{
-		"patch", "usrp", "s:patch", "f:john", "\"the man page\"", "gnur*", "sample -rate", "error OR warning", "nq:thanks", "q:thanks",
-		"b:clock", "t:usrp", "c:linux", "a:gmail", "n:png", "has:attachment", "d:2020..", "d:..2021-06 x310", "(b210 OR n310) clock*",
-		"list:talk rate", "list:other rate", "s:re: x", "thread:17", "don't", "naïve", "日本", "x*  y", "\"clock source\" OR \"sample rate\"",
-		"-(the OR a)", "uhd_find_devices", "error -error", "0x1f", "m:none@example.org", "(((usrp)))",
-	} {
-		for _, ranked := range []bool{false, true} {
-			ask := archive.Ask{Text: text, Limit: 50, Ranked: ranked}
-			a, err := readers[0].Ask(context.Background(), site, ask)
-			b, other := readers[1].Ask(context.Background(), site, ask)
-			if fmt.Sprint(err) != fmt.Sprint(other) {
-				t.Errorf("%s: %v and %v", text, err, other)
-			}
-			if d := cmp.Diff(a, b); d != "" {
-				t.Errorf("%s: %s", text, d)
-			}
-			found += len(a.Hits)
-		}
-	}
-	if found < 500 {
-		t.Error("little was found:", found)
-	}
 }

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,7 +26,8 @@ const (
 //	s: subject   f: author   t: c: a: To, Cc, any address
 //	b: body   nq: own words of the body   q: quoted lines   n: names of attachments
 //	m: Message-ID   thread: the thread of a Message-ID or number   list: a list
-//	d: date sent, d:2026-03-01..2026-03-31, d:2.weeks.ago.., d:last.month..
+//	d: date sent: d:2026-03-01, d:20260301..20260331, d:2026-03.., d:..2025, d:2.weeks.ago..,
+//	   d:last.month..yesterday, d:monday.., d:march (see period)
 //	has:attachment   is:unread is:read is:flagged is:answered
 //
 // now is what "ago" counts from. A query that cannot be meant is Invalid, with
@@ -259,86 +259,4 @@ func (t term) needs(what string) error {
 		return fault.New(fault.Invalid, "%s: wants %s", t.field, what)
 	}
 	return nil
-}
-
-// dates reads a day or a range of days, both ends included.
-func dates(text string, now time.Time) (Query, error) {
-	from, to, isRange := strings.Cut(text, "..")
-	var parts []Query
-	if from != "" {
-		first, last, err := period(from, now)
-		if err != nil {
-			return Query{}, err
-		}
-		parts = append(parts, SentFrom(first))
-		if !isRange {
-			parts = append(parts, SentBefore(last))
-		}
-	}
-	if to != "" {
-		_, last, err := period(to, now)
-		if err != nil {
-			return Query{}, err
-		}
-		parts = append(parts, SentBefore(last))
-	}
-	if len(parts) == 0 {
-		return Query{}, badDate(text)
-	}
-	return And(parts...), nil
-}
-
-func badDate(text string) error {
-	return fault.New(fault.Invalid, "%q is no date: write d:2026-03-01, d:2026-03, d:2026, d:2026-01-01..2026-03-31 or d:2.weeks.ago..", text)
-}
-
-// period gives the first day of what text names, and the first day after it.
-func period(text string, now time.Time) (first, after time.Time, err error) {
-	for _, f := range []struct {
-		layout         string
-		year, mon, day int
-	}{{"2006-01-02", 0, 0, 1}, {"20060102", 0, 0, 1}, {"2006-01", 0, 1, 0}, {"200601", 0, 1, 0}, {"2006", 1, 0, 0}} {
-		if t, err := time.Parse(f.layout, text); err == nil {
-			return t, t.AddDate(f.year, f.mon, f.day), nil
-		}
-	}
-	switch strings.ToLower(text) {
-	case "today":
-		return now, now.AddDate(0, 0, 1), nil
-	case "yesterday":
-		return now.AddDate(0, 0, -1), now, nil
-	}
-	if f := strings.Split(strings.ToLower(text), "."); len(f) == 3 && f[2] == "ago" {
-		n, err := strconv.Atoi(f[0])
-		if err == nil && n >= 0 && n < 100_000 {
-			switch strings.TrimSuffix(f[1], "s") {
-			case "day":
-				first = now.AddDate(0, 0, -n)
-			case "week":
-				first = now.AddDate(0, 0, -7*n)
-			case "month":
-				first = now.AddDate(0, -n, 0)
-			case "year":
-				first = now.AddDate(-n, 0, 0)
-			case "hour", "minute":
-				first = now.Add(-time.Duration(n) * time.Hour)
-				if f[1][0] == 'm' {
-					first = now.Add(-time.Duration(n) * time.Minute)
-				}
-			}
-		}
-	} else if len(f) == 2 && f[0] == "last" {
-		switch f[1] {
-		case "week":
-			first = now.AddDate(0, 0, -7)
-		case "month":
-			first = now.AddDate(0, -1, 0)
-		case "year":
-			first = now.AddDate(-1, 0, 0)
-		}
-	}
-	if first.IsZero() {
-		return first, after, badDate(text)
-	}
-	return first, first.AddDate(0, 0, 1), nil
 }
