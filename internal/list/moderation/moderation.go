@@ -205,7 +205,7 @@ func decided(h *model.Held) error {
 // tell writes to the author and the other moderators. The decision stands
 // whatever happens here, so failures are logged.
 func (s *Service) tell(ctx context.Context, list *model.List, h *model.Held, raw []byte, d Decision) {
-	data := notify.Data{Author: h.Author, Subject: h.Subject, Size: h.Size, Comment: d.Comment, By: d.By, Decision: states[d.Action].word}
+	data := notify.Data{Author: named(h), Subject: h.Subject, Size: h.Size, Comment: d.Comment, By: d.By, Decision: states[d.Action].word}
 	if d.Action != model.Discard {
 		l := notify.Letter{Kind: notify.Released, List: list, Data: data}
 		if d.Action == model.Reject {
@@ -225,6 +225,15 @@ func (s *Service) tell(ctx context.Context, list *model.List, h *model.Held, raw
 		}
 		s.send(ctx, notify.Letter{Kind: notify.Decided, List: list, To: to, Thread: notify.HeldThread(list, h), Data: data})
 	}
+}
+
+// named gives the author of a held post with her address.
+func named(h *model.Held) string {
+	a, err := address.Parse(h.AuthorKey)
+	if err != nil || a.Unicode() == h.Author {
+		return h.Author
+	}
+	return h.Author + " <" + a.Unicode() + ">"
 }
 
 // toAuthor writes to the author of a held post, unless a machine wrote it.

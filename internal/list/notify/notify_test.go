@@ -76,6 +76,9 @@ func sample(f form) Letter {
 	if f.Token {
 		l.Token = "0123456789abcdefghjkmnpqrs"
 	}
+	if f.Kind == HeldModerator {
+		l.Data.Text = "Dear colleagues,\n\nin our school every class reads one book in that week.\nWhat do you do?"
+	}
 	if f.Kind == Rejected {
 		l.Attach = []byte("From: ann@example.net\r\nSubject: Reading week: what do you do?\r\n\r\nHello\r\n")
 	}

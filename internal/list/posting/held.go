@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"plenary/internal/fault"
@@ -87,6 +88,7 @@ func (s *Service) ask(ctx context.Context, j *Judged, h *model.Held, secret stri
 	for _, r := range j.Verdict.Reasons {
 		data.Reasons = append(data.Reasons, r.Text)
 	}
+	data.Text = beginning(j.offer.structure.Read(j.offer.Raw).Body)
 	staff, err := s.Store.SubscribersOf(ctx, j.List.ID, model.RoleModerator|model.RoleOwner, 0, maxStaff)
 	if err != nil {
 		return err
@@ -108,7 +110,7 @@ func (s *Service) ask(ctx context.Context, j *Judged, h *model.Held, secret stri
 		}
 	}
 	if to, ok := j.writer(); ok {
-		data.Reasons = nil
+		data.Reasons, data.Text = nil, ""
 		reasons := j.Verdict.Reasons
 		if to.Key() != j.Author.Address.Key() {
 			reasons = accept.Impersonal(s.Rules, reasons)
@@ -119,6 +121,20 @@ func (s *Service) ask(ctx context.Context, j *Judged, h *model.Held, secret stri
 		return s.Letters.Send(ctx, notify.Letter{Kind: notify.HeldAuthor, To: to, List: j.List, InReplyTo: j.MessageID, Data: data})
 	}
 	return nil
+}
+
+// beginning is what a moderator reads of the author's words before she opens the
+// post, on a phone perhaps.
+func beginning(body string) string {
+	lines := strings.Split(strings.TrimSpace(body), "\n")
+	if len(lines) > maxLinesShown {
+		lines = append(lines[:maxLinesShown], "…")
+	}
+	text := strings.Join(lines, "\n")
+	if len(text) > maxTextShown {
+		text = strings.ToValidUTF8(text[:maxTextShown], "") + " …"
+	}
+	return text
 }
 
 // author names the author in a letter.

@@ -35,6 +35,8 @@ const (
 	defaultHeldDays = 7                   // for lists that do not say
 	maxStaff        = 200                 // moderators asked about one post
 	maxShown        = 500                 // octets of foreign text in rows and letters
+	maxLinesShown   = 12                  // lines of a held post in the letter to the moderators
+	maxTextShown    = 1000                // and octets
 )
 
 // The kinds of trace lines this package writes.
