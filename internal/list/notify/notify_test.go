@@ -185,6 +185,16 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
+// TestAPostWithoutSubject: no letter about it ends in a colon.
+func TestAPostWithoutSubject(t *testing.T) {
+	s, k := service(t)
+	l := sample(form{Kind: HeldAuthor})
+	l.Data.Subject = ""
+	if err := s.Send(context.Background(), l); err != nil || !bytes.Contains(k.data[0], []byte("waits for a moderator: (no subject)\r\n")) || bytes.Count(k.data[0], []byte("(no subject)")) != 2 {
+		t.Errorf("%v\n%s", err, k.data)
+	}
+}
+
 func TestServerLetters(t *testing.T) {
 	s, k := service(t)
 	for _, kind := range []Kind{Help, CommandReply} {

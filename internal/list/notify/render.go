@@ -68,6 +68,9 @@ func indent(s string) string {
 // render fills the template: the subject line and the text with LF line ends.
 func (s *Service) render(f form, l Letter) (subject, text string, err error) {
 	p := page{Data: clean(l.Data), Token: l.Token, Cut: len(l.Attach) > maxAttach, Attach: len(l.Attach) > 0}
+	if p.Subject == "" && f.Kind != CommandReply {
+		p.Subject = "(no subject)" // of a post; a command needs none
+	}
 	if l.List != nil {
 		p.List, p.Archive = listNames(l.List), s.ArchiveURL(l.List)
 	} else {
