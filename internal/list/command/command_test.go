@@ -283,6 +283,20 @@ func TestAddressesThatAreCommands(t *testing.T) {
 	}
 }
 
+// TestAMistypedLineIsNamed: among commands, and not when it can be a signature.
+func TestAMistypedLineIsNamed(t *testing.T) {
+	r := newRig(t)
+	for body, want := range map[string]bool{"query\nsigoff talk\n": true, "query\n\nAnn Lee\n": false, "query\n-- \nsigoff\n": false} {
+		out, text := r.mail(command.Mail{Entry: command.AtRequest, List: r.talk}, "", body)
+		if out != said || strings.Contains(text, "This was not understood") != want {
+			t.Errorf("%q: %s\n%s", body, out, text)
+		}
+	}
+	if out, _ := r.mail(command.Mail{Entry: command.AtRequest, List: r.talk}, "", "join\nAnn Lee\n"); out != asked {
+		t.Errorf("a name below: %s", out)
+	}
+}
+
 // TestNoLettersToOurselves: whoever asks, no letter goes to an address of ours.
 func TestNoLettersToOurselves(t *testing.T) {
 	r := newRig(t)

@@ -72,8 +72,10 @@ func (j *job) plan() (calls []call, unknown []line, left int) {
 		case ok:
 			calls = append(calls, c)
 			continue
-		case len(calls) > 0: // a signature
+		case len(calls) > 0 && l.apart: // a signature
 			return calls, unknown, 0
+		case len(calls) > 0: // perhaps one more; said once, if there is an answer anyway
+			return calls, append(unknown, l), 0
 		}
 		if unknown = append(unknown, l); len(unknown) >= maxErrors {
 			return calls, unknown, left

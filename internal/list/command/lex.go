@@ -11,6 +11,7 @@ import (
 type line struct {
 	text    string
 	subject bool // it is the subject
+	apart   bool // an empty line stands before it
 }
 
 // wrote matches the line that introduces a quotation.
@@ -43,6 +44,7 @@ func stops(s string) bool {
 func bodyLines(text string) (lines []line, left int) {
 	var cards []string // of a command continued by LISTSERV job cards
 	joined := ""       // of a command continued by a backslash
+	apart := false
 	for raw := range strings.Lines(text) {
 		raw = strings.TrimRight(raw, "\n")
 		if stops(raw) {
@@ -59,7 +61,11 @@ func bodyLines(text string) (lines []line, left int) {
 				continue
 			}
 		}
-		if s == "" || strings.HasPrefix(s, "#") || strings.HasPrefix(s, "/*") {
+		if s == "" {
+			apart = true
+			continue
+		}
+		if strings.HasPrefix(s, "#") || strings.HasPrefix(s, "/*") {
 			continue
 		}
 		if part, ok := strings.CutSuffix(s, `\`); ok {
@@ -71,7 +77,8 @@ func bodyLines(text string) (lines []line, left int) {
 			left++
 			continue
 		}
-		lines = append(lines, line{text: s})
+		lines = append(lines, line{text: s, apart: apart})
+		apart = false
 	}
 	if joined != "" && len(lines) < maxLines {
 		lines = append(lines, line{text: strings.TrimSpace(joined)})
