@@ -95,25 +95,38 @@ func New(ctx context.Context, c *config.Config, log *slog.Logger) (*App, error) 
 // Ready makes the services. The schema of an empty database is made; one that
 // is behind is an error, because only the postmaster migrates.
 func (a *App) Ready(ctx context.Context) error {
-	steps, err := a.Store.MigrationStatus(ctx)
+	behind, empty, err := a.schema(ctx)
+	if err == nil && empty {
+		err = a.Store.Migrate(ctx)
+	}
+	for last := -1; err == nil && !empty && behind > 0; {
+		if behind == last {
+			return fault.New(fault.Invalid, "the database has an older schema; run plenary migrate up")
+		}
+		// Another node may be at it, this being the first start of all.
+		last = behind
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		behind, empty, err = a.schema(ctx)
+	}
 	if err != nil {
 		return err
 	}
-	applied := 0
-	for _, s := range steps {
-		if s.Applied {
-			applied++
-		}
-	}
-	switch {
-	case applied == 0:
-		if err := a.Store.Migrate(ctx); err != nil {
-			return err
-		}
-	case applied < len(steps):
-		return fault.New(fault.Invalid, "the database has an older schema; run plenary migrate up")
-	}
 	return a.assemble(ctx)
+}
+
+// schema counts the migrations that are not applied.
+func (a *App) schema(ctx context.Context) (behind int, empty bool, err error) {
+	steps, err := a.Store.MigrationStatus(ctx)
+	for _, s := range steps {
+		if !s.Applied {
+			behind++
+		}
+	}
+	return behind, behind == len(steps), err
 }
 
 // assemble makes every service of its parts.

@@ -105,6 +105,6 @@ func (a *App) newQueue(tokens *token.Keyring) *queue.Engine {
 	}
 	return queue.New(queue.Options{
 		Store: a.Store, Composer: &posting.Composer{Store: a.Store, Tokens: tokens, Keys: keys.New(keys.Deps{Store: a.Store}), Log: a.Log}, Connect: connect, Node: a.Node,
-		Metrics: a.Metrics, Log: a.Log, Connections: o.Connections, StaleAge: o.HoldOlder,
+		Metrics: a.Metrics, Log: a.Log, Connections: o.Connections, StaleAge: o.HoldOlder, Lease: o.Lease, Now: a.Store.Clock,
 	})
 }

@@ -45,13 +45,16 @@ func (a *App) runJobs(ctx context.Context) {
 	wg.Wait()
 }
 
+// repeat does one job. Its lease lasts until the job is due again, by the
+// database's clock, so that each turn falls to one node; the next node takes it
+// up when that one is gone.
 func (a *App) repeat(ctx context.Context, j job) {
 	tick := time.NewTicker(j.every)
 	defer tick.Stop()
 	for {
 		mine, err := a.Store.Lease(ctx, "job:"+j.name, a.Node, j.every)
 		if err == nil && mine {
-			err = j.run(ctx)
+			err = a.underLease(ctx, j)
 		}
 		if err != nil && ctx.Err() == nil {
 			a.Log.Warn("a periodic job failed", "job", j.name, "err", err)
@@ -62,4 +65,30 @@ func (a *App) repeat(ctx context.Context, j job) {
 		case <-tick.C:
 		}
 	}
+}
+
+// underLease runs a job, prolonging its lease meanwhile, and stops it when
+// another node has taken over: this one was cut off for long.
+func (a *App) underLease(ctx context.Context, j job) error {
+	run, stop := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() {
+		tick := time.NewTicker(j.every / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-run.Done():
+				return
+			case <-tick.C:
+			}
+			if mine, err := a.Store.Lease(run, "job:"+j.name, a.Node, j.every); err == nil && !mine {
+				a.Log.Warn("another node has taken a periodic job over", "job", j.name)
+				stop()
+			}
+		}
+	})
+	err := j.run(run)
+	stop()
+	keeper.Wait()
+	return err
 }

@@ -27,7 +27,7 @@ func (c *serveCmd) Run(e *env) error {
 		return err
 	}
 	log.Info("plenary serves", "smtp", at.SMTP, "submission", at.Submission, "lmtp", at.LMTP, "imap", at.IMAP, "imaps", at.IMAPS,
-		"http", at.HTTP, "metrics", at.Metrics, "outbound", cfg.Outbound.Mode)
+		"http", at.HTTP, "metrics", at.Metrics, "outbound", cfg.Outbound.Mode, "node", a.Node)
 	err = a.Run(e.ctx)
 	log.Info("plenary stopped")
 	return err

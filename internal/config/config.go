@@ -92,6 +92,7 @@ type Outbound struct {
 	RelayUsername string        `toml:"relay_username" default:"" doc:"User for AUTH at the smarthost; no AUTH when empty."`
 	RelayPassword string        `toml:"relay_password" default:"" doc:"Its password." secret:"yes"`
 	Connections   int           `toml:"connections" default:"10" doc:"Connections to the smarthost at once."`
+	Lease         time.Duration `toml:"lease" default:"2m" doc:"With several nodes: how long one may be silent before the others take over what it was sending."`
 	HoldOlder     time.Duration `toml:"hold_older" default:"48h" doc:"After a start, unsent mail older than this waits for plenary queue resume: a restored backup sends nothing by itself."`
 }
 
@@ -294,6 +295,7 @@ func (c *Config) finish() error {
 		{c.SMTP.MaxRecipients < 100, "smtp.max_recipients must be at least 100"},
 		{c.SMTP.MaxMessageBytes < 64<<10, "smtp.max_message_bytes must be at least 65536"},
 		{c.Outbound.Connections < 1, "outbound.connections must be at least 1"},
+		{c.Outbound.Lease < 5*time.Second, "outbound.lease must be at least 5s"},
 		{(c.TLS.CertFile == "") != (c.TLS.KeyFile == ""), "tls.cert_file and tls.key_file go together"},
 		{c.IMAP.TLSListen != "" && c.TLS.CertFile == "", "imap.tls_listen needs tls.cert_file"},
 		{!oneOf(c.Outbound.RelayTLS, "none", "opportunistic", "required", "implicit"), "outbound.relay_tls must be none, opportunistic, required or implicit"},

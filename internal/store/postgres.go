@@ -3,11 +3,14 @@ package store
 import (
 	"context"
 	"errors"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3/lock"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
@@ -18,30 +21,64 @@ import (
 // The channel all nodes listen on; the payload is a topic.
 const notifyChannel = "plenary"
 
+// What bounds the harm of a node that is cut off without a word: its connections
+// stay open, and what they have locked stays locked.
+const (
+	idleInTransaction = 10 * time.Second // the server ends a transaction whose client is silent so long
+	unanswered        = 30 * time.Second // bytes on the wire that nobody acknowledges end the connection
+	heartbeat         = 5 * time.Second  // the listening connection is asked whether it lives
+	heartbeatPatience = 5 * time.Second
+	writePatience     = 5 * time.Minute // a transaction; the client that waits for its 250 waits 10 (RFC 5321 4.5.3.2.6)
+)
+
 // openPostgres opens one pool for everything and starts listening.
 func (s *Store) openPostgres(ctx context.Context) error {
-	db, err := gorm.Open(postgres.Open(s.dsn), gormConfig(s.log))
+	cfg, err := pgx.ParseConfig(s.dsn)
 	if err != nil {
 		return err
 	}
-	pool, err := db.DB()
-	if err != nil {
-		return err
-	}
+	dialer := &net.Dialer{Control: boundSilence, KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: unanswered / 2, Interval: unanswered / 6, Count: 3}}
+	cfg.DialFunc = dialer.DialContext
+	pool := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(s.readyPostgres))
 	pool.SetMaxOpenConns(postgresConns)
 	pool.SetMaxIdleConns(postgresConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	if err := pool.PingContext(ctx); err != nil {
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), gormConfig(s.log))
+	if err == nil {
+		err = s.setClock(ctx, func(ctx context.Context, query string) scanner { return pool.QueryRowContext(ctx, query) })
+	}
+	if err != nil {
 		_ = pool.Close()
 		return err
 	}
 	s.w, s.r = db, db
 	s.wake.done.Add(1)
-	go s.listenPostgres()
+	go s.listenPostgres(cfg)
 	return nil
 }
 
-func postgresLocker() (lock.SessionLocker, error) { return lock.NewPostgresSessionLocker() }
+// readyPostgres sets what a fresh connection needs, unless the DSN did. A
+// relative of PostgreSQL that does not know a setting goes without.
+func (s *Store) readyPostgres(ctx context.Context, conn *pgx.Conn) error {
+	for name, value := range map[string]time.Duration{"idle_in_transaction_session_timeout": idleInTransaction, "tcp_user_timeout": unanswered} {
+		if _, ok := conn.Config().RuntimeParams[name]; ok {
+			continue
+		}
+		_, err := conn.Exec(ctx, "SET "+name+" = "+strconv.FormatInt(value.Milliseconds(), 10))
+		if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
+			s.log.Debug("the database does not know a setting", "setting", name, "err", err)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// postgresLocker lets one node migrate while the others look again each second.
+func postgresLocker() (lock.SessionLocker, error) {
+	return lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+}
 
 // announce tells the other nodes, inside the transaction: PostgreSQL delivers
 // at commit.
@@ -59,7 +96,7 @@ func (s *Store) announce(t *tx) error {
 
 // listenPostgres passes notifications on. After a lost connection everybody is
 // woken once, because something may have been missed.
-func (s *Store) listenPostgres() {
+func (s *Store) listenPostgres(cfg *pgx.ConnConfig) {
 	defer s.wake.done.Done()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -71,7 +108,7 @@ func (s *Store) listenPostgres() {
 		}
 	}()
 	for ctx.Err() == nil {
-		if err := s.listenOnce(ctx); err != nil && ctx.Err() == nil {
+		if err := s.listenOnce(ctx, cfg); err != nil && ctx.Err() == nil {
 			s.log.Warn("listening on the database failed, trying again", "err", err)
 		}
 		select {
@@ -81,22 +118,42 @@ func (s *Store) listenPostgres() {
 	}
 }
 
-func (s *Store) listenOnce(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, s.dsn)
+func (s *Store) listenOnce(ctx context.Context, cfg *pgx.ConnConfig) error {
+	start, cancel := context.WithTimeout(ctx, 2*heartbeatPatience)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(start, cfg.Copy())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "LISTEN "+notifyChannel); err != nil {
+	defer func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(end)
+	}()
+	if _, err := conn.Exec(start, "LISTEN "+notifyChannel); err != nil {
 		return err
 	}
 	s.wake.signalAll()
+	due := time.Now().Add(heartbeat)
 	for {
-		n, err := conn.WaitForNotification(ctx)
-		if err != nil {
+		wait, cancel := context.WithDeadline(ctx, due)
+		n, err := conn.WaitForNotification(wait)
+		cancel()
+		if n != nil {
+			s.wake.signal(n.Payload)
+		}
+		if err != nil && (ctx.Err() != nil || conn.IsClosed() || !errors.Is(err, context.DeadlineExceeded)) {
 			return err
 		}
-		s.wake.signal(n.Payload)
+		if time.Now().Before(due) {
+			continue
+		}
+		// A silent connection may be a dead one. Notifications that arrive
+		// meanwhile are kept.
+		if err := s.setClock(ctx, func(ctx context.Context, query string) scanner { return conn.QueryRow(ctx, query) }); err != nil {
+			return err
+		}
+		due = time.Now().Add(heartbeat)
 	}
 }
 
@@ -118,7 +175,7 @@ func postgresFault(err error) error {
 	case e.Code == "53100":
 		return fault.Wrap(fault.StorageFull, err, "there is no room to store this now, please try again later")
 	case strings.HasPrefix(e.Code, "53"), strings.HasPrefix(e.Code, "57"), strings.HasPrefix(e.Code, "08"),
-		strings.HasPrefix(e.Code, "40"), e.Code == "25006":
+		strings.HasPrefix(e.Code, "40"), e.Code == "25006", e.Code == "25P03", e.Code == "55P03":
 		return fault.Wrap(fault.Temporary, err, "the database is not available, please try again later")
 	}
 	return fault.Wrap(fault.Internal, err, "something went wrong on our side, please try again later")

@@ -53,20 +53,17 @@ func TestPruneLeavesNoBytesBehind(t *testing.T) {
 func TestLeaseHasOneOwner(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		ctx := context.Background()
-		start := time.Now()
-		s.Now = func() time.Time { return start }
-		take := func(owner string, want bool) {
+		take := func(owner string, d time.Duration, want bool) {
 			t.Helper()
-			got, err := s.Lease(ctx, "job", owner, time.Minute)
+			got, err := s.Lease(ctx, "job", owner, d)
 			if err != nil || got != want {
 				t.Fatalf("%s: %v, %v; want %v", owner, got, err, want)
 			}
 		}
-		take("a", true)
-		take("b", false)
-		take("a", true)
-		s.Now = func() time.Time { return start.Add(2 * time.Minute) }
-		take("b", true)
-		take("a", false)
+		take("a", time.Minute, true)
+		take("b", time.Minute, false)
+		take("a", -time.Second, true) // it ended a second ago
+		take("b", time.Minute, true)
+		take("a", time.Minute, false)
 	})
 }

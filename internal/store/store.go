@@ -64,6 +64,7 @@ type Store struct {
 	w, r    *gorm.DB // one pool twice for PostgreSQL
 	wake    *waker
 	cache   frameCache
+	clock   clock
 	log     *slog.Logger
 
 	// Now is the clock of all timestamps the store sets itself.

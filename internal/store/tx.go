@@ -28,6 +28,11 @@ func (t *tx) signal(topic string) {
 // more than once when the database asks for a retry, so it must not change
 // anything outside that a second run would not set again.
 func (s *Store) write(ctx context.Context, fn func(t *tx) error) error {
+	if s.dialect == Postgres { // the network may swallow the answer
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, writePatience)
+		defer cancel()
+	}
 	var err error
 	for attempt := range writeAttempts {
 		if attempt > 0 {

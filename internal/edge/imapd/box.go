@@ -3,9 +3,13 @@ package imapd
 import (
 	"context"
 	"sync"
+	"time"
 
 	"plenary/internal/model"
 )
+
+// lookAgain is the wait after the database did not answer.
+const lookAgain = 2 * time.Second
 
 // box is one list that sessions have selected, shared by them. Its goroutine
 // takes in what arrives, once for all of them, and wakes them.
@@ -75,16 +79,20 @@ func (b *box) start(ctx context.Context, l *model.List) error {
 }
 
 func (b *box) run(ctx context.Context, wake <-chan struct{}) {
+	var again <-chan time.Time // after a failure: the news it was about comes only once
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-wake:
-			if err := b.index.Refresh(ctx); err != nil && ctx.Err() == nil {
-				b.srv.opt.Log.Warn("imap: cannot look for new posts", "list", b.key.list, "error", err)
-			}
-			b.tell()
+		case <-again:
 		}
+		again = nil
+		if err := b.index.Refresh(ctx); err != nil && ctx.Err() == nil {
+			b.srv.opt.Log.Warn("imap: cannot look for new posts", "list", b.key.list, "error", err)
+			again = time.After(lookAgain)
+		}
+		b.tell()
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,7 +15,6 @@ import (
 
 	"plenary/internal/model"
 	"plenary/internal/outbound/queue"
-	"plenary/internal/outbound/smtpout"
 	"plenary/internal/store"
 	"plenary/internal/testkit/postgres"
 	"plenary/internal/testkit/sink"
@@ -212,32 +210,4 @@ func (k *sinkProcess) smtpSource(b *testing.B, n int) float64 {
 	rate := float64(n) / time.Since(start).Seconds()
 	b.Logf("smtp-source sends %.0f/s", rate)
 	return rate
-}
-
-// BenchmarkBeside measures how long another writer waits while a fan-out runs
-// at full speed.
-func BenchmarkBeside(b *testing.B) {
-	r := sqliteRig(b)
-	r.subscribers(r.list.ID, 1, 200_000)
-	k := startSinkChild(b, sink.Options{ForgetLetters: true})
-	relay := &smtpout.Relay{Addr: k.addr, Hello: "lists.example.org"}
-	e := r.engine(nil, func(o *queue.Options) { o.Connect = relay.Connect })
-	stop := run(b, e)
-	id := r.distribute(r.list.ID, model.LanePost)
-	eventually(b, "it goes out", func() bool { return e.Stats().Sent > 1000 })
-	var waits []time.Duration
-	for !r.done(id) && len(waits) < 2000 {
-		start := time.Now()
-		if err := r.s.SaveEvent(context.Background(), &model.Event{Kind: "bench"}); err != nil {
-			b.Fatal(err)
-		}
-		waits = append(waits, time.Since(start))
-		time.Sleep(time.Millisecond)
-	}
-	stop()
-	slices.Sort(waits)
-	b.ReportMetric(waits[len(waits)/2].Seconds()*1000, "p50-ms")
-	b.ReportMetric(waits[len(waits)*99/100].Seconds()*1000, "p99-ms")
-	b.ReportMetric(float64(len(waits)), "writes")
-	b.ReportMetric(0, "ns/op")
 }

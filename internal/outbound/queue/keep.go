@@ -18,7 +18,7 @@ func (e *Engine) keep(ctx context.Context) {
 	defer cancel()
 	tick := time.NewTicker(min(pollEvery, e.Lease/4))
 	defer tick.Stop()
-	last := e.Now()
+	last := e.Now().Round(0) // the count of seconds stands still while a machine sleeps
 	renewed := last
 	var rest <-chan time.Time // after a look: wake-ups come with every commit
 	for {
@@ -36,7 +36,7 @@ func (e *Engine) keep(ctx context.Context) {
 		case <-tick.C:
 		}
 		rest = time.After(lookRest)
-		now := e.Now()
+		now := e.Now().Round(0)
 		if now.Sub(last) > clockJump {
 			if err := e.tidy(ctx); err != nil {
 				continue // last stays: the next round tries again
@@ -65,11 +65,17 @@ func (e *Engine) renew(ctx context.Context) error {
 	}
 	for _, c := range lost {
 		// It may have been recorded to its end in this moment.
+		dropped := 0
 		idle := e.lanes.halt(func(j *job) bool {
-			return j.chunk != nil && !j.ended && j.chunk.DistributionID == c.DistributionID && j.chunk.FirstID == c.FirstID
+			match := j.chunk != nil && !j.ended && j.chunk.DistributionID == c.DistributionID && j.chunk.FirstID == c.FirstID
+			if match {
+				dropped += j.queued
+			}
+			return match
 		}, true)
-		if len(idle) > 0 {
-			e.Log.Warn("a lease was lost", "distribution", c.DistributionID, "from", c.FirstID)
+		if dropped > 0 || len(idle) > 0 {
+			e.Log.Warn("a lease was lost: another node goes on with the range, or it was cancelled",
+				"distribution", c.DistributionID, "from", c.FirstID, "copies_dropped", dropped)
 		}
 		e.letGo(ctx, idle)
 	}

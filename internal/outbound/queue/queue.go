@@ -81,8 +81,8 @@ type Options struct {
 	Node     string // names this process among those that share the database
 	Metrics  *metrics.Metrics
 	Log      *slog.Logger
-	Now      func() time.Time
-	Random   func() float64 // in [0,1), for jitter
+	Now      func() time.Time // where nodes share a database: its clock
+	Random   func() float64   // in [0,1), for jitter
 
 	Connections int             // most connections to the site at once; 10
 	UnitSize    int             // copies handed to a courier at a time; 16
@@ -145,6 +145,7 @@ func New(o Options) *Engine {
 	if o.Random == nil {
 		o.Random = rand.Float64
 	}
+	o.Store = patient{o.Store}
 	e := &Engine{
 		Options: o,
 		lanes:   newLanes(),

@@ -102,6 +102,7 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 		if fault.Is(err, fault.Internal) || fault.Is(err, fault.Invalid) {
 			w.dropReplies()
 		}
+		w.unsure()
 		if !e.pause(ctx, n, err, "outcomes cannot be recorded now, sending waits") {
 			return err
 		}
@@ -151,6 +152,14 @@ func (e *Engine) write(b *batch) *written {
 		w.ranges = append(w.ranges, model.RangeOutcomes{Chunk: *j.chunk, Lost: j.lost, Sent: t.sent, Rows: t.rows})
 	}
 	return w
+}
+
+// unsure is called after a failure: the transaction may have been committed and
+// only the answer lost. What comes late leaves out what stands in a pack.
+func (w *written) unsure() {
+	for i := range w.ranges {
+		w.ranges[i].Lost = true
+	}
 }
 
 // dropReplies leaves out the only foreign text: better no reply than no record.
