@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -84,6 +85,9 @@ func New(ctx context.Context, c *config.Config, log *slog.Logger) (*App, error) 
 	}
 	a.Node = host + " " + dir // one process a folder: see lock
 	if a.Store, err = store.Open(ctx, c.Database.DSN, log); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, fault.Wrap(fault.Forbidden, err, "cannot open the database: run plenary as the service's user, or set data_dir (database.dsn) to a folder you may write to")
+		}
 		if f := (*fault.Error)(nil); errors.As(err, &f) && f.Cause != nil {
 			return nil, fault.Wrap(f.Kind, f.Cause, "cannot open the database (database.dsn, data_dir)")
 		}

@@ -15,8 +15,12 @@ func (a *App) ReadyToServe(ctx context.Context) error {
 	}
 	if c := a.Config; c.HTTP.BaseURL == "" {
 		a.serving = true
-		a.Log.Warn("http.base_url is not set: set it to the address at which readers reach the HTTP door, because it stands in every copy",
-			"copies_carry", c.DefaultBaseURL())
+		if c.DefaultBaseURL() == "" {
+			a.Log.Warn("http.base_url is not set and http.listen is off: copies carry no one-click unsubscribe link, which large providers demand")
+		} else {
+			a.Log.Warn("http.base_url is not set: set it to the address at which readers reach the HTTP door, because it stands in every copy",
+				"copies_carry", c.DefaultBaseURL())
+		}
 	}
 	return a.Ready(ctx)
 }

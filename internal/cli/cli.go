@@ -80,7 +80,9 @@ func (e *env) run(args []string) int {
 	e.file = root.Config
 	err = call.Run(e)
 	if e.opened != nil {
-		err = errors.Join(err, e.opened.Close())
+		if closed := e.opened.Close(); closed != nil {
+			err = errors.Join(err, closed)
+		}
 	}
 	var misused *callError
 	switch flushed := e.out.Flush(); {

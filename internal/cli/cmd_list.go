@@ -157,7 +157,7 @@ func (c *listShowCmd) Run(e *env) error {
 
 type listSetCmd struct {
 	List string   `arg:"" help:"The list's address."`
-	Set  []string `arg:"" help:"KEY=VALUE ..." placeholder:"KEY=VALUE"`
+	Set  []string `arg:"" help:"KEY=VALUE ...; plenary list show prints all keys." placeholder:"KEY=VALUE"`
 }
 
 // Run changes settings, all or none.

@@ -177,7 +177,7 @@ func roleNames(r model.Role) string {
 type subscriberSetCmd struct {
 	List  string   `arg:"" help:"The list's address."`
 	Email string   `arg:"" help:"The person's address."`
-	Set   []string `arg:"" help:"KEY=VALUE ..." placeholder:"KEY=VALUE"`
+	Set   []string `arg:"" help:"KEY=VALUE ...: name, roles, delivery (on, off), moderation (default, accept, hold, reject, discard)." placeholder:"KEY=VALUE"`
 }
 
 // Run changes a person's options.

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -301,7 +302,14 @@ func (c *Config) finish() error {
 		{!oneOf(c.Outbound.RelayTLS, "none", "opportunistic", "required", "implicit"), "outbound.relay_tls must be none, opportunistic, required or implicit"},
 		{!oneOf(c.Log.Level, "debug", "info", "warn", "error"), "log.level must be debug, info, warn or error"},
 		{!oneOf(c.Log.Format, "text", "json"), "log.format must be text or json"},
-		{c.HTTP.BaseURL != "" && !strings.HasPrefix(c.HTTP.BaseURL, "http://") && !strings.HasPrefix(c.HTTP.BaseURL, "https://"), "http.base_url must begin with http:// or https://"},
+		{c.HTTP.BaseURL != "" && !webAddress(c.HTTP.BaseURL), "http.base_url must begin with http:// or https:// and a host, and hold no ? or #"},
+		{!listens(c.SMTP.Listen), "smtp.listen" + noListener},
+		{!listens(c.SMTP.SubmissionListen), "smtp.submission_listen" + noListener},
+		{!strings.HasPrefix(c.LMTP.Listen, "unix:/") && !listens(c.LMTP.Listen), "lmtp.listen" + noListener + ", or unix:/PATH"},
+		{!listens(c.IMAP.Listen), "imap.listen" + noListener},
+		{!listens(c.IMAP.TLSListen), "imap.tls_listen" + noListener},
+		{!listens(c.HTTP.Listen), "http.listen" + noListener},
+		{!listens(c.HTTP.MetricsListen), "http.metrics_listen" + noListener},
 		{c.Outbound.Mode == "relay" && !hostPort(c.Outbound.Relay), "outbound.relay must be host:port"},
 	} {
 		if check.bad {
@@ -323,4 +331,24 @@ func oneOf(s string, words ...string) bool {
 func hostPort(s string) bool {
 	host, port, err := net.SplitHostPort(s)
 	return err == nil && host != "" && port != ""
+}
+
+const noListener = " must be host:port, or :port for all addresses of this machine"
+
+// listens tells what can be listened on, or that a door is off.
+func listens(s string) bool {
+	if s == "" || strings.HasPrefix(s, "unix:/") {
+		return true
+	}
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	_, err = net.LookupPort("tcp", port)
+	return err == nil
+}
+
+func webAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !strings.ContainsAny(s, "?# ")
 }

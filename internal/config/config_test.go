@@ -43,6 +43,12 @@ func TestLoad(t *testing.T) {
 		{name: "base URL of a door with an address", env: []string{"PLENARY_HTTP_LISTEN=[::1]:81"}, check: func(c *Config) bool { return c.DefaultBaseURL() == "http://[::1]:81" }},
 		{name: "base URL without a door", env: []string{"PLENARY_HTTP_LISTEN="}, check: func(c *Config) bool { return c.DefaultBaseURL() == "" }},
 		{name: "bad base URL", env: []string{"PLENARY_HTTP_BASE_URL=lists.example.org"}, wrong: "http.base_url must begin with"},
+		{name: "base URL with a query", env: []string{"PLENARY_HTTP_BASE_URL=https://lists.example.org/?x"}, wrong: "hold no ? or #"},
+		{name: "base URL without a host", env: []string{"PLENARY_HTTP_BASE_URL=https:///x"}, wrong: "and a host"},
+		{name: "a port alone", env: []string{"PLENARY_SMTP_LISTEN=2525"}, wrong: "smtp.listen must be host:port, or :port"},
+		{name: "no port", env: []string{"PLENARY_IMAP_LISTEN=127.0.0.1:99999"}, wrong: "imap.listen must be"},
+		{name: "a socket", env: []string{"PLENARY_LMTP_LISTEN=unix:/run/lmtp"}, check: func(c *Config) bool { return c.LMTP.Listen == "unix:/run/lmtp" }},
+		{name: "a socket without unix:", env: []string{"PLENARY_LMTP_LISTEN=/run/lmtp"}, wrong: "unix:/PATH"},
 		{name: "broken file", file: "[smtp", wrong: "cannot read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -77,6 +83,25 @@ func TestSampleIsAFileThatLoads(t *testing.T) {
 		if k.Doc == "" || !strings.HasSuffix(k.Doc, ".") {
 			t.Errorf("%s: the doc is missing or no sentence: %q", k.Name, k.Doc)
 		}
+	}
+}
+
+// TestHandbookExampleLoads: what people copy from the handbook is a file that
+// loads.
+func TestHandbookExampleLoads(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```toml\n")
+	example, _, found := strings.Cut(rest, "```")
+	path := filepath.Join(t.TempDir(), "plenary.toml")
+	if err := os.WriteFile(path, []byte(example), 0o600); err != nil || !found {
+		t.Fatal(err, found)
+	}
+	c, err := Load(path, nil)
+	if err != nil || c.HTTP.BaseURL == "" || c.LMTP.Listen == "" || c.Outbound.Relay == "" {
+		t.Errorf("%v\n%+v", err, c)
 	}
 }
 
