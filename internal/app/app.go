@@ -85,15 +85,21 @@ func New(ctx context.Context, c *config.Config, log *slog.Logger) (*App, error) 
 	}
 	a.Node = host + " " + dir // one process a folder: see lock
 	if a.Store, err = store.Open(ctx, c.Database.DSN, log); err != nil {
-		if errors.Is(err, fs.ErrPermission) {
-			return nil, fault.Wrap(fault.Forbidden, err, "cannot open the database: run plenary as the service's user, or set data_dir (database.dsn) to a folder you may write to")
-		}
-		if f := (*fault.Error)(nil); errors.As(err, &f) && f.Cause != nil {
-			return nil, fault.Wrap(f.Kind, f.Cause, "cannot open the database (database.dsn, data_dir)")
-		}
-		return nil, err
+		return nil, cannotOpen(err)
 	}
 	return a, nil
+}
+
+// cannotOpen says what to do about a database that does not open.
+func cannotOpen(err error) error {
+	f := (*fault.Error)(nil)
+	if !errors.As(err, &f) || f.Cause == nil {
+		return err
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fault.Wrap(fault.Forbidden, f.Cause, "cannot open the database: run plenary as the service's user, or set data_dir (database.dsn) to a folder you may write to")
+	}
+	return fault.Wrap(f.Kind, f.Cause, "cannot open the database (database.dsn, data_dir)")
 }
 
 // Ready makes the services. The schema of an empty database is made; one that
