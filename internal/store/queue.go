@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"gorm.io/gorm"
-
 	"plenary/internal/fault"
 	"plenary/internal/model"
 )
@@ -128,7 +126,7 @@ func (s *Store) ActiveDistributions(ctx context.Context, lane model.Lane, afterI
 
 // Recipients gives these subscribers as they are now, ended or not, by id.
 func (s *Store) Recipients(ctx context.Context, ids []int64) ([]model.Subscriber, error) {
-	subs, err := people(s.read(ctx), "id IN ? ORDER BY id", ids)
+	subs, err := s.people(s.read(ctx), "id IN ? ORDER BY id", ids)
 	return subs, s.fault(err)
 }
 
@@ -151,35 +149,6 @@ func (s *Store) Halted(ctx context.Context, ids []int64) ([]int64, error) {
 		}
 	}
 	return out, nil
-}
-
-// peopleColumns are packed: reading a column costs more than taking it apart.
-// The name comes last, whatever it holds.
-const peopleColumns = "id, ended_seq, options | (mode << 32) | (delivery_status << 40), email || '\x1f' || email_key || '\x1f' || language || '\x1f' || name"
-
-// people reads the subscribers a condition chooses, in the order of their ids,
-// with what a sender needs of them.
-func people(db *gorm.DB, where string, args ...any) ([]model.Subscriber, error) {
-	rows, err := db.Raw("SELECT "+peopleColumns+" FROM subscribers s WHERE "+where, args...).Rows()
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []model.Subscriber
-	for rows.Next() {
-		var p model.Subscriber
-		var flags int64
-		var text string
-		if err := rows.Scan(&p.ID, &p.EndedSeq, &flags, &text); err != nil {
-			return nil, err
-		}
-		p.Options, p.Mode, p.DeliveryStatus = model.Options(uint32(flags)), model.Mode(uint8(flags>>32)), model.DeliveryStatus(flags>>40)
-		p.Email, text, _ = strings.Cut(text, "\x1f")
-		p.EmailKey, text, _ = strings.Cut(text, "\x1f")
-		p.Language, p.Name, _ = strings.Cut(text, "\x1f")
-		out = append(out, p)
-	}
-	return out, rows.Err()
 }
 
 // pairs writes keys of two numbers as the right side of an IN.

@@ -16,7 +16,7 @@ import (
 func (s *Store) LeaseRange(ctx context.Context, d *model.Distribution, lease model.Chunk, limit int) (*model.Chunk, []model.Subscriber, error) {
 	var subs []model.Subscriber
 	read := func(db *gorm.DB) (err error) {
-		subs, err = people(db, audience+" AND id > ? ORDER BY id LIMIT ?", d.ListID, d.Seq, d.Seq, d.Cursor, limit)
+		subs, err = s.people(db, audience+" AND id > ? ORDER BY id LIMIT ?", d.ListID, d.Seq, d.Seq, d.Cursor, limit)
 		return err
 	}
 	if s.dialect == SQLite { // off the only writing connection: the cursor is compared when it is moved
@@ -111,7 +111,7 @@ func (s *Store) TakeOver(ctx context.Context, lane model.Lane, lease model.Chunk
 			err = s.read(ctx).Model(&model.Delivery{}).Where("distribution_id = ?", d.ID).Count(&n).Error
 			owes = n == 0
 		} else {
-			subs, err = undecided(s.read(ctx), d, c)
+			subs, err = s.undecided(s.read(ctx), d, c)
 			owes = len(subs) > 0
 		}
 		if err != nil || owes {
@@ -151,9 +151,9 @@ func (s *Store) takeChunk(ctx context.Context, lane model.Lane, lease model.Chun
 }
 
 // undecided gives the part of a range that has no record yet.
-func undecided(db *gorm.DB, d *model.Distribution, c *model.Chunk) ([]model.Subscriber, error) {
+func (s *Store) undecided(db *gorm.DB, d *model.Distribution, c *model.Chunk) ([]model.Subscriber, error) {
 	// People before packs: what is recorded between the two reads is seen.
-	subs, err := people(db, audience+" AND id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = ?"+
+	subs, err := s.people(db, audience+" AND id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = ?"+
 		" AND x.recipient_id = s.id) ORDER BY id", d.ListID, d.Seq, d.Seq, c.FirstID, c.LastID, d.ID)
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func (s *Store) ClaimRetries(ctx context.Context, lease model.Chunk, now model.I
 				return err
 			}
 		}
-		subs, err = people(t.DB, "id IN ? ORDER BY id", ids)
+		subs, err = s.people(t.DB, "id IN ? ORDER BY id", ids)
 		return err
 	})
 	return rows, subs, err

@@ -5,7 +5,7 @@ const letters = "0123456789abcdefghjkmnpqrstvwxyz"
 
 // encode writes raw as base32 without padding.
 func encode(raw []byte) string {
-	out := make([]byte, 0, (len(raw)*8+4)/5)
+	out := make([]byte, 0, maxToken)
 	var bits uint
 	var n int
 	for _, b := range raw {

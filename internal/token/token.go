@@ -21,6 +21,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -41,7 +42,8 @@ type Keyring struct {
 	// replace it before first use.
 	Rand io.Reader
 
-	key [sha256.Size]byte
+	inner, outer []byte // states of SHA-256 after the padded key
+	states       sync.Pool
 }
 
 // New derives a Keyring from the secret of the installation, 32 octets or more
@@ -49,13 +51,15 @@ type Keyring struct {
 // by a random one: tokens are then good only as long as this process lives.
 func New(secret []byte) *Keyring {
 	k := &Keyring{Rand: rand.Reader}
+	var key [sha256.Size]byte
 	if len(secret) == 0 {
-		rand.Read(k.key[:]) // never fails
-		return k
+		rand.Read(key[:]) // never fails
+	} else {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte("plenary token key 1"))
+		mac.Sum(key[:0])
 	}
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte("plenary token key 1"))
-	mac.Sum(k.key[:0])
+	k.use(key)
 	return k
 }
 
@@ -66,8 +70,8 @@ func (k *Keyring) Random(scope string) (token string, hash []byte) {
 	if _, err := io.ReadFull(k.Rand, raw); err != nil {
 		rand.Read(raw) // a broken test source must not give a guessable token
 	}
-	raw = append(raw, k.mac(scope, "token", raw, randomMAC)...)
-	return encode(raw), k.mac(scope, "hash", raw, sha256.Size)
+	raw = k.sign(raw, scope, randomMAC)
+	return encode(raw), k.hashOf(scope, raw)
 }
 
 // Check tells whether token was made by Random for scope, and gives its hash to
@@ -77,10 +81,10 @@ func (k *Keyring) Check(scope, token string) (hash []byte, ok bool) {
 	if !ok || len(raw) != randomSize+randomMAC {
 		return nil, false
 	}
-	if !hmac.Equal(raw[randomSize:], k.mac(scope, "token", raw[:randomSize], randomMAC)) {
+	if !k.signed(raw, scope, randomMAC) {
 		return nil, false
 	}
-	return k.mac(scope, "hash", raw, sha256.Size), true
+	return k.hashOf(scope, raw), true
 }
 
 // OneClick makes the token by which one subscriber leaves one list (RFC 8058).
@@ -88,7 +92,7 @@ func (k *Keyring) Check(scope, token string) (hash []byte, ok bool) {
 // it is good.
 func (k *Keyring) OneClick(list, subscriber int64, at time.Time) string {
 	raw := numbers(list, subscriber, at.Unix())
-	return encode(append(raw, k.mac(scopeOneShot, "token", raw, oneClickMAC)...))
+	return encode(k.sign(raw, scopeOneShot, oneClickMAC))
 }
 
 // ParseOneClick reads a token made by OneClick; ok is false for anything else.
@@ -105,7 +109,7 @@ func (k *Keyring) ParseOneClick(s string) (list, subscriber int64, at time.Time,
 // of 64 octets (RFC 5321 4.5.3.1.1) together with the list's name.
 func (k *Keyring) Verp(distribution, recipient int64) string {
 	raw := numbers(distribution, recipient)
-	return encode(append(raw, k.mac(scopeVerp, "token", raw, verpMAC)...))
+	return encode(k.sign(raw, scopeVerp, verpMAC))
 }
 
 // ParseVerp reads an id made by Verp, in any case.
@@ -123,10 +127,10 @@ func (k *Keyring) open(scope, s string, macSize, count int) ([]int64, bool) {
 	if !ok || len(raw) <= macSize {
 		return nil, false
 	}
-	body, mac := raw[:len(raw)-macSize], raw[len(raw)-macSize:]
-	if !hmac.Equal(mac, k.mac(scope, "token", body, macSize)) {
+	if !k.signed(raw, scope, macSize) {
 		return nil, false
 	}
+	body := raw[:len(raw)-macSize]
 	out := make([]int64, 0, count)
 	for range count {
 		v, n := binary.Uvarint(body)
@@ -147,15 +151,28 @@ func numbers(values ...int64) []byte {
 	return raw
 }
 
-// mac gives the first size octets of the MAC of body for a use within a scope.
-func (k *Keyring) mac(scope, use string, body []byte, size int) []byte {
-	h := hmac.New(sha256.New, k.key[:])
-	head := make([]byte, 0, 64)
-	head = append(head, use...)
-	head = append(head, 0)
-	head = binary.AppendUvarint(head, uint64(len(scope)))
-	head = append(head, scope...)
-	h.Write(head)
-	h.Write(body)
-	return h.Sum(nil)[:size]
+// sign appends the first size octets of the MAC of raw.
+func (k *Keyring) sign(raw []byte, scope string, size int) []byte {
+	sum := k.mac(scope, "token", raw)
+	return append(raw, sum[:size]...)
+}
+
+// signed reports whether the last size octets of raw are what sign appends.
+func (k *Keyring) signed(raw []byte, scope string, size int) bool {
+	sum := k.mac(scope, "token", raw[:len(raw)-size])
+	return hmac.Equal(raw[len(raw)-size:], sum[:size])
+}
+
+func (k *Keyring) hashOf(scope string, raw []byte) []byte {
+	sum := k.mac(scope, "hash", raw)
+	return sum[:]
+}
+
+// mac gives the MAC of body for a use within a scope.
+func (k *Keyring) mac(scope, use string, body []byte) [sha256.Size]byte {
+	return k.hmac(func(text []byte) []byte {
+		text = append(append(text, use...), 0)
+		text = binary.AppendUvarint(text, uint64(len(scope)))
+		return append(append(text, scope...), body...)
+	})
 }

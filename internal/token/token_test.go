@@ -2,6 +2,8 @@ package token
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"math"
 	"strings"
 	"testing"
@@ -146,5 +148,30 @@ func BenchmarkVerp(b *testing.B) {
 	k := ring()
 	for i := 0; b.Loop(); i++ {
 		k.Verp(12345, int64(i))
+	}
+}
+
+// TestHMAC holds our HMAC against the standard library's.
+func TestHMAC(t *testing.T) {
+	k := ring()
+	derived := hmac.New(sha256.New, []byte("an example secret of at least 32 octets"))
+	derived.Write([]byte("plenary token key 1"))
+	key := derived.Sum(nil)
+	for n := range 300 {
+		text := bytes.Repeat([]byte{byte(n)}, n)
+		want := hmac.New(sha256.New, key)
+		want.Write(text)
+		if got := k.hmac(func(b []byte) []byte { return append(b, text...) }); !bytes.Equal(got[:], want.Sum(nil)) {
+			t.Fatalf("the MAC of %d octets is %x", n, got)
+		}
+	}
+}
+
+func BenchmarkCopy(b *testing.B) {
+	k, at := ring(), time.Now()
+	b.ReportAllocs()
+	for i := range b.N {
+		_ = k.Verp(17, int64(i))
+		_ = k.OneClick(3, int64(i), at)
 	}
 }

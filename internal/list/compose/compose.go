@@ -39,6 +39,8 @@ const (
 	maxPhrase = 192 // octets of the list's description in List-Id
 )
 
+const leavePath = "/unsubscribe/" // of the web door; the token follows
+
 // Options is what of a list's settings goes into its copies. It is stored as
 // JSON with the distribution; names must not change once released.
 type Options struct {
@@ -82,11 +84,35 @@ func (o *Options) head(function string) address.Address {
 // name leaves no room for it, or is not ASCII after all, it is an address of the
 // whole domain: the id alone names the delivery.
 func (o *Options) Bounces(verp string) string {
-	a := o.head("bounces+" + verp)
-	if len(a.Local) > maxLocal || a.NeedsUTF8() {
-		a.Local = "bounces+" + verp
+	f := newBounceFrame(o)
+	return f.address(verp)
+}
+
+// bounceFrame is what stands around the VERP id in reverse-paths.
+type bounceFrame struct {
+	room        int // for an id behind the list's name
+	long, short [2]string
+}
+
+func newBounceFrame(o *Options) bounceFrame {
+	around := func(local string) [2]string {
+		s := address.Address{Local: local + "0", Domain: o.Domain}.String()
+		at := strings.LastIndex(s, "+0") // a domain has no +
+		return [2]string{s[:at+1], s[at+2:]}
 	}
-	return a.String()
+	named := o.head("bounces+")
+	f := bounceFrame{maxLocal - len(named.Local), around(named.Local), around("bounces+")}
+	if named.NeedsUTF8() {
+		f.long = f.short
+	}
+	return f
+}
+
+func (f *bounceFrame) address(verp string) string {
+	if len(verp) > f.room {
+		return f.short[0] + verp + f.short[1]
+	}
+	return f.long[0] + verp + f.long[1]
 }
 
 // Recipient is what differs from copy to copy.
@@ -100,6 +126,7 @@ type Recipient struct {
 // may be used by many goroutines.
 type Prepared struct {
 	options Options
+	bounces bounceFrame
 	pieces  []piece
 	signer  *mailauth.Prepared // nil: copies are not signed
 }
@@ -113,7 +140,7 @@ func Prepare(own, raw []byte, o Options) *Prepared {
 	for _, s := range Steps() {
 		s.Apply(d)
 	}
-	return &Prepared{options: o, pieces: d.render()}
+	return &Prepared{options: o, bounces: newBounceFrame(&o), pieces: d.render()}
 }
 
 // SignWith has every copy signed with the keys (DKIM, RFC 6376). at is the time
@@ -133,7 +160,7 @@ func (p *Prepared) SignWith(keys []mailauth.Key, at time.Time) error {
 
 // For makes one copy. The large segments are shared by all copies.
 func (p *Prepared) For(r Recipient) queue.Letter {
-	l := queue.Letter{ReversePath: p.options.Bounces(r.Verp), Recipient: r.Address, Segments: make([][]byte, 0, len(p.pieces)+1)}
+	l := queue.Letter{ReversePath: p.bounces.address(r.Verp), Recipient: r.Address, Segments: make([][]byte, 0, len(p.pieces)+1)}
 	var holes [][]byte
 	if p.signer != nil {
 		l.Segments = append(l.Segments, nil) // the signature's place
@@ -142,7 +169,9 @@ func (p *Prepared) For(r Recipient) queue.Letter {
 		data := piece.data
 		if piece.hole != nil {
 			data = piece.hole(&p.options, r)
-			holes = append(holes, data)
+			if p.signer != nil {
+				holes = append(holes, data)
+			}
 		}
 		if len(data) > 0 {
 			l.Segments = append(l.Segments, data)
@@ -164,7 +193,7 @@ func (o *Options) leaveURL(token string) string {
 	if o.BaseURL == "" || token == "" {
 		return ""
 	}
-	return o.BaseURL + "/unsubscribe/" + token
+	return o.BaseURL + leavePath + token
 }
 
 // ListURL is the page of the list at the web door, or "" without one.

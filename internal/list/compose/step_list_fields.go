@@ -9,7 +9,7 @@ func stepListFields(d *Draft) {
 		d.add(f)
 	}
 	d.add(field("Precedence", "list"))
-	d.front = append(d.front, piece{hole: unsubscribeFields})
+	d.front = append(d.front, piece{hole: unsubscribeFields(d.options)})
 }
 
 // listFields are the fields that are the same in the archive and in all copies.
@@ -34,21 +34,20 @@ func listFields(o *Options) [][]byte {
 	return fields
 }
 
-// unsubscribeFields are the two fields of RFC 8058. Both stand in one hole.
-func unsubscribeFields(o *Options, r Recipient) []byte {
+// unsubscribeFields makes the two fields of RFC 8058. Both stand in one hole, of
+// which only the token differs.
+func unsubscribeFields(o *Options) func(o *Options, r Recipient) []byte {
 	leave := mailto(o.head("leave"))
-	u := o.leaveURL(r.OneClick)
-	if u == "" {
-		return field("List-Unsubscribe", leave)
+	plain := field("List-Unsubscribe", leave)
+	before := []byte("List-Unsubscribe: <" + o.BaseURL + leavePath)
+	after := []byte(">,\r\n " + leave + "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
+	return func(o *Options, r Recipient) []byte {
+		if o.BaseURL == "" || r.OneClick == "" {
+			return plain
+		}
+		out := make([]byte, 0, len(before)+len(r.OneClick)+len(after))
+		return append(append(append(out, before...), r.OneClick...), after...)
 	}
-	const post = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
-	out := make([]byte, 0, 40+len(u)+len(leave)+len(post))
-	out = append(out, "List-Unsubscribe: <"...)
-	out = append(out, u...)
-	out = append(out, ">,\r\n "...)
-	out = append(out, leave...)
-	out = append(out, "\r\n"...)
-	return append(out, post...)
 }
 
 // mailto is the address as a URL in angle brackets (RFC 6068).
