@@ -97,7 +97,7 @@ func everything(t *testing.T, s *store.Store, l *model.List) {
 	exec("INSERT INTO post_headers VALUES (?,?)", post, []byte{1})
 	exec("INSERT INTO post_keys VALUES (?,1,?,?,1)", l.ID, []byte{1}, post)
 	exec("INSERT INTO post_flags VALUES (1,?,'seen',0,?)", l.ID, []byte{1})
-	exec("INSERT INTO thread_nodes VALUES (?,7,?,0,?,'a@b')", l.ID, post, post)
+	exec("INSERT INTO thread_nodes (list_id,key,post_id,parent_key,thread_id,message_id) VALUES (?,7,?,0,?,'a@b')", l.ID, post, post)
 	if s.Dialect() == store.SQLite {
 		exec("INSERT INTO post_fts (rowid, subject) VALUES (?, 'word')", post)
 	} else {

@@ -15,18 +15,15 @@ import (
 // lease: the cursor is through, or another node was quicker.
 func (s *Store) LeaseRange(ctx context.Context, d *model.Distribution, lease model.Chunk, limit int) (*model.Chunk, []model.Subscriber, error) {
 	var subs []model.Subscriber
-	read := func(db *gorm.DB) (err error) {
-		subs, err = s.people(db, audience+" AND id > ? ORDER BY id LIMIT ?", d.ListID, d.Seq, d.Seq, d.Cursor, limit)
-		return err
-	}
+	var err error
 	if s.dialect == SQLite { // off the only writing connection: the cursor is compared when it is moved
-		if err := read(s.read(ctx)); err != nil {
-			return nil, nil, s.fault(err)
+		if subs, err = s.nextPeople(ctx, d, limit); err != nil {
+			return nil, nil, err
 		}
 	}
 	won := false
 	next, state := d.Cursor, model.DistributionActive
-	err := s.write(ctx, func(t *tx) error {
+	err = s.write(ctx, func(t *tx) error {
 		won, next, state = false, d.Cursor, model.DistributionActive
 		if s.dialect == Postgres {
 			// Without fresh statistics, after an import, the planner would gather
@@ -34,7 +31,7 @@ func (s *Store) LeaseRange(ctx context.Context, d *model.Distribution, lease mod
 			if err := t.Exec("SET LOCAL enable_bitmapscan = off").Error; err != nil {
 				return err
 			}
-			if err := read(t.DB); err != nil {
+			if subs, err = s.people(t.DB, rangePeople, d.ListID, d.Seq, d.Seq, d.Cursor, limit); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	"gorm.io/gorm"
@@ -118,15 +119,15 @@ func (t *tx) putPacks(ctx context.Context, ranges []model.RangeOutcomes, packs [
 	if len(ranges) == 0 {
 		return nil, nil
 	}
-	ours, err := t.uncontested(ctx, ranges)
-	if err != nil {
-		return nil, err
-	}
 	for i := range ranges {
 		r := &ranges[i]
 		d := r.Chunk.DistributionID
+		ours, err := t.uncontested(ctx, r)
+		if err != nil {
+			return nil, err
+		}
 		switch {
-		case r.Lost || !ours[[2]int64{d, r.Chunk.FirstID}]:
+		case !ours:
 			late, err := t.contest(r)
 			if err != nil {
 				return nil, err
@@ -134,7 +135,7 @@ func (t *tx) putPacks(ctx context.Context, ranges []model.RangeOutcomes, packs [
 			rows = append(rows, late...)
 			continue
 		case packs[i] != nil:
-			if _, err := t.Statement.ConnPool.ExecContext(ctx, t.insertPack(), d, r.Chunk.FirstID, len(r.Sent), packs[i]); err != nil {
+			if _, err := t.hot(ctx, insertPack).ExecContext(ctx, d, r.Chunk.FirstID, len(r.Sent), packs[i]); err != nil {
 				return nil, err
 			}
 		default:
@@ -147,37 +148,26 @@ func (t *tx) putPacks(ctx context.Context, ranges []model.RangeOutcomes, packs [
 	return rows, nil
 }
 
-func (t *tx) insertPack() string {
-	if t.s.dialect == Postgres {
-		return "INSERT INTO delivery_packs (distribution_id, first_id, copies, data) VALUES ($1, $2, $3, $4)"
-	}
-	return "INSERT INTO delivery_packs (distribution_id, first_id, copies, data) VALUES (?, ?, ?, ?)"
-}
+// The statements of every commit of the recorder.
+var (
+	insertPack = hotText{"INSERT INTO delivery_packs (distribution_id, first_id, copies, data) VALUES (?, ?, ?, ?)",
+		"INSERT INTO delivery_packs (distribution_id, first_id, copies, data) VALUES ($1, $2, $3, $4)"}
+	lockRange = hotText{"SELECT count(*) FROM chunks WHERE distribution_id = ? AND first_id = ? AND owner = ? AND contested = 0",
+		"SELECT 1 FROM chunks WHERE distribution_id = $1 AND first_id = $2 AND owner = $3 AND contested = 0 FOR UPDATE"}
+)
 
-// uncontested gives those of these ranges whose lease their owner holds, and
-// nobody else has written to. With PostgreSQL they stay so until the end of the
-// transaction.
-func (t *tx) uncontested(ctx context.Context, ranges []model.RangeOutcomes) (map[[2]int64]bool, error) {
-	text, lock := "SELECT distribution_id, first_id FROM chunks WHERE owner = ?", ""
-	if t.s.dialect == Postgres {
-		text, lock = "SELECT distribution_id, first_id FROM chunks WHERE owner = $1", " FOR UPDATE"
+// uncontested reports whether a range's lease is held as the outcomes say, and
+// nobody else has written to it. So it stays until the end of the transaction.
+func (t *tx) uncontested(ctx context.Context, r *model.RangeOutcomes) (bool, error) {
+	if r.Lost {
+		return false, nil
 	}
-	text += " AND contested = 0 AND (distribution_id, first_id) IN " +
-		pairs(ranges, func(r model.RangeOutcomes) (int64, int64) { return chunkKey(r.Chunk) }) + lock
-	rows, err := t.Statement.ConnPool.QueryContext(ctx, text, ranges[0].Chunk.Owner)
-	if err != nil {
-		return nil, err
+	var n int
+	err := t.hot(ctx, lockRange).QueryRowContext(ctx, r.Chunk.DistributionID, r.Chunk.FirstID, r.Chunk.Owner).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
 	}
-	defer rows.Close()
-	ours := make(map[[2]int64]bool, len(ranges))
-	for rows.Next() {
-		var key [2]int64
-		if err := rows.Scan(&key[0], &key[1]); err != nil {
-			return nil, err
-		}
-		ours[key] = true
-	}
-	return ours, rows.Err()
+	return n == 1, err
 }
 
 // contest marks a range and gives as rows those of its outcomes that no pack

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"context"
 	"database/sql"
 	"slices"
 	"strings"
@@ -11,6 +12,18 @@ import (
 	"plenary/internal/fault"
 	"plenary/internal/model"
 )
+
+const rangePeople = audience + " AND id > ? ORDER BY id LIMIT ?"
+
+// nextPeople reads the next people of a distribution's audience from SQLite.
+func (s *Store) nextPeople(ctx context.Context, d *model.Distribution, limit int) ([]model.Subscriber, error) {
+	if err := s.prepare(ctx, s.r, readRange); err != nil {
+		return nil, s.fault(err)
+	}
+	st, _ := s.hotStatements.Load(readRange)
+	subs, err := unpackPeople(st.(*sql.Stmt).QueryRowContext(ctx, d.ListID, d.Seq, d.Seq, d.Cursor, limit))
+	return subs, s.fault(err)
+}
 
 // people reads the subscribers a condition chooses, in the order of their ids,
 // with what a sender needs of them. The condition ends with that order.
@@ -57,10 +70,17 @@ const peopleText = "id || ' ' || ended_seq || ' ' || (options | (mode << 32) | (
 // peopleInText does the same with one row of text from SQLite: handing rows to
 // Go one by one costs as much again as reading them.
 func peopleInText(db *gorm.DB, where string, args []any) ([]model.Subscriber, error) {
+	return unpackPeople(db.Raw(selectPeople(where), args...).Row())
+}
+
+func selectPeople(where string) string {
+	return "SELECT count(*), group_concat(t, '') FROM (SELECT " + peopleText + " AS t FROM subscribers s WHERE " + where + ")"
+}
+
+func unpackPeople(row *sql.Row) ([]model.Subscriber, error) {
 	var n int
 	var text sql.NullString
-	err := db.Raw("SELECT count(*), group_concat(t, '') FROM (SELECT "+peopleText+" AS t FROM subscribers s WHERE "+where+")", args...).
-		Row().Scan(&n, &text)
+	err := row.Scan(&n, &text)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +108,8 @@ func peopleInText(db *gorm.DB, where string, args []any) ([]model.Subscriber, er
 	}
 	return out, nil
 }
+
+var readRange = hotText{sqlite: selectPeople(rangePeople)}
 
 func errPeople() error { return fault.New(fault.Internal, "subscribers came in a wrong form") }
 

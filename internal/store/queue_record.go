@@ -51,6 +51,9 @@ func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcom
 			packs[i] = packCopies(ranges[i].Sent)
 		}
 	}
+	if err := s.prepare(ctx, s.w, insertPack, lockRange); err != nil {
+		return s.fault(err)
+	}
 	return s.write(ctx, func(t *tx) error {
 		if len(maybe) > 0 && s.dialect == Postgres {
 			// Two nodes that end the last two ranges at once must see each other.
