@@ -26,8 +26,14 @@ func DialIMAP(t testing.TB, addr, user, password string) *IMAP {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return OverIMAP(t, conn, user, password)
+}
+
+// OverIMAP is DialIMAP over a connection that is there.
+func OverIMAP(t testing.TB, conn net.Conn, user, password string) *IMAP {
+	t.Helper()
 	t.Cleanup(func() { _ = conn.Close() })
-	c := &IMAP{t: t, Conn: conn, r: bufio.NewReader(conn)}
+	c := &IMAP{t: t, Conn: conn, r: bufio.NewReaderSize(conn, 512)}
 	c.Response()
 	if user != "" {
 		c.OK("LOGIN " + user + " " + password)

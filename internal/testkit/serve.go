@@ -3,8 +3,10 @@ package testkit
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -96,6 +98,29 @@ func (s *Serve) Log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return strings.Join(s.log, "\n")
+}
+
+// Memory is what the process holds in memory, in octets; 0 where the system does
+// not say.
+func (s *Serve) Memory() int64 {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/status")
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	var kb int64
+	_, _ = fmt.Sscan(rest, &kb)
+	return kb << 10
+}
+
+// CPU is the time the process has computed so far; 0 where the system does not
+// say.
+func (s *Serve) CPU() time.Duration {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/stat")
+	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])) // from the third on
+	if len(f) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * (time.Second / 100)
 }
 
 // Kill ends it as a crash does, and waits until it has ended.

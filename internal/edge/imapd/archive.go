@@ -15,6 +15,8 @@ type Archive interface {
 	Lists(ctx context.Context, who model.Actor) ([]model.List, error)
 	// MayRead says whether who may read the archive of one list now.
 	MayRead(ctx context.Context, who model.Actor, listID int64) (bool, error)
+	// MayReadEach is MayRead for many at once.
+	MayReadEach(ctx context.Context, who []model.Actor, listID int64) ([]bool, error)
 	// Open gives the list's index, fresh, shared by all sessions.
 	Open(ctx context.Context, listID int64) (Index, error)
 	Envelopes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error

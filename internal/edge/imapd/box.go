@@ -79,12 +79,15 @@ func (b *box) start(ctx context.Context, l *model.List) error {
 }
 
 func (b *box) run(ctx context.Context, wake <-chan struct{}) {
+	tick := time.NewTicker(b.srv.times.look)
+	defer tick.Stop()
 	var again <-chan time.Time // after a failure: the news it was about comes only once
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-wake:
+		case <-tick.C:
 		case <-again:
 		}
 		again = nil
@@ -92,7 +95,43 @@ func (b *box) run(ctx context.Context, wake <-chan struct{}) {
 			b.srv.opt.Log.Warn("imap: cannot look for new posts", "list", b.key.list, "error", err)
 			again = time.After(lookAgain)
 		}
+		b.vouch(ctx)
 		b.tell()
+	}
+}
+
+// refused is when nobody may be vouched for.
+const refused = -1
+
+// vouch looks for all sessions at once who may still read the list: thousands
+// that idle would ask one by one. Who may not looks for herself, and ends.
+func (b *box) vouch(ctx context.Context) {
+	if b.key.held { // those who moderate are few: each looks for herself
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for sel := range b.members {
+			sel.vouched.Store(refused)
+		}
+		return
+	}
+	b.mu.Lock()
+	members := make([]*selected, 0, len(b.members))
+	people := make([]model.Actor, 0, len(b.members))
+	for sel := range b.members {
+		members, people = append(members, sel), append(people, sel.who)
+	}
+	b.mu.Unlock()
+	now := b.srv.opt.Now().UnixNano()
+	may, err := b.srv.opt.Archive.MayReadEach(ctx, people, b.key.list)
+	if err != nil {
+		return // each looks for herself
+	}
+	for i, sel := range members {
+		if may[i] {
+			sel.vouched.Store(now)
+		} else {
+			sel.vouched.Store(refused)
+		}
 	}
 }
 

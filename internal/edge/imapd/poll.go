@@ -49,12 +49,6 @@ func (s *session) Idle(_ *imapserver.UpdateWriter, stop <-chan struct{}) error {
 		wake, marked = s.sel.wake, s.sel.marked
 	}
 	s.mu.Unlock()
-	tick := time.NewTicker(s.front.srv.times.look)
-	defer tick.Stop()
-	// The right to read is believed for a while: what took it may have woken us
-	// within, so a look after each news comes once that is over.
-	late := time.NewTimer(s.front.srv.times.look)
-	defer late.Stop()
 	for {
 		select {
 		case <-stop: // after DONE nothing may be said any more
@@ -66,15 +60,12 @@ func (s *session) Idle(_ *imapserver.UpdateWriter, stop <-chan struct{}) error {
 		}
 		select {
 		case <-wake:
-			late.Reset(s.front.srv.times.access)
-		case <-late.C:
 		case <-marked:
 			s.mu.Lock()
 			if s.sel != nil {
 				s.sel.stale = true
 			}
 			s.mu.Unlock()
-		case <-tick.C:
 		case <-stop:
 			return nil
 		case <-s.ctx.Done():
@@ -88,7 +79,7 @@ func (s *session) Idle(_ *imapserver.UpdateWriter, stop <-chan struct{}) error {
 // for her (RFC 9051 7.1.5).
 func (s *session) allowed(sel *selected) error {
 	now := s.front.srv.opt.Now()
-	if sel.box == nil || !sel.lost && now.Sub(sel.checked) < s.front.srv.times.access {
+	if sel.box == nil || !sel.lost && sel.believed(now, s.front.srv.times.access) {
 		return nil
 	}
 	text := "The list " + sel.list.Address() + " is no longer open to you"
@@ -99,6 +90,7 @@ func (s *session) allowed(sel *selected) error {
 		}
 		if ok {
 			sel.checked = now
+			sel.vouched.Store(0)
 			return nil
 		}
 		sel.lost = true
@@ -106,6 +98,13 @@ func (s *session) allowed(sel *selected) error {
 		s.front.end(errEnd)
 	}
 	return no(imap.ResponseCodeNoPerm, text)
+}
+
+// believed says whether the right to read was found there a moment ago, and not
+// found gone since.
+func (sel *selected) believed(now time.Time, window time.Duration) bool {
+	at := sel.vouched.Load()
+	return at != refused && (now.Sub(sel.checked) < window || at != 0 && now.Sub(time.Unix(0, at)) < window)
 }
 
 func (s *session) mayOpen(sel *selected) (bool, error) {

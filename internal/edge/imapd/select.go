@@ -25,7 +25,7 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 	if n.parent {
 		return nil, no("NONEXISTENT", "That is the parent of the lists and holds no messages itself")
 	}
-	sel := &selected{next: 1, readOnly: o.ReadOnly || !s.mayMark(), wake: make(chan struct{}, 1), checked: s.front.srv.opt.Now()}
+	sel := &selected{next: 1, who: s.who, readOnly: o.ReadOnly || !s.mayMark(), wake: make(chan struct{}, 1), checked: s.front.srv.opt.Now()}
 	data := &imap.SelectData{UIDNext: 1, UIDValidity: 1}
 	if n.archive() || n.held {
 		if data, err = s.openList(sel, n); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -47,7 +48,9 @@ type selected struct {
 	shown    []string         // its names, as far as IMAP can say them
 	said     []string         // and how it says them
 	keywords []string         // flags the client has been told of
+	who      model.Actor      // whose it is
 	checked  time.Time        // when the right to read was last looked up
+	vouched  atomic.Int64     // when the box last found it there; refused: when not
 	lost     bool             // and is gone: the connection ends
 	saved    []model.UID
 	wake     chan struct{} // something happened in the box

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -62,6 +63,44 @@ func (r *Reader) MayRead(ctx context.Context, who model.Actor, listID int64) (bo
 	mine, err := r.memberships(ctx, who)
 	return readable(l, who, mine), err
 }
+
+// MayReadEach is MayRead for many people at once.
+func (r *Reader) MayReadEach(ctx context.Context, who []model.Actor, listID int64) ([]bool, error) {
+	may := make([]bool, len(who))
+	l, err := r.store.GetList(ctx, listID)
+	if fault.Is(err, fault.NotFound) {
+		return may, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for i := range who {
+		if may[i] = readable(l, who[i], nil); !may[i] && !who[i].Anonymous {
+			keys = append(keys, who[i].Keys...)
+		}
+	}
+	slices.Sort(keys)
+	members := map[string]bool{}
+	for part := range slices.Chunk(slices.Compact(keys), keysAtOnce) {
+		subs, err := r.store.SubscriptionsOf(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range subs {
+			if s.ListID == listID && s.EndedSeq == 0 && s.Roles != 0 {
+				members[s.EmailKey] = true
+			}
+		}
+	}
+	for i := range who {
+		may[i] = may[i] || !who[i].Anonymous && slices.ContainsFunc(who[i].Keys, func(k string) bool { return members[k] })
+	}
+	return may, nil
+}
+
+// keysAtOnce is how many addresses one question names.
+const keysAtOnce = 500
 
 func readable(l *model.List, who model.Actor, mine map[int64]bool) bool {
 	return who.Site || l.ArchiveAccess == model.AccessPublic || mine[l.ID]
