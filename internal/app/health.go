@@ -38,11 +38,7 @@ type health struct {
 
 // newHealth makes it for the database of the configuration.
 func (a *App) newHealth() *health {
-	h := &health{ping: a.Store.Ping, now: time.Now, ok: true, text: "ok"}
-	h.write = func(ctx context.Context) error {
-		_, err := a.Store.Lease(ctx, "health:"+a.Node, a.Node, healthFor)
-		return err
-	}
+	h := &health{ping: a.Store.Ping, write: a.Store.CheckWrite, now: time.Now, ok: true, text: "ok"}
 	if dir := a.databaseDir(); dir != "" {
 		h.free = func() (uint64, error) { return diskFree(dir) }
 	}

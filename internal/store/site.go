@@ -5,6 +5,14 @@ import "context"
 // noteBaseURL is where a serving node says under which address readers reach it.
 const noteBaseURL = "serve/base-url"
 
+// noteHealth is what a health check writes.
+const noteHealth = "serve/health"
+
+// CheckWrite stores something small, to find out whether it can.
+func (s *Store) CheckWrite(ctx context.Context) error {
+	return s.write(ctx, func(t *tx) error { return t.putNote(noteHealth, "") })
+}
+
 // SaveBaseURL remembers the base URL of the service, for verbs of the command
 // line that are not told one.
 func (s *Store) SaveBaseURL(ctx context.Context, url string) error {

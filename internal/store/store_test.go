@@ -75,6 +75,30 @@ func TestWatchAcrossProcesses(t *testing.T) {
 	}
 }
 
+func TestCheckWriteWrites(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		for range 2 {
+			if err := s.CheckWrite(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n, err := s.TestCount(ctx, "SELECT count(*) FROM queue_notes WHERE at > 0")
+		if err != nil || n != 1 {
+			t.Errorf("%d rows, %v", n, err)
+		}
+		if st, err := s.QueueStatus(ctx, 10); err != nil || st.Paused != "" || len(st.Nodes) != 0 {
+			t.Errorf("the queue's status shows it: %+v, %v", st, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CheckWrite(ctx); err == nil {
+			t.Error("a closed database can be written to")
+		}
+	})
+}
+
 func TestBaseURLOfTheService(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		ctx := context.Background()
