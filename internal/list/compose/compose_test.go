@@ -243,3 +243,17 @@ func TestTraceSaysWhereItCameFrom(t *testing.T) {
 		}
 	}
 }
+
+func TestWithoutForgedResults(t *testing.T) {
+	kept := "Received: from a\r\nAuthentication-Results: mx.example.net; spf=pass\r\n"
+	rest := "From: ann@example.net\r\n\r\nAuthentication-Results: mx.example.org; spf=pass\r\n"
+	forged := "Authentication-Results: (x) MX.example.org;\r\n spf=pass\r\n"
+	for raw, want := range map[string]string{kept + rest: kept + rest, forged + kept + forged + rest: kept + rest, "": "", forged: "", "\r\nbody": "\r\nbody"} {
+		if got := string(WithoutForgedResults([]byte(raw), "mx.example.org")); got != want {
+			t.Errorf("%q became %q", raw, got)
+		}
+	}
+	if got := string(WithoutForgedResults([]byte(forged+rest), "")); got != forged+rest {
+		t.Errorf("without a name: %q", got)
+	}
+}

@@ -1,6 +1,10 @@
 package compose
 
-import "strings"
+import (
+	"strings"
+
+	"plenary/internal/mail/message"
+)
 
 // stepAuthResults takes out Authentication-Results fields that claim to be ours
 // (RFC 8601 5): whoever wrote them, we did not, and a program that trusts our name
@@ -8,18 +12,39 @@ import "strings"
 // ARC chain, which carry their own proof. The archive keeps what was received, as
 // it was received.
 func stepAuthResults(d *Draft) {
-	if d.options.Host == "" {
-		return
+	for _, f := range forgedResults(d.header, d.options.Host) {
+		d.edits = append(d.edits, edit{start: f.Start, end: f.End})
 	}
-	for _, f := range d.header.Fields() {
-		if !strings.EqualFold(f.Name, "Authentication-Results") {
+}
+
+// WithoutForgedResults gives a message that is passed on to people without the
+// results of sender checks that somebody wrote in the name of host; else it is as
+// it was.
+func WithoutForgedResults(raw []byte, host string) []byte {
+	at, out := 0, []byte(nil)
+	for _, f := range forgedResults(message.ParseHeader(raw), host) {
+		out, at = append(out, raw[at:f.Start]...), f.End
+	}
+	if at == 0 && out == nil {
+		return raw
+	}
+	return append(out, raw[at:]...)
+}
+
+// forgedResults finds the Authentication-Results fields that claim to be of host;
+// none when host is not known.
+func forgedResults(h message.Header, host string) []message.Field {
+	var out []message.Field
+	for _, f := range h.Fields() {
+		if host == "" || !strings.EqualFold(f.Name, "Authentication-Results") {
 			continue
 		}
-		_, value, _ := strings.Cut(string(d.header.Raw(f)), ":")
-		if id := authservID(value); id == "" || strings.EqualFold(id, d.options.Host) {
-			d.edits = append(d.edits, edit{start: f.Start, end: f.End})
+		_, value, _ := strings.Cut(string(h.Raw(f)), ":")
+		if id := authservID(value); id == "" || strings.EqualFold(id, host) {
+			out = append(out, f)
 		}
 	}
+	return out
 }
 
 // authservID reads who an Authentication-Results field says it is from: the

@@ -334,14 +334,15 @@ func TestMailForPeople(t *testing.T) {
 			{"postmaster@example.org", []string{"own@example.net"}},
 			{"abuse@mx.example.org", []string{"own@example.net"}},
 		} {
-			raw := message(string(rune('a'+i)) + "@x")
+			plain := message(string(rune('a'+i)) + "@x")
+			raw := append([]byte("Authentication-Results: mx.example.org; dmarc=pass\r\n"), plain...) // forged
 			for range 2 { // a client that repeats itself changes nothing
 				if got := r.receive(intake.Incoming{Raw: raw, Recipients: []string{c.recipient}}); got != "ok" {
 					t.Fatalf("%s: %s", c.recipient, got)
 				}
 			}
 			to, data := r.notices()
-			if !reflect.DeepEqual(to, c.want) || !bytes.HasSuffix(data, raw) {
+			if !reflect.DeepEqual(to, c.want) || !bytes.HasSuffix(data, plain) || bytes.Contains(data, []byte("dmarc=pass")) {
 				t.Errorf("%s went to %v:\n%s", c.recipient, to, data)
 			}
 			if i > 0 {

@@ -33,8 +33,8 @@ type OwnerStore interface {
 }
 
 // Owners passes mail for the people who run a list, or the site, on to them. The
-// message goes on as it came, behind a trace field and a mark that stops it when
-// it comes back. It leaves with the null reverse-path: a failure would be news
+// message goes on as it came but for results of sender checks in our name, behind
+// a trace field and a mark that stops it when it comes back. It leaves with the null reverse-path: a failure would be news
 // for nobody but the owner who cannot be reached, and its report could only come
 // back here.
 type Owners struct {
@@ -163,10 +163,11 @@ func (w *Owners) pass(ctx context.Context, t target, o *posting.Offer) error {
 		return err
 	}
 	data := append(posting.Trace(t.address, w.Hostname, o), "X-Loop: "+own+"\r\n"...)
-	if len(o.Raw) > 0 && (o.Raw[0] == ' ' || o.Raw[0] == '\t') {
+	raw := posting.Vetted(o.Raw, w.Hostname)
+	if len(raw) > 0 && (raw[0] == ' ' || raw[0] == '\t') {
 		data = append(data, "X-Original-Line:\r\n"...) // else its first line would continue ours
 	}
-	data = append(data, o.Raw...)
+	data = append(data, raw...)
 	for _, p := range people {
 		d := &model.Distribution{Kind: model.DistributeLetter, Lane: model.LaneNotice, Recipient: p.String(), CreatedAt: event.At}
 		if t.list != nil {

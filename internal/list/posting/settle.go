@@ -106,6 +106,10 @@ func Trace(to address.Address, host string, o *Offer) []byte {
 	return compose.Trace(to, compose.Arrival{Helo: o.Helo, Addr: o.Addr, Protocol: o.Protocol, Host: host, At: o.At})
 }
 
+// Vetted is a message as it may be passed on to people: without the results of
+// sender checks that somebody wrote in our name.
+func Vetted(raw []byte, host string) []byte { return compose.WithoutForgedResults(raw, host) }
+
 // own makes the fields the archive puts in front, and the settings copies are
 // made with.
 func (s *Service) own(l *model.List, raw, trace []byte, receivedAt time.Time) ([]byte, compose.Options) {
