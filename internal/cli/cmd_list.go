@@ -51,6 +51,9 @@ func (c *listCreateCmd) Run(e *env) error {
 	if err := settings.Create(e.ctx, p.Store, l); err != nil {
 		return err
 	}
+	if ascii := (address.Address{Local: l.Local, Domain: l.Domain}).Compatible().String(); ascii != l.Address() {
+		fmt.Fprintf(e.out, "Who cannot write that address reaches the list as %s.\n", ascii)
+	}
 	fmt.Fprintf(e.out, "%s is there. Next: plenary subscriber add %s YOU@EXAMPLE --role owner\n", l.Address(), l.Address())
 	return nil
 }
@@ -78,7 +81,7 @@ func findList(e *env, p *app.App, text string) (*model.List, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := p.Store.FindList(e.ctx, key.Local, key.Domain)
+	l, err := p.Store.FindList(e.ctx, address.UnicodeName(key.Local), key.Domain)
 	if err == nil && l == nil {
 		err = fault.New(fault.NotFound, "there is no list %s; plenary list ls shows all", text)
 	}

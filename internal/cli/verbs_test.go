@@ -95,6 +95,9 @@ func listVerbs(r *rig) {
 	if settings["hold-size"] != "1M" || settings["closed"] != "no" {
 		r.t.Errorf("%v", settings)
 	}
+	r.has(r.ok("list", "create", "läsning@bücher.example"), "xn--lsning-bua@xn--bcher-kva.example")
+	r.ok("list", "show", "xn--lsning-bua@xn--bcher-kva.example")
+	r.fails(1, "is an address of the list", "list", "create", "letter-join@bücher.example")
 	r.ok("list", "show", "letter@bücher.example")
 }
 
