@@ -60,7 +60,7 @@ func askAdministrivia(_ context.Context, c *Case) (bool, string, error) {
 	}
 	subject, reply := message.BaseSubject(c.Header.Text("Subject"), c.List.SubjectTag)
 	e := findErrand(c.List, subject, reply, ownLines(c.Reading().Body))
-	if e == nil {
+	if e == nil || !e.strong && !reply && c.Reading().Quoted != "" { // an everyday word above somebody else's mail
 		return false, "", nil
 	}
 	return true, fmt.Sprintf("It looks like the command %q, which the list address does not carry out. To %s, write to %s.",

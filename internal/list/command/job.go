@@ -41,7 +41,8 @@ func (j *job) plan() (calls []call, unknown []line, left int) {
 	if m.List != nil {
 		tags = append(tags, m.List.SubjectTag, "["+m.List.Local+"]")
 	}
-	body := message.Read(m.Raw).Body
+	reading := message.Read(m.Raw)
+	body := reading.Body
 	lines, left := bodyLines(body)
 	subject := subjectLine(m.Header, tags...)
 	_, isReply := message.BaseSubject(m.Header.Text("Subject"), tags...)
@@ -51,6 +52,9 @@ func (j *job) plan() (calls []call, unknown []line, left int) {
 	}
 	if c, ok := j.parse(subject); ok {
 		n := wordsBelow(body)
+		if c.cmd.isWeak(c.verb) && !isReply { // somebody else's mail below an everyday word
+			n += len(strings.Fields(reading.Quoted))
+		}
 		switch {
 		case n == 0, inBody, !isReply && c.cmd.isWeak(c.verb) && n <= maxBelowWeak, !isReply && !c.cmd.isWeak(c.verb) && n <= maxBelowStrong:
 			calls = append(calls, c)

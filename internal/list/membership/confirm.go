@@ -61,11 +61,22 @@ func (s *Service) open(ctx context.Context, tok string, kinds ...model.PendingKi
 		case !p.UsedAt.IsZero():
 			return p, list, fault.New(fault.Conflict, "this was answered already, there is nothing more to do")
 		case p.ExpiresAt < model.At(s.Now()):
-			return p, list, fault.New(fault.Expired, "this request ended on %s, please ask again", p.ExpiresAt.Time().Format("2 January 2006"))
+			return p, list, fault.New(fault.Expired, "this request ended on %s; %s", p.ExpiresAt.Time().Format("2 January 2006"), again(p, list))
 		}
 		return p, list, nil
 	}
 	return nil, nil, fault.New(fault.NotFound, "this is not a code of ours; look whether it was copied whole")
+}
+
+// again says what to do when a request has ended.
+func again(p *model.Pending, list *model.List) string {
+	switch p.Kind {
+	case model.PendingJoin:
+		return "to join, send any message to " + list.Sub("join")
+	case model.PendingLeave:
+		return "to leave, send any message to " + list.Sub("leave")
+	}
+	return p.Email + " may ask again"
 }
 
 func contains(kinds []model.PendingKind, k model.PendingKind) bool {
