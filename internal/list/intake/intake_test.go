@@ -336,7 +336,7 @@ func TestMailForPeople(t *testing.T) {
 		} {
 			plain := message(string(rune('a'+i)) + "@x")
 			raw := append([]byte("Authentication-Results: mx.example.org; dmarc=pass\r\n"), plain...) // forged
-			for range 2 { // a client that repeats itself changes nothing
+			for range 2 {                                                                             // a client that repeats itself changes nothing
 				if got := r.receive(intake.Incoming{Raw: raw, Recipients: []string{c.recipient}}); got != "ok" {
 					t.Fatalf("%s: %s", c.recipient, got)
 				}
