@@ -18,6 +18,7 @@ func (a *App) jobs() []job {
 	return []job{
 		{"expire held posts", 10 * time.Minute, a.Moderation.Expire},
 		{"pack posts", 15 * time.Minute, a.sealAll},
+		{"fold deliveries", time.Hour, a.fold},
 		{"prune", time.Hour, a.Store.Prune},
 	}
 }
@@ -34,6 +35,15 @@ func (a *App) sealAll(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// fold packs the delivery records of what was finished long ago.
+func (a *App) fold(ctx context.Context) error {
+	n, err := a.Store.FoldDeliveries(ctx, time.Now().Add(-a.Config.Outbound.FoldAfter))
+	if n > 0 {
+		a.Log.Info("delivery records were folded", "recipients", n)
+	}
+	return err
 }
 
 // runJobs does each job when it is due until ctx ends.

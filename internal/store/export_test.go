@@ -34,3 +34,13 @@ func (s *Store) PretendVersion(ctx context.Context, v int64) error {
 		return t.Exec("INSERT INTO schema_migrations (version_id, is_applied) VALUES (?, ?)", v, true).Error
 	})
 }
+
+// TableBytes is the room a table takes with its indexes, for tests.
+func (s *Store) TableBytes(ctx context.Context, table string) (n int64, err error) {
+	query := "SELECT COALESCE(sum(pgsize), 0) FROM dbstat WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name = ?)"
+	if s.dialect == Postgres {
+		query = "SELECT pg_total_relation_size(?::regclass)"
+	}
+	err = s.read(ctx).Raw(query, table).Row().Scan(&n)
+	return n, err
+}

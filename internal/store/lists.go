@@ -145,6 +145,7 @@ func (s *Store) removals(id int64) []statement {
 		{"DELETE FROM chunks" + inDistributions, ofList},
 		{"DELETE FROM deliveries" + inDistributions, ofList},
 		{"DELETE FROM delivery_packs" + inDistributions, ofList},
+		{"DELETE FROM delivery_folds" + inDistributions, ofList},
 		{"DELETE FROM distributions WHERE list_id = ?", ofList},
 		{"DELETE FROM bans WHERE list_id = ?", ofList},
 		{"DELETE FROM lists WHERE id = ?", ofList},

@@ -11,7 +11,8 @@ const (
 	keepDecided    = 30 * 24 * time.Hour  // decided held posts and their bytes
 	keepReplies    = 3                    // days of automatic-reply counts
 	keepBodyKeys   = 28 * 24 * time.Hour  // the window of the duplicate rule
-	keepDeliveries = 30 * 24 * time.Hour  // fates of recipients
+	keepDeliveries = 30 * 24 * time.Hour  // house letters and their fates
+	keepFolds      = 365 * 24 * time.Hour // fates of recipients, folded
 	keepBounces    = 90 * 24 * time.Hour  // stored bounces and their bytes
 	keepEvents     = 365 * 24 * time.Hour // the trace
 	pruneBatch     = 2000                 // rows a transaction, so that nobody waits long
@@ -31,9 +32,9 @@ func (s *Store) Prune(ctx context.Context) error {
 		{`DELETE FROM auto_replies WHERE (email_key, day) IN (SELECT email_key, day FROM auto_replies WHERE day < ? LIMIT ?)`, day},
 		{`DELETE FROM post_keys WHERE (list_id, kind, key) IN (SELECT list_id, kind, key FROM post_keys WHERE kind = 2 AND at < ? LIMIT ?)`, before(keepBodyKeys)},
 		{`DELETE FROM deliveries WHERE (distribution_id, recipient_id) IN (SELECT d.distribution_id, d.recipient_id FROM deliveries d
-			JOIN distributions x ON x.id = d.distribution_id WHERE x.state >= 2 AND d.state <> 2 AND x.done_at > 0 AND x.done_at < ? LIMIT ?)`, before(keepDeliveries)},
-		{`DELETE FROM delivery_packs WHERE id IN (SELECT p.id FROM delivery_packs p JOIN distributions x ON x.id = p.distribution_id
-			WHERE x.state >= 2 AND x.done_at > 0 AND x.done_at < ? LIMIT ?)`, before(keepDeliveries)},
+			JOIN distributions x ON x.id = d.distribution_id WHERE x.kind = 2 AND x.state >= 2 AND d.state <> 2 AND x.done_at > 0 AND x.done_at < ? LIMIT ?)`, before(keepDeliveries)},
+		{`DELETE FROM delivery_folds WHERE id IN (SELECT f.id FROM delivery_folds f
+			JOIN distributions x ON x.id = f.distribution_id WHERE x.done_at < ? LIMIT ?)`, before(keepFolds)},
 		{`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? LIMIT ?)`, before(keepEvents)},
 	} {
 		err := s.inBatches(ctx, func(t *tx) (int64, error) {

@@ -100,8 +100,17 @@ func (s *Store) DeliveriesOf(ctx context.Context, distributionID, afterID int64,
 		}
 		return true
 	})
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	own = len(rows)
+	err = s.folded(ctx, func(d *model.Delivery) {
+		if d.RecipientID > afterID && len(rows) < own+limit {
+			rows = append(rows, *d)
+		}
+	}, "distribution_id = ? AND last_id > ?", distributionID, afterID)
 	slices.SortFunc(rows, func(a, b model.Delivery) int { return cmp.Compare(a.RecipientID, b.RecipientID) })
-	return rows[:min(len(rows), limit)], s.fault(err)
+	return rows[:min(len(rows), limit)], err
 }
 
 // PostAuthorKey gives the identity of a post's author, empty when there is no

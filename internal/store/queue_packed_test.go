@@ -94,10 +94,8 @@ func TestQueuePacks(t *testing.T) {
 		if e, err = s.QueueEntryOf(ctx, d.ID); err != nil || e.Sent != 49 || e.DoneAt == 0 {
 			t.Errorf("%+v, %v", e, err)
 		}
-		later := time.Now().AddDate(0, 0, 40)
-		s.Now = func() time.Time { return later }
-		if err := s.Prune(ctx); err != nil {
-			t.Fatal(err)
+		if n, err := s.FoldDeliveries(ctx, time.Now().Add(time.Hour)); err != nil || n != 50 {
+			t.Fatalf("%d folded, %v", n, err)
 		}
 		if packs, _ = s.CountRows(ctx, "delivery_packs"); packs != 0 {
 			t.Errorf("%d packs stay", packs)

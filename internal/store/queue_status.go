@@ -154,6 +154,11 @@ func (s *Store) queueEntry(ctx context.Context, d *model.Distribution) (*QueueEn
 		return nil, s.fault(err)
 	}
 	e.Sent += packed
+	if d.DoneAt != 0 {
+		if err := s.foldCounts(ctx, e); err != nil {
+			return nil, err
+		}
+	}
 	if e.Retry > 0 {
 		err = db.Raw("SELECT reply FROM deliveries WHERE distribution_id = ? AND state = 2 LIMIT 1", d.ID).Scan(&e.LastReply).Error
 	}

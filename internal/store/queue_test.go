@@ -34,7 +34,7 @@ func queueRig(t *testing.T, s *store.Store, n int) (model.List, *model.Distribut
 	return l, queuePost(t, s, l.ID, 1, model.At(s.Now()))
 }
 
-func queuePost(t *testing.T, s *store.Store, list int64, n int, at model.Instant) *model.Distribution {
+func queuePost(t testing.TB, s *store.Store, list int64, n int, at model.Instant) *model.Distribution {
 	t.Helper()
 	d := &model.Distribution{ListID: list, Kind: model.DistributePost, Lane: model.LanePost, Options: "{}", CreatedAt: at}
 	id, _, err := s.SavePost(context.Background(), &model.NewPost{

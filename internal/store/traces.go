@@ -17,6 +17,64 @@ type TracedDelivery struct {
 // TracedDeliveries gives up to limit deliveries of a distribution: first what failed,
 // waits or was skipped, then what was sent; each in the order of time.
 func (s *Store) TracedDeliveries(ctx context.Context, distributionID int64, limit int) ([]TracedDelivery, error) {
+	rows, err := s.tracedUnfolded(ctx, distributionID, limit)
+	if err != nil {
+		return nil, err
+	}
+	own := len(rows)
+	keepFirst := func() {
+		slices.SortFunc(rows, func(a, b TracedDelivery) int {
+			switch sent := a.State == model.DeliverySent; {
+			case sent == (b.State == model.DeliverySent):
+				return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.RecipientID, b.RecipientID))
+			case sent:
+				return 1
+			default:
+				return -1
+			}
+		})
+		rows = rows[:min(len(rows), limit)]
+	}
+	err = s.folded(ctx, func(d *model.Delivery) {
+		if rows = append(rows, TracedDelivery{Delivery: *d}); len(rows) > 2*limit+foldRows {
+			keepFirst()
+		}
+	}, "distribution_id = ?", distributionID)
+	if err != nil || len(rows) == own {
+		return rows, err
+	}
+	keepFirst()
+	return rows, s.nameFolded(ctx, rows)
+}
+
+// nameFolded fills in the addresses of those that have none.
+func (s *Store) nameFolded(ctx context.Context, rows []TracedDelivery) error {
+	var ids []int64
+	for i := range rows {
+		if rows[i].Email == "" {
+			ids = append(ids, rows[i].RecipientID)
+		}
+	}
+	names := map[int64]string{}
+	for part := range slices.Chunk(ids, 500) {
+		subs, err := s.Recipients(ctx, part)
+		if err != nil {
+			return err
+		}
+		for i := range subs {
+			names[subs[i].ID] = subs[i].Email
+		}
+	}
+	for i := range rows {
+		if rows[i].Email == "" {
+			rows[i].Email = names[rows[i].RecipientID]
+		}
+	}
+	return nil
+}
+
+// tracedUnfolded is TracedDeliveries of what is not folded.
+func (s *Store) tracedUnfolded(ctx context.Context, distributionID int64, limit int) ([]TracedDelivery, error) {
 	var rows []TracedDelivery
 	err := s.read(ctx).Raw(`SELECT d.*, COALESCE(s.email, x.recipient) AS email
 		FROM deliveries d JOIN distributions x ON x.id = d.distribution_id LEFT JOIN subscribers s ON s.id = d.recipient_id
@@ -75,7 +133,15 @@ func (s *Store) DeliveriesTo(ctx context.Context, distributionIDs, recipientIDs 
 			return true
 		})
 	}
-	return rows, s.fault(err)
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	err = s.folded(ctx, func(d *model.Delivery) {
+		if slices.Contains(recipientIDs, d.RecipientID) {
+			rows = append(rows, *d)
+		}
+	}, "distribution_id IN ? AND first_id <= ? AND last_id >= ?", distributionIDs, slices.Max(recipientIDs), slices.Min(recipientIDs))
+	return rows, err
 }
 
 // BouncesTo gives what came back of these distributions from these recipients,
@@ -99,10 +165,30 @@ type SkipReason struct {
 // most frequent first.
 func (s *Store) SkipReasons(ctx context.Context, distributionID int64) ([]SkipReason, error) {
 	var rows []SkipReason
-	err := s.read(ctx).Raw("SELECT reply AS why, count(*) AS n FROM deliveries WHERE distribution_id = ? AND state = ? GROUP BY reply ORDER BY n DESC, why LIMIT 20",
+	err := s.read(ctx).Raw("SELECT reply AS why, count(*) AS n FROM deliveries WHERE distribution_id = ? AND state = ? GROUP BY reply",
 		distributionID, model.DeliverySkipped).Scan(&rows).Error
-	return rows, s.fault(err)
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	n := map[string]int64{}
+	for _, r := range rows {
+		n[r.Why] += r.N
+	}
+	err = s.folded(ctx, func(d *model.Delivery) {
+		if d.State == model.DeliverySkipped {
+			n[d.Reply]++
+		}
+	}, "distribution_id = ? AND skipped > 0", distributionID)
+	rows = rows[:0]
+	for why, k := range n {
+		rows = append(rows, SkipReason{why, k})
+	}
+	slices.SortFunc(rows, func(a, b SkipReason) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Why, b.Why)) })
+	return rows[:min(len(rows), maxReasons)], err
 }
+
+// maxReasons is how many reasons of a distribution are told apart.
+const maxReasons = 20
 
 // DistributionsOf gives the distributions of a post, oldest first.
 func (s *Store) DistributionsOf(ctx context.Context, post model.PostID) ([]model.Distribution, error) {
