@@ -83,7 +83,7 @@ func New(ctx context.Context, c *config.Config, log *slog.Logger) (*App, error) 
 	if err != nil {
 		return nil, err
 	}
-	a.Node = host + " " + dir // one process a folder: see lock
+	a.Node = host + " " + dir + " " + randomMark() // one process a folder: see lock
 	if a.Store, err = store.Open(ctx, c.Database.DSN, log); err != nil {
 		return nil, cannotOpen(err)
 	}

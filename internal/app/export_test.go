@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"time"
 )
@@ -15,3 +16,8 @@ func LoadTLS(certFile, keyFile string, now func() time.Time) (*tls.Config, error
 
 // CheckRelays gives checkRelays to tests.
 func (a *App) CheckRelays() error { return a.checkRelays() }
+
+// Repeat does a periodic job until ctx ends.
+func (a *App) Repeat(ctx context.Context, name string, every time.Duration, run func(context.Context) error) {
+	a.repeat(ctx, job{name, every, run})
+}

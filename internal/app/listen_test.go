@@ -147,3 +147,35 @@ func TestDefaultsWorkTogether(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNodesHaveNamesOfTheirOwn: what an earlier run with the same data_dir held
+// is taken back, what a namesake holds is not.
+func TestNodesHaveNamesOfTheirOwn(t *testing.T) {
+	dir := t.TempDir()
+	name := func(dir string, lock bool) string {
+		a := made(t, testkit.Config(dir))
+		if lock {
+			if _, err := a.Listen(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if a.Queue.Node != a.Node {
+			t.Errorf("the queue is %q, the node %q", a.Queue.Node, a.Node)
+		}
+		defer a.Close()
+		return a.Node
+	}
+	first := name(dir, true)
+	if again := name(dir, true); again != first {
+		t.Errorf("the next run is %q, the first was %q", again, first)
+	}
+	if beside := name(dir, false); beside == first {
+		t.Errorf("a command beside it is %q too", beside)
+	}
+	if err := os.Remove(filepath.Join(dir, "serve.lock")); err != nil { // as on another machine with the same names
+		t.Fatal(err)
+	}
+	if other := name(dir, true); other == first {
+		t.Errorf("another is %q too", other)
+	}
+}

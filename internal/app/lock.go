@@ -26,8 +26,6 @@ func (a *App) lock() error {
 	if a.locked != nil {
 		return nil
 	}
-	base := a.Node
-	a.rename(base, randomMark())
 	dir := a.Config.DataDir
 	f, err := os.OpenFile(filepath.Join(dir, "serve.lock"), os.O_CREATE|os.O_RDWR, 0o640)
 	if err != nil {
@@ -48,16 +46,11 @@ func (a *App) lock() error {
 		a.Log.Debug("cannot mark data_dir", "err", err)
 		return nil
 	}
-	a.rename(base, mark)
-	return nil
-}
-
-// rename gives this process its name among those on the database.
-func (a *App) rename(base, mark string) {
-	a.Node = base + " " + mark
+	a.Node = a.Node[:strings.LastIndexByte(a.Node, ' ')+1] + mark
 	if a.Queue != nil {
 		a.Queue.Node = a.Node
 	}
+	return nil
 }
 
 const markOctets = 4

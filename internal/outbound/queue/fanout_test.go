@@ -2,6 +2,8 @@ package queue_test
 
 import (
 	"fmt"
+	"os"
+	"strconv"
 	"testing"
 
 	"plenary/internal/model"
@@ -10,7 +12,7 @@ import (
 
 // TestEveryRecipientIsAccountedFor sends to people some of whom fail in every
 // way a site can fail, and compares what the sink saw with what was recorded,
-// one by one.
+// one by one. PLENARY_TEST_RECIPIENTS is for how many.
 func TestEveryRecipientIsAccountedFor(t *testing.T) {
 	for _, mode := range []string{"bdat", "data", "lockstep"} {
 		t.Run(mode, func(t *testing.T) {
@@ -18,6 +20,9 @@ func TestEveryRecipientIsAccountedFor(t *testing.T) {
 				people := 5000
 				if mode == "lockstep" || testing.Short() {
 					people = 1000
+				}
+				if n, err := strconv.Atoi(os.Getenv("PLENARY_TEST_RECIPIENTS")); err == nil {
+					people = n
 				}
 				k := startSink(t, sink.Options{Seed: 7, Temporary: 0.05, Permanent: 0.01, DropBefore: 0.005, DropAfter: 0.005,
 					NoChunking: mode != "bdat", NoPipelining: mode == "lockstep", KeepOpen: true})
