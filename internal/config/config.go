@@ -94,7 +94,7 @@ type Outbound struct {
 	RelayPassword string        `toml:"relay_password" default:"" doc:"Its password." secret:"yes"`
 	Connections   int           `toml:"connections" default:"10" doc:"Connections to the smarthost at once."`
 	Lease         time.Duration `toml:"lease" default:"2m" doc:"With several nodes: how long one may be silent before the others take over what it was sending."`
-	FoldAfter     time.Duration `toml:"fold_after" default:"168h" doc:"How long after its end a distribution's delivery records stay rows; then they are packed, at some hundredth of the room, and plenary trace reads them as before."`
+	FoldAfter     time.Duration `toml:"fold_after" default:"168h" doc:"How long after its end a distribution's delivery records stay rows; then they are packed into a few octets each, and plenary trace reads them as before."`
 	HoldOlder     time.Duration `toml:"hold_older" default:"48h" doc:"After a start, unsent mail older than this waits for plenary queue resume: a restored backup sends nothing by itself."`
 }
 

@@ -19,7 +19,7 @@ const foldLook = 100
 
 // FoldDeliveries packs the records of distributions that were finished before
 // before: a hundred octets a recipient as rows, fifteen in the packs of their
-// commits, become one or two. Readers of deliveries see no difference but this:
+// commits, become one to five. Readers of deliveries see no difference but this:
 // times are whole seconds, and of the reply to a copy that was taken only its
 // status code is left. House letters are not folded, Prune removes them. It
 // gives the number of recipients folded; an error leaves what is done so far.
