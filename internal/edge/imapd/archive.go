@@ -17,6 +17,8 @@ type Archive interface {
 	MayRead(ctx context.Context, who model.Actor, listID int64) (bool, error)
 	// MayReadEach is MayRead for many at once.
 	MayReadEach(ctx context.Context, who []model.Actor, listID int64) ([]bool, error)
+	// NextUID is the UID the list's next post will get.
+	NextUID(ctx context.Context, listID int64) (model.UID, error)
 	// Open gives the list's index, fresh, shared by all sessions.
 	Open(ctx context.Context, listID int64) (Index, error)
 	Envelopes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error

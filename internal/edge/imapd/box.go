@@ -28,15 +28,16 @@ type box struct {
 	members map[*selected]struct{}
 }
 
-// boxKey names a box: a list's archive, or what waits on it.
+// boxKey names a box: a list's archive, a year of it, or what waits on it.
 type boxKey struct {
 	list int64
 	held bool
+	year int // 0: the whole list
 }
 
 // open gives the list's box to one more session.
-func (s *Server) open(ctx context.Context, l *model.List, held bool) (*box, error) {
-	key := boxKey{l.ID, held}
+func (s *Server) open(ctx context.Context, n node) (*box, error) {
+	l, key := n.list, boxKey{n.list.ID, n.held, n.year}
 	s.mu.Lock()
 	b := s.boxes[key]
 	if b == nil {
@@ -66,6 +67,9 @@ func (b *box) start(ctx context.Context, l *model.List) error {
 			return err
 		}
 		b.index, b.texts = index, b.srv.opt.Archive
+		if b.key.year != 0 {
+			b.index = &yearly{Index: index, year: yearNumber(b.key.year)}
+		}
 	}
 	run, stop := context.WithCancel(b.srv.ctx)
 	b.stop = stop

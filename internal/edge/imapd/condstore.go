@@ -70,7 +70,7 @@ func (s *session) knows(tell bool) {
 	}
 	s.told = true
 	if tell && s.sel != nil && !s.sel.held {
-		s.front.put("* OK [HIGHESTMODSEQ " + strconv.FormatUint(s.sel.highest(), 10) + "] Highest\r\n")
+		s.front.put("* OK [HIGHESTMODSEQ " + strconv.FormatUint(s.sel.highest(s.sel.last), 10) + "] Highest\r\n")
 	}
 }
 

@@ -235,7 +235,7 @@ func (sel *selected) modseqsIn(changes []model.FlagChange) map[model.UID]uint64 
 	for _, c := range changes {
 		for _, span := range runSpans(sel.rows, c.Runs) {
 			for _, r := range sel.rows[span.from:span.to] {
-				seqs[r.UID] = c.ModSeq() + lift(sel.rows, sel.next)
+				seqs[r.UID] = c.ModSeq() + sel.gone
 			}
 		}
 	}

@@ -6,7 +6,8 @@ import "time"
 // an operator may want to change are Options; these are their defaults.
 const (
 	defaultConnections = 4000
-	defaultPerIP       = 40 // mail clients keep five and more connections each
+	defaultYearsFrom   = 50000 // clients take minutes to open a folder of 100,000 for the first time
+	defaultPerIP       = 40    // mail clients keep five and more connections each
 
 	maxPerPerson = 60 // connections of one account at the same time; no RFC minimum
 

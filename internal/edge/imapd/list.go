@@ -27,12 +27,12 @@ func (s *session) List(w *imapserver.ListWriter, ref string, patterns []string, 
 	if o.SelectSpecialUse {
 		return nil // none of ours has a special use
 	}
-	all, err := s.nodes(s.ctx, true)
+	all, err := s.nodes(s.ctx, true, true)
 	if err != nil {
 		return err
 	}
 	for _, n := range all {
-		if !matches(want, n.name) || n.parent && o.SelectSubscribed && !s.listsParent(n, all, want, o) {
+		if !matches(want, n.name) || n.year != 0 && o.SelectSubscribed || n.parent && o.SelectSubscribed && !s.listsParent(n, all, want, o) {
 			continue
 		}
 		data, err := s.listed(n, o)
@@ -80,7 +80,7 @@ func (s *session) listed(n node, o *imap.ListOptions) (*imap.ListData, error) {
 	data := &imap.ListData{Delim: delimiter, Mailbox: n.name}
 	if n.parent {
 		data.Attrs = append(data.Attrs, imap.MailboxAttrNoSelect)
-	} else if o.SelectSubscribed || o.ReturnSubscribed {
+	} else if n.year == 0 && (o.SelectSubscribed || o.ReturnSubscribed) {
 		data.Attrs = append(data.Attrs, imap.MailboxAttrSubscribed)
 	}
 	if n.parent && !n.leaf && o.SelectRecursiveMatch {

@@ -70,6 +70,7 @@ type node struct {
 	parent bool        // cannot be selected, has children
 	leaf   bool        // has no children
 
+	year    int          // a year of a large list; 0: all of it
 	held    bool         // what waits on the list
 	verdict model.Action // what is moved here is decided so; Defer: nothing is
 }
@@ -77,9 +78,9 @@ type node struct {
 // archive reports whether the node is a list's archive.
 func (n node) archive() bool { return n.list != nil && !n.held && n.verdict == model.Defer }
 
-// nodes are all mailboxes the person may see, in order; those for moderating only
-// where they are asked for.
-func (s *session) nodes(ctx context.Context, moderating bool) ([]node, error) {
+// nodes are all mailboxes the person may see, in order; the years of large lists,
+// and those for moderating, only where they are asked for.
+func (s *session) nodes(ctx context.Context, years, moderating bool) ([]node, error) {
 	site, err := s.front.srv.opt.Archive.Lists(ctx, model.Actor{Site: true})
 	if err != nil {
 		return nil, s.failed("list the mailboxes", err)
@@ -97,6 +98,11 @@ func (s *session) nodes(ctx context.Context, moderating bool) ([]node, error) {
 	}
 	slices.SortFunc(all, func(a, b node) int { return cmp.Compare(a.name, b.name) })
 	all = append([]node{{name: inbox, leaf: true}, {name: root, parent: true, leaf: len(all) == 0}}, all...)
+	if years {
+		if all, err = s.withYears(ctx, all); err != nil {
+			return nil, err
+		}
+	}
 	if !moderating {
 		return all, nil
 	}
@@ -112,7 +118,7 @@ func (s *session) nodes(ctx context.Context, moderating bool) ([]node, error) {
 // that is not there.
 func (s *session) find(ctx context.Context, name string) (node, error) {
 	name = norm.NFC.String(name)
-	all, err := s.nodes(ctx, len(name) >= len(moderation) && strings.EqualFold(name[:len(moderation)], moderation))
+	all, err := s.nodes(ctx, false, len(name) >= len(moderation) && strings.EqualFold(name[:len(moderation)], moderation))
 	if err != nil {
 		return node{}, err
 	}
@@ -126,6 +132,12 @@ func (s *session) find(ctx context.Context, name string) (node, error) {
 			n.archive() && (strings.EqualFold(longName(n.list), name) || strings.EqualFold(root+"/"+n.list.Address(), name)) {
 			return n, nil
 		}
+	}
+	if n, ok, err := s.findYear(ctx, name); ok || err != nil {
+		if err != nil {
+			err = s.failed("look for a mailbox", err)
+		}
+		return n, err
 	}
 	return node{}, no("NONEXISTENT", "There is no such mailbox, or it is not open to you")
 }

@@ -35,7 +35,7 @@ func (s *session) condstore() bool { return s.front.srv.opt.Changes != nil }
 
 // modseqsOf reads the person's log of the selected list.
 func (s *session) modseqsOf(sel *selected) (*modseqs, error) {
-	m := &modseqs{lift: lift(sel.rows, sel.next)}
+	m := &modseqs{lift: sel.gone}
 	if !s.mayMark() || sel.box == nil {
 		return m, nil
 	}
@@ -52,17 +52,10 @@ func (s *session) lastChange(list int64) (model.FlagChange, error) {
 	return s.front.srv.opt.Changes.LastFlagChange(s.ctx, s.who.AccountID, list)
 }
 
-// lift is how many messages were taken away.
-func lift(rows []archive.Row, next model.UID) uint64 {
-	return uint64(next) - 1 - uint64(len(rows))
-}
-
 // highest is HIGHESTMODSEQ (RFC 7162 3.1.2.1).
-func highest(rows []archive.Row, next model.UID, last model.FlagChange) uint64 {
-	return uint64(max(next, last.UIDNext)) + last.Seq + lift(rows, next)
+func (v view) highest(last model.FlagChange) uint64 {
+	return uint64(max(v.next, last.UIDNext)) + last.Seq + v.gone
 }
-
-func (sel *selected) highest() uint64 { return highest(sel.rows, sel.next, sel.last) }
 
 // arrival is the mod-sequence of a post whose flags were never changed.
 func (m *modseqs) arrival(u model.UID) uint64 {

@@ -55,12 +55,12 @@ func TestModSeqsMissNothing(t *testing.T) {
 			if r.IntN(6) > 0 {
 				continue
 			}
-			m := &modseqs{lift: lift(rows, next), changes: log}
+			m := &modseqs{lift: uint64(next) - 1 - uint64(len(rows)), changes: log}
 			var last model.FlagChange
 			if len(log) > 0 {
 				last = log[len(log)-1]
 			}
-			top := highest(rows, next, last)
+			top := view{rows: rows, next: next, gone: m.lift}.highest(last)
 			if top < known {
 				t.Fatalf("seed %d: HIGHESTMODSEQ falls from %d to %d", seed, known, top)
 			}

@@ -125,8 +125,7 @@ func (s *session) announce(allowExpunge bool) error {
 	if err := s.allowed(sel); err != nil {
 		return s.lasting(err)
 	}
-	rows, next := sel.box.index.Snapshot()
-	if err := s.announceRows(sel, rows, next, allowExpunge); err != nil {
+	if err := s.announceRows(sel, viewOf(sel.box.index), allowExpunge); err != nil {
 		return err
 	}
 	return s.lasting(s.announceFlags(sel))
@@ -134,13 +133,14 @@ func (s *session) announce(allowExpunge bool) error {
 
 // announceRows tells of posts that came, and of posts that were taken away
 // where the protocol allows to (RFC 9051 7.5.1).
-func (s *session) announceRows(sel *selected, rows []archive.Row, next model.UID, allowExpunge bool) error {
+func (s *session) announceRows(sel *selected, now view, allowExpunge bool) error {
+	rows := now.rows
 	n := len(sel.rows)
 	same := n == 0 || len(rows) >= n && rows[n-1].UID == sel.rows[n-1].UID
 	if !same && !allowExpunge {
 		return nil
 	}
-	sel.next = next
+	sel.next, sel.gone = now.next, now.gone
 	if same && len(rows) == n {
 		return nil
 	}

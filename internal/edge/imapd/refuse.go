@@ -110,7 +110,10 @@ func (s *session) Rename(string, string, *imap.RenameOptions) error {
 // Subscribe accepts what is so already (RFC 9051 6.3.7): every mailbox counts
 // as subscribed.
 func (s *session) Subscribe(mailbox string) error {
-	_, err := s.find(s.ctx, strings.TrimSuffix(mailbox, "/"))
+	n, err := s.find(s.ctx, strings.TrimSuffix(mailbox, "/"))
+	if err == nil && n.year != 0 {
+		return no(imap.ResponseCodeCannot, "Let your mail program show all folders to see the years")
+	}
 	return err
 }
 

@@ -25,7 +25,7 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 	if n.parent {
 		return nil, no("NONEXISTENT", "That is the parent of the lists and holds no messages itself")
 	}
-	sel := &selected{next: 1, who: s.who, readOnly: o.ReadOnly || !s.mayMark(), wake: make(chan struct{}, 1), checked: s.front.srv.opt.Now()}
+	sel := &selected{view: view{next: 1}, who: s.who, readOnly: o.ReadOnly || !s.mayMark(), wake: make(chan struct{}, 1), checked: s.front.srv.opt.Now()}
 	data := &imap.SelectData{UIDNext: 1, UIDValidity: 1}
 	if n.archive() || n.held {
 		if data, err = s.openList(sel, n); err != nil {
@@ -33,7 +33,7 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 		}
 	}
 	s.sel = sel
-	if s.highest = sel.highest(); n.held {
+	if s.highest = sel.highest(sel.last); n.held {
 		s.highest = 0
 	}
 	sel.keywords = sel.names()
@@ -50,7 +50,7 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 // openList joins the list's box and looks at the list as it is now.
 func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
 	l := n.list
-	box, err := s.front.srv.open(s.ctx, l, n.held)
+	box, err := s.front.srv.open(s.ctx, n)
 	if err != nil {
 		return nil, s.failed("open a list", err)
 	}
@@ -71,12 +71,12 @@ func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
 			return fail(err)
 		}
 	}
-	if _, next := box.index.Snapshot(); sel.last.UIDNext > next { // a post came before the change: it is to be told too
+	if sel.last.UIDNext > viewOf(box.index).next { // a post came before the change: it is to be told too
 		if err := box.index.Refresh(s.ctx); err != nil {
 			return fail(err)
 		}
 	}
-	sel.rows, sel.next = box.index.Snapshot()
+	sel.view = viewOf(box.index)
 	if n.held {
 		sel.setFlags(localFlags{})
 	} else {
@@ -93,7 +93,7 @@ func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
 }
 
 func (sel *selected) firstUnseen() uint32 {
-	if len(sel.rows) > maxUnseen || unseen(sel.rows, sel.next, sel.flags) == 0 {
+	if len(sel.rows) > maxUnseen || sel.unseen(sel.flags) == 0 {
 		return 0
 	}
 	for i := range sel.rows {
@@ -105,10 +105,20 @@ func (sel *selected) firstUnseen() uint32 {
 }
 
 // unseen counts the messages without \Seen: all less the bits that are set, but
-// for those of messages that were taken away. No message is looked at.
-func unseen(rows []archive.Row, next model.UID, flags Flags) uint32 {
-	n := len(rows) - flags.Count(seen)
-	eachMissing(rows, next, func(uid model.UID) {
+// for those of messages that were taken away. Only of a year each message is
+// looked at.
+func (v view) unseen(flags Flags) uint32 {
+	n := len(v.rows)
+	if v.part {
+		for i := range v.rows {
+			if flags.Has(seen, v.rows[i].UID) {
+				n--
+			}
+		}
+		return uint32(n)
+	}
+	n -= flags.Count(seen)
+	eachMissing(v.rows, v.next, func(uid model.UID) {
 		if flags.Has(seen, uid) {
 			n++
 		}
@@ -208,11 +218,15 @@ func (s *session) status(n node) (*imap.StatusData, error) {
 	if err != nil {
 		return nil, s.failed("read flags", err)
 	}
-	rows, next := index.Snapshot()
-	messages = uint32(len(rows))
-	s.highest = highest(rows, next, last)
-	fresh = unseen(rows, next, flags)
-	size = s.front.srv.sizes.total(n.list.ID, rows)
-	data.UIDNext, data.UIDValidity = imap.UID(next), index.UIDValidity()
+	v := viewOf(index)
+	s.highest = v.highest(last)
+	if n.year != 0 {
+		c := countYear(v.rows, n.year, flags)
+		messages, fresh, size = c.messages, c.unseen, c.size
+	} else {
+		messages, fresh = uint32(len(v.rows)), v.unseen(flags)
+		size = s.front.srv.sizes.total(n.list.ID, v.rows)
+	}
+	data.UIDNext, data.UIDValidity = imap.UID(v.next), index.UIDValidity()
 	return data, nil
 }

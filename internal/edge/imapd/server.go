@@ -74,6 +74,8 @@ type Options struct {
 	MaxConnections int // at the same time; 0: 4000
 	MaxPerIP       int // at the same time from one IPv4 address or IPv6 /64; 0: 40; loopback and unix sockets are not counted
 
+	YearsFrom int // posts from which a list has a folder for each year; 0: 50,000
+
 	Metrics *metrics.Metrics // connections and logins; nil: not counted
 	Log     *slog.Logger     // nil: slog.Default
 	Now     func() time.Time // nil: time.Now
@@ -85,6 +87,9 @@ func (o Options) filled() Options {
 	}
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = defaultConnections
+	}
+	if o.YearsFrom <= 0 {
+		o.YearsFrom = defaultYearsFrom
 	}
 	if o.MaxPerIP <= 0 {
 		o.MaxPerIP = defaultPerIP
@@ -109,6 +114,7 @@ type Server struct {
 	buffers sync.Pool // of *[]byte, for responses
 	fails   throttle
 	sizes   sizes
+	years   yearsOf
 	served  sync.WaitGroup // connections
 	boxed   sync.WaitGroup // goroutines of boxes
 

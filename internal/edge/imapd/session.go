@@ -11,7 +11,6 @@ import (
 	"github.com/emersion/go-imap/v2/imapserver"
 
 	"plenary/internal/fault"
-	"plenary/internal/list/archive"
 	"plenary/internal/model"
 )
 
@@ -41,8 +40,7 @@ type selected struct {
 	box      *box // nil: INBOX and what decides, which are always empty
 	held     bool // what waits on the list: flags last as long as this
 	readOnly bool
-	rows     []archive.Row // what the client has been told of
-	next     model.UID     // UIDNEXT then
+	view     // what the client has been told of
 	flags    Flags
 	last     model.FlagChange // the last that flags has
 	shown    []string         // its names, as far as IMAP can say them

@@ -141,6 +141,12 @@ func (r *Reader) Open(ctx context.Context, listID int64) (*Index, error) {
 	return ix, ix.Refresh(ctx)
 }
 
+// NextUID is the UID the list's next post will get; the index is not loaded for
+// it.
+func (r *Reader) NextUID(ctx context.Context, listID int64) (model.UID, error) {
+	return r.store.NextUID(ctx, listID)
+}
+
 // Close forgets a list's index, to free its memory or because the list was
 // removed; who has it open keeps what he has.
 func (r *Reader) Close(listID int64) {

@@ -1,0 +1,89 @@
+package imapd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestYearsOfALargeList: they hold the same messages as the whole, with the same
+// UIDs and flags, are told of news, and show up only where all folders do.
+func TestYearsOfALargeList(t *testing.T) {
+	m := sample(t) // three posts of 2026
+	at := func(year int) {
+		m.postAt(1, strings.ReplaceAll(plainPost, "<1@", fmt.Sprintf("<%d.%d@", year, m.last[1])), time.Date(year, 12, 31, 23, 59, 59, 0, time.UTC))
+	}
+	at(2024) // UID 4, imported later
+	at(2025)
+	at(2024)
+	_, addr := serve(t, m, func(o *Options, _ *times) { o.YearsFrom = 4 })
+	c := loggedIn(t, addr, "alice@example.org")
+	c.says(`LIST "" Lists/talk*`, `* LIST (\HasChildren) "/" "Lists/talk"`, `* LIST (\HasNoChildren) "/" "Lists/talk/2024"`,
+		`* LIST (\HasNoChildren) "/" "Lists/talk/2025"`, `* LIST (\HasNoChildren) "/" "Lists/talk/2026"`, `* LIST (\HasNoChildren) "/" "Lists/talk@...`)
+	c.says(`LIST "" Lists/%`, "...") // no years here
+	if got := strings.Join(c.want(`LIST "" Lists/%`, "OK"), ""); strings.Contains(got, "2024") {
+		t.Error(got)
+	}
+	for _, command := range []string{`LSUB "" *`, `LIST (SUBSCRIBED) "" *`} {
+		if got := strings.Join(c.want(command, "OK"), ""); strings.Contains(got, "2024") || !strings.Contains(got, "Lists/talk") {
+			t.Errorf("%s: %s", command, got)
+		}
+	}
+	c.says(`LIST "" Lists/talk/2024 RETURN (SUBSCRIBED STATUS (MESSAGES UNSEEN))`, `* LIST (\HasNoChildren) "/" "Lists/talk/2024"`,
+		`* STATUS "Lists/talk/2024" (MESSAGES 2 UNSEEN 2)`)
+	c.want("SELECT Lists/talk/2023", "NO [NONEXISTENT]")
+	c.want("SELECT Lists/news/2026", "NO [NONEXISTENT]") // a small list
+	c.want("SUBSCRIBE Lists/talk/2024", "NO [CANNOT]")
+
+	whole, other := loggedIn(t, addr, "alice@example.org"), loggedIn(t, addr, "alice@example.org")
+	got := whole.want("SELECT Lists/talk (CONDSTORE)", "OK")
+	mine := c.want("SELECT Lists/talk/2024 (CONDSTORE)", "OK")
+	for _, code := range []string{"UIDVALIDITY", "UIDNEXT", "HIGHESTMODSEQ"} {
+		has := func(s string) bool { return strings.Contains(s, code) }
+		if a, b := slices.IndexFunc(got, has), slices.IndexFunc(mine, has); a < 0 || b < 0 || got[a] != mine[b] {
+			t.Errorf("%s: %q %q", code, got, mine)
+		}
+	}
+	if !slices.Contains(mine, "* 2 EXISTS") {
+		t.Errorf("%q", mine)
+	}
+	c.says("FETCH 1:* (UID FLAGS)", "* 1 FETCH (UID 4 FLAGS ())", "* 2 FETCH (UID 6 FLAGS ())")
+	c.says("UID FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]", "* 1 FETCH (UID 4 BODY...", "* 2 FETCH (UID 6 ...")
+	c.says("UID SEARCH BODY shelves", "* SEARCH 4 6")
+	c.says("SEARCH NOT 1", "* SEARCH 2")
+	c.says("UID SORT (REVERSE ARRIVAL) UTF-8 ALL", "* SORT 4 6") // they came at the same time
+	c.says("UID THREAD REFERENCES UTF-8 ALL", "* THREAD ((4)(6))")
+	c.want("COPY 1 Lists/talk/2025", "NO [NOPERM] Nothing can be put into the archive; to post, send mail to talk@example.org")
+
+	// A mark made here is there, and the other way round.
+	c.says(`UID STORE 6 +FLAGS (\Seen)`, `* 2 FETCH (UID 6 FLAGS (\Seen) MODSEQ (...))`)
+	whole.says("NOOP", `* 6 FETCH (UID 6 FLAGS (\Seen) MODSEQ (...))`)
+	whole.want(`UID STORE 1,4 +FLAGS.SILENT (\Flagged)`, "OK")
+	c.says("NOOP", `* 1 FETCH (UID 4 FLAGS (\Flagged) MODSEQ (...))`)
+	c.says("STATUS Lists/talk/2024 (MESSAGES UNSEEN SIZE)", fmt.Sprintf(`* STATUS "Lists/talk/2024" (MESSAGES 2 UNSEEN 1 SIZE %d)`, 2*(len(plainPost)+5)))
+
+	// Posts of other years do not show, and move no mod-sequence.
+	high := c.want("STATUS Lists/talk/2024 (HIGHESTMODSEQ)", "OK")[0]
+	var n int
+	_, _ = fmt.Sscanf(high, `* STATUS "Lists/talk/2024" (HIGHESTMODSEQ %d)`, &n)
+	other.want("SELECT Lists/talk/2026", "OK")
+	other.send("i IDLE\r\n")
+	other.line()
+	at(2025)
+	at(2026)
+	if s := other.line(); s != "* 4 EXISTS" {
+		t.Error(s)
+	}
+	c.says("NOOP")
+	c.says(fmt.Sprintf("UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d)", n))
+	at(2024)
+	c.says("NOOP", "* 3 EXISTS")
+	c.says(fmt.Sprintf("UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d)", n), "* 3 FETCH (UID 9 FLAGS () MODSEQ (...))")
+
+	m.leave(1, "alice@example.org")
+	if s := other.line(); !strings.HasPrefix(s, "* BYE") {
+		t.Error(s)
+	}
+}
