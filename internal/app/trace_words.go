@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"plenary/internal/list/archive"
 	"plenary/internal/list/posting"
 	"plenary/internal/model"
 	"plenary/internal/store"
@@ -122,6 +123,10 @@ var eventWords = map[string]string{ //nolint:gochecknoglobals // a constant tabl
 	"member.join-waiting":    "confirmed the wish to join; the moderators were asked",
 	"member.join-refused":    "was not let in:",
 	"member.banned":          "was banned",
+	archive.EventSplit:       "was made",
+	archive.EventMoved:       "was put",
+	archive.EventMerged:      "was put",
+	archive.EventReset:       "was put back",
 	"member.unbanned":        "is no longer banned",
 }
 

@@ -22,6 +22,9 @@ func TestEventsInWords(t *testing.T) {
 		{model.Event{Kind: "member.left", Actor: "a@b.example", EmailKey: "a@b.example"}, "left"},
 		{model.Event{Kind: "member.removed", Actor: "cli"}, "was taken off the list by cli"},
 		{model.Event{Kind: "member.join-refused", Actor: "rule", Detail: "banned; mail"}, "was not let in: banned; mail"},
+		{model.Event{Kind: "thread.split", Actor: "cli", Detail: "a thread of its own"}, "was made a thread of its own by cli"},
+		{model.Event{Kind: "thread.moved", Actor: "cli", Detail: "below a@b"}, "was put below a@b by cli"},
+		{model.Event{Kind: "thread.reset", Actor: "cli", Detail: "as the messages say"}, "was put back as the messages say by cli"},
 		{model.Event{Kind: "member.sent-to-coventry", Actor: "cli", Detail: "for a week"}, "member sent to coventry for a week by cli"},
 	} {
 		if got := eventText(&c.event); got != c.want {

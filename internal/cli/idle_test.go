@@ -14,8 +14,9 @@ import (
 
 // reader is a mail program that idles in a list's mailbox.
 type reader struct {
-	t *testing.T
-	c *textproto.Conn
+	t  *testing.T
+	nc net.Conn
+	c  *textproto.Conn
 }
 
 // idles logs in at an IMAP door and waits there for news.
@@ -26,9 +27,8 @@ func idles(t *testing.T, at, user, secret, mailbox string) *reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = nc.Close() })
-	// Less than the time after which an idle session looks by itself.
-	_ = nc.SetDeadline(time.Now().Add(15 * time.Second))
-	r := &reader{t, textproto.NewConn(nc)}
+	_ = nc.SetDeadline(time.Now().Add(testkit.Patience))
+	r := &reader{t, nc, textproto.NewConn(nc)}
 	r.until("* OK")
 	for i, line := range []string{"LOGIN " + user + " " + secret, "SELECT " + mailbox} {
 		_ = r.c.PrintfLine("a%d %s", i, line)
@@ -74,6 +74,8 @@ func TestIdleHearsTheEnd(t *testing.T) {
 				r.ok("subscriber", "add", talk, "ann@example.org")
 				secret := strings.TrimSpace(r.ok("access", "ann@example.org"))
 				ann := idles(t, at.IMAP, "ann@example.org", secret, "Lists/talk")
+				// Less than the time after which an idle session looks by itself.
+				_ = ann.nc.SetDeadline(time.Now().Add(18 * time.Second))
 				r.ok("subscriber", "add", talk, "bo@example.net") // wakes everybody on SQLite
 				r.ok(end...)
 				if bye := ann.until("* "); !strings.HasPrefix(bye, "* BYE The list "+talk+" is no longer open to you") {

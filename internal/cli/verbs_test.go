@@ -33,7 +33,7 @@ func TestEveryVerb(t *testing.T) {
 		}
 	}
 	// Those that need a running service, and those with a test of their own.
-	elsewhere := map[string]bool{"demo": true, "serve": true, "health": true, "archive": true, "dkim": true, "ban": true}
+	elsewhere := map[string]bool{"demo": true, "serve": true, "health": true, "archive": true, "dkim": true, "ban": true, "thread": true}
 	for _, path := range verbs(t) {
 		if verb, _, _ := strings.Cut(path, " "); !r.ran[path] && !elsewhere[verb] {
 			t.Errorf("plenary %s was not tried", path)
