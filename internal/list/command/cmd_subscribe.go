@@ -84,7 +84,10 @@ func readPerson(from address.Address, args []string) (email address.Address, nam
 		lower := strings.ToLower(a)
 		switch {
 		case lower == "with" && i+1 < len(args):
-			return email, strings.Join(words, " "), append(notes, "The options "+strings.ToUpper(strings.Join(args[i+1:], " "))+" were left out.")
+			for _, option := range args[i+1:] {
+				notes = append(notes, leftOut(strings.ToLower(option)))
+			}
+			return email, strings.Join(words, " "), notes
 		case strings.HasPrefix(lower, "address="), isAddress(a):
 			if other, err := address.Parse(strings.Trim(a[strings.LastIndexByte(lower, '=')+1:], "<>")); err == nil {
 				email = other
@@ -105,16 +108,16 @@ func readPerson(from address.Address, args []string) (email address.Address, nam
 func leftOut(option string) string {
 	name, value, _ := strings.Cut(option, "=")
 	switch {
-	case name == "digest" && value != "no":
+	case (name == "digest" || name == "digests") && value != "no":
 		return "Digests cannot be chosen here: each post comes as it is sent."
 	case name == "nomail":
 		return "Joining without mail cannot be chosen here: each post comes as it is sent. The owners can switch it off for you."
-	case name == "digest" || name == "nodigest":
+	case name == "digest" || name == "digests" || name == "nodigest" || name == "nodigests" || name == "mail":
 		return "Each post comes as it is sent."
 	case name == "password" || name == "pw":
 		return "Passwords are not used here."
 	}
-	return "The option " + option + " was left out."
+	return "The option " + strings.ToUpper(option) + " was left out."
 }
 
 // whichList asks for the list that a command did not name, or named wrongly.

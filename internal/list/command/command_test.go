@@ -157,7 +157,7 @@ func TestCommands(t *testing.T) {
 		{"subject and body say the same", command.AtServer, "Subject: subscribe test-l\r\n", "subscribe test-l\n", asked, "", ""},
 		{"encoded subject", command.AtServer, "Subject: =?utf-8?q?subscribe_test-l_Zo=C3=AB?=\r\n", "", asked, "", ""},
 		{"list without the l", command.AtServer, "", "join talk-l", asked, "", ""},
-		{"anonymous with options", command.AtServer, "", "SUBSCRIBE TEST-L ANONYMOUS WITH NOMAIL", asked + " " + said, "options NOMAIL were left out", ""},
+		{"anonymous with options", command.AtServer, "", "SUBSCRIBE TEST-L ANONYMOUS WITH NOMAIL", asked + " " + said, "The owners can switch it off", ""},
 		{"no list", command.AtServer, "", "subscribe\n", said, "Which list?", ""},
 		{"unknown list", command.AtServer, "", "subscribe gardening", said, "no list called gardening", ""},
 		{"two lists", command.AtServer, "", "sub test-l\nsub talk\n", asked + " " + asked, "", ""},
