@@ -92,10 +92,7 @@ func TestOneIsKilledAndOneIsCutOff(t *testing.T) {
 // TestThreeMoveMoreThanOne: with a sink so slow that waiting is all there is to
 // do, three nodes deliver the same list much faster than one.
 func TestThreeMoveMoreThanOne(t *testing.T) {
-	people := 12_000
-	if testing.Short() {
-		people = 6_000
-	}
+	const people = 12_000
 	c := newCluster(t, sink.Options{Slow: 10 * time.Millisecond})
 	c.start(1)
 	c.people(people)
@@ -119,10 +116,8 @@ func TestThreeMoveMoreThanOne(t *testing.T) {
 	if ratio < 1.5 {
 		t.Errorf("three nodes move only %.2f times what one moves", ratio)
 	}
-	for _, n := range c.nodes[1:] {
-		if c.sent(n) < people/10 {
-			t.Errorf("%s sent only %d of %d copies", n.name, c.sent(n), people)
-		}
+	if others := c.sent(c.nodes[1]) + c.sent(c.nodes[2]); others < people/3 {
+		t.Errorf("the two that came sent only %d of %d copies", others, people)
 	}
 	c.stop(c.nodes...)
 }
