@@ -175,7 +175,8 @@ func (s *Store) RetryNow(ctx context.Context, q QueueScope) (int64, error) {
 
 // TidyQueue is run when a node starts. Distributions made before that have
 // something left to send are paused until ResumeQueue says yes: the database
-// may be an old copy, and mail this old must not leave by itself. It also marks
+// may be an old copy, and mail this old must not leave by itself. A lease that
+// lasts shows that it is none: some node is sending this. It also marks
 // what owes nothing any more. The ids are those it paused.
 func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, error) {
 	var held []int64
@@ -198,7 +199,9 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 		err := t.Raw("UPDATE distributions SET state = 1 WHERE created_at < ? AND done_at = 0 AND (state = 0 OR state = 2 AND ("+
 			"EXISTS (SELECT 1 FROM chunks c WHERE c.distribution_id = distributions.id) OR "+
 			"EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = distributions.id AND x.state = 2 AND x.next_at < ?)))"+
-			" AND NOT EXISTS (SELECT 1 FROM queue_notes n WHERE n.name = 'approved/' || distributions.id) RETURNING id", before, before).Scan(&held).Error
+			" AND NOT EXISTS (SELECT 1 FROM queue_notes n WHERE n.name = 'approved/' || distributions.id)"+
+			" AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.distribution_id = distributions.id AND c.lease_until > ?) RETURNING id",
+			before, before, model.At(s.Clock())).Scan(&held).Error
 		if err != nil {
 			return err
 		}
