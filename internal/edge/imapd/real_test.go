@@ -19,6 +19,7 @@ import (
 	"plenary/internal/mail/message"
 	"plenary/internal/model"
 	"plenary/internal/store"
+	"plenary/internal/testkit/postgres"
 	"plenary/internal/testkit/real"
 	"plenary/internal/testkit/stores"
 )
@@ -253,5 +254,61 @@ func TestIdleSeesAnotherProcess(t *testing.T) {
 	}
 	if s := c.line(); !strings.HasPrefix(s, "* BYE") {
 		t.Fatal(s)
+	}
+}
+
+// TestModSequencesHoldAcrossNodes: two servers on one database, which both are
+// started again in between, give the same mod-sequences, tell each other's
+// changes, and refuse a change that the other one was quicker with.
+func TestModSequencesHoldAcrossNodes(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { acrossNodes(t, "sqlite:"+filepath.Join(t.TempDir(), "plenary.db")) })
+	t.Run("postgres", func(t *testing.T) { acrossNodes(t, postgres.DSN(t)) })
+}
+
+func acrossNodes(t *testing.T, dsn string) {
+	ctx := context.Background()
+	node := func() *store.Store {
+		t.Helper()
+		s, err := store.Open(ctx, dsn, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		if err := s.Migrate(ctx); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a, b := node(), node()
+	l := imported(t, a)
+	for i := range 5 {
+		p := archive.Make(l, []byte(fmt.Sprintf("Message-ID: <%d@x>\r\n\r\nbody\r\n", i)), nil, model.At(noon), true)
+		if _, err := a.ImportPosts(ctx, l.ID, []*model.NewPost{p}, "x", int64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, two := loggedIn(t, serveStore(t, a), "alice@example.org"), loggedIn(t, serveStore(t, b), "alice@example.org")
+	one.want("SELECT Lists/talk (CONDSTORE)", "OK")
+	two.want("SELECT Lists/talk (CONDSTORE)", "OK")
+	one.want(`STORE 2 +FLAGS.SILENT (\Flagged)`, "OK")
+	two.want(`STORE 1:2 (UNCHANGEDSINCE 6) +FLAGS.SILENT (\Seen)`, "OK [MODIFIED 2]")
+	eventually(t, one, "* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (8))")
+	for _, c := range []*client{one, two, loggedIn(t, serveStore(t, node()), "alice@example.org")} {
+		c.says("STATUS Lists/talk (HIGHESTMODSEQ)", `* STATUS "Lists/talk" (HIGHESTMODSEQ 8)`)
+		c.want("EXAMINE Lists/talk (CONDSTORE)", "OK")
+		c.says("FETCH 1:* (FLAGS) (CHANGEDSINCE 6)", `* 1 FETCH (FLAGS (\Seen) MODSEQ (8))`, `* 2 FETCH (FLAGS (\Flagged) MODSEQ (7))`)
+		c.says("SEARCH MODSEQ 8", "* SEARCH 1 (MODSEQ 8)")
+	}
+}
+
+// eventually asks for news until this is told.
+func eventually(t *testing.T, c *client, want string) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if got := strings.Join(c.want("NOOP", "OK"), "\n"); strings.Contains(got, want) {
+			return
+		} else if time.Now().After(end) {
+			t.Fatalf("not told: %s; last %q", want, got)
+		}
 	}
 }
