@@ -194,7 +194,7 @@ func (m *draft) textPart() {
 // nothing else is touched.
 func (m *draft) withAttachment() {
 	post, typ, name := m.letter.Attach, "message/rfc822", "post.eml"
-	if len(post) > maxAttach {
+	if len(post) > maxAttach || m.letter.HeaderOnly {
 		post, typ, name = header(post), "text/rfc822-headers", "header.txt" // RFC 6522 4
 	}
 	post = crlf(post)

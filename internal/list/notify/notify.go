@@ -117,6 +117,9 @@ type Letter struct {
 	Data   Data
 	// Attach is a whole message; a large one is cut to its header.
 	Attach []byte
+	// HeaderOnly cuts it in any case: the message is built so that a mail program
+	// that opens it may choke.
+	HeaderOnly bool
 }
 
 // Data is what a template may say. Texts of strangers are allowed: Send reduces

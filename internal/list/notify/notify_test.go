@@ -271,6 +271,23 @@ func TestLargePostIsAttachedAsHeader(t *testing.T) {
 	}
 }
 
+// TestWhatChokesMailProgramsIsNotAttached: a thousand levels crash the reader that
+// opens them; the moderators get the header and the reason.
+func TestWhatChokesMailProgramsIsNotAttached(t *testing.T) {
+	s, k := service(t)
+	f, _ := find(HeldModerator)
+	l := sample(f)
+	l.HeaderOnly = true
+	l.Attach = []byte("From: eve@example.com\r\nSubject: deep\r\n\r\n" + strings.Repeat("--b\r\n", 1000))
+	if err := s.Send(context.Background(), l); err != nil {
+		t.Fatal(err)
+	}
+	text := string(k.data[0])
+	if !strings.Contains(text, "text/rfc822-headers") || !strings.Contains(text, "only its header is attached") || strings.Contains(text, "--b\r\n--b\r\n") {
+		t.Error(text)
+	}
+}
+
 func TestAttachmentStaysAsItIs(t *testing.T) {
 	s, k := service(t)
 	f, _ := find(HeldModerator)

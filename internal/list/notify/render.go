@@ -29,11 +29,13 @@ type names struct {
 // page is what a template sees.
 type page struct {
 	Data
-	List    names
-	Token   string
-	Cut     bool   // the attached post was too large, only its header is there
-	Attach  bool   // a post is attached
-	Archive string // URL, or empty
+	List   names
+	Token  string
+	Cut    bool // the attached post was too large, only its header is there
+	Attach bool // a post is attached
+	// Unopened: only its header is there because it is built to do harm.
+	Unopened bool
+	Archive  string // URL, or empty
 }
 
 func parseTexts() (*template.Template, error) {
@@ -67,7 +69,7 @@ func indent(s string) string {
 
 // render fills the template: the subject line and the text with LF line ends.
 func (s *Service) render(f form, l Letter) (subject, text string, err error) {
-	p := page{Data: clean(l.Data), Token: l.Token, Cut: len(l.Attach) > maxAttach, Attach: len(l.Attach) > 0}
+	p := page{Data: clean(l.Data), Token: l.Token, Cut: len(l.Attach) > maxAttach || l.HeaderOnly, Unopened: l.HeaderOnly, Attach: len(l.Attach) > 0}
 	if p.Subject == "" && f.Kind != CommandReply {
 		p.Subject = "(no subject)" // of a post; a command needs none
 	}

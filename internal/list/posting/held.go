@@ -11,6 +11,7 @@ import (
 	"plenary/internal/list/accept"
 	"plenary/internal/list/notify"
 	"plenary/internal/mail/address"
+	"plenary/internal/mail/message"
 	"plenary/internal/model"
 )
 
@@ -104,7 +105,8 @@ func (s *Service) ask(ctx context.Context, j *Judged, h *model.Held, secret stri
 		}
 		data.Email = to.Unicode()
 		err = s.Letters.Send(ctx, notify.Letter{Kind: notify.HeldModerator, To: to, List: j.List, Token: secret,
-			Thread: notify.HeldThread(j.List, h), Data: data, Attach: j.offer.Raw})
+			Thread: notify.HeldThread(j.List, h), Data: data, Attach: j.offer.Raw,
+			HeaderOnly: j.offer.structure.Why != "" || len(j.offer.header.Fields()) >= message.MaxFields})
 		if err != nil {
 			return err
 		}

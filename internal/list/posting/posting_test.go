@@ -455,3 +455,32 @@ func TestListIDIsTheSameInCopiesAndLetters(t *testing.T) {
 		t.Errorf("%q in copies, %q in letters", a, b)
 	}
 }
+
+// TestTheModeratorsAreNotSentABomb: of a post that is not opened they get the
+// header.
+func TestTheModeratorsAreNotSentABomb(t *testing.T) {
+	r := newRig(t, stores.SQLite(t))
+	deep := "From: eve@example.com\r\nTo: talk@example.org\r\nSubject: deep\r\nMessage-ID: <deep@x>\r\nMIME-Version: 1.0\r\n"
+	for range 1000 {
+		deep += "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+	}
+	for raw, want := range map[string]bool{deep: true, "From: eve@example.com\r\nTo: talk@example.org\r\nSubject: flat\r\nMessage-ID: <flat@x>\r\n\r\nHello all.\r\n": false} {
+		r.letters = nil
+		j, err := r.Judge(ctx, r.list, r.offer([]byte(raw), "eve@example.com"))
+		r.check(err)
+		_, err = r.Settle(ctx, j)
+		r.check(err)
+		asked := false
+		for _, l := range r.letters {
+			if l.Kind == notify.HeldModerator {
+				asked = true
+				if l.HeaderOnly != want {
+					t.Errorf("header only: %v, want %v", l.HeaderOnly, want)
+				}
+			}
+		}
+		if !asked {
+			t.Error("nobody was asked")
+		}
+	}
+}
