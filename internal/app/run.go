@@ -21,7 +21,11 @@ func (a *App) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	var background sync.WaitGroup
-	background.Go(func() { a.Queue.Run(work) })
+	background.Go(func() {
+		if err := a.Queue.Run(work); err != nil {
+			a.Log.Error("the queue could not finish", "err", err)
+		}
+	})
 	background.Go(func() { a.runJobs(work) })
 
 	broken := make(chan error, len(a.listeners))

@@ -27,6 +27,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -250,6 +251,9 @@ func (e *Engine) giveBack() error {
 		return nil
 	}
 	err := errors.Join(e.Store.ReleaseChunks(ctx, e.Node, chunks), e.Store.ReleaseClaims(ctx, e.Node, claims))
+	if err != nil {
+		return fmt.Errorf("leases were not given back, they end by themselves: %w", err)
+	}
 	e.Log.Info("the queue stopped in the middle of its work and goes on at the next start", "ranges", len(chunks), "retries", len(claims))
-	return err
+	return nil
 }

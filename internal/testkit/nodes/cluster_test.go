@@ -169,6 +169,17 @@ func (n *node) owner() string {
 	return "?"
 }
 
+// health is what the node answers to who watches it.
+func (c *cluster) health(n *node) int {
+	c.t.Helper()
+	r, err := http.Get("http://" + n.at.HTTP + "/healthz")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_ = r.Body.Close()
+	return r.StatusCode
+}
+
 var sentLine = regexp.MustCompile(`(?m)^plenary_deliveries_total\{result="ok"\} (\S+)`)
 
 // sent is how many copies the node has delivered, by its own metrics.

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -43,6 +44,7 @@ func TestOneIsKilledAndOneIsCutOff(t *testing.T) {
 	if taken == 0 || c.done() != 0 {
 		t.Fatal("the fan-out was over too soon")
 	}
+	eventually(t, "the one cut off says so to who watches it", func() bool { return c.health(lost) == http.StatusServiceUnavailable })
 	eventually(t, "the third finishes alone", func() bool { return c.done() == 1 })
 	t.Logf("the third had finished after %v", time.Since(begun).Round(time.Second))
 	time.Sleep(time.Until(begun.Add(cut)))
@@ -120,4 +122,34 @@ func TestThreeMoveMoreThanOne(t *testing.T) {
 		t.Errorf("the two that came sent only %d of %d copies", others, people)
 	}
 	c.stop(c.nodes...)
+}
+
+// TestStopWhileCutOff: a node that is told to end while its database does not
+// answer ends all the same, within what a service manager grants, and what it
+// could not record is sent by another, at most so many copies twice.
+func TestStopWhileCutOff(t *testing.T) {
+	if !full() {
+		t.Skip("skipped: it waits for most of a minute; PLENARY_TEST_NODES=full")
+	}
+	const people = 12_000
+	c := newCluster(t, sink.Options{Slow: 6 * time.Millisecond})
+	c.start(1)
+	c.people(people)
+	n := c.nodes[0]
+	c.post(n, "first")
+	eventually(t, "it sends", func() bool { return c.sent(n) > 500 })
+	n.proxy.swallow(true)
+	n.Term()
+	n.Ended() // within its patience
+	if !strings.Contains(n.Log(), "outcomes are not recorded") {
+		t.Errorf("the log does not say that copies may be repeated:\n%s", n.Log())
+	}
+	c.start(1)
+	eventually(t, "another sends the rest", func() bool { return c.done() == 1 })
+	repeats := c.account("first", people)
+	t.Logf("%d repeats", repeats)
+	if repeats > inFlight {
+		t.Errorf("%d repeats", repeats)
+	}
+	c.stop(c.nodes[1])
 }
