@@ -286,7 +286,7 @@ func endVerbs(r *rig) {
 	r.ok("list", "rm", talk, "--yes")
 	r.fails(exitFailure, "no list "+talk, "list", "show", talk)
 	r.ok("queue", "status")
-	if all := r.json("list", "ls"); len(all) != 3 {
+	if all := r.json("list", "ls"); len(all) != 4 {
 		r.t.Errorf("%v", all)
 	}
 	if left, _ := filepath.Glob(filepath.Join(r.dir, "*")); len(left) > 3 { // the database, -wal and -shm
