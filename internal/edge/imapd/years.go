@@ -152,7 +152,7 @@ func (s *session) withYears(ctx context.Context, all []node) ([]node, error) {
 // findYear gives the folder of a year.
 func (s *session) findYear(ctx context.Context, name string) (n node, ok bool, err error) {
 	at := strings.LastIndexByte(name, delimiter)
-	if at < len(root)+1 {
+	if strings.Count(name, string(delimiter)) != 2 {
 		return node{}, false, nil
 	}
 	number, err := strconv.Atoi(name[at+1:])

@@ -34,6 +34,8 @@ func TestYearsOfALargeList(t *testing.T) {
 	c.says(`LIST "" Lists/talk/2024 RETURN (SUBSCRIBED STATUS (MESSAGES UNSEEN))`, `* LIST (\HasNoChildren) "/" "Lists/talk/2024"`,
 		`* STATUS "Lists/talk/2024" (MESSAGES 2 UNSEEN 2)`)
 	c.want("SELECT Lists/talk/2023", "NO [NONEXISTENT]")
+	c.want("SELECT Lists/talk/2024/2024", "NO [NONEXISTENT]")
+	c.want("STATUS Lists"+strings.Repeat("/2024", 5000)+" (MESSAGES)", "NO [NONEXISTENT]")
 	c.want("SELECT Lists/news/2026", "NO [NONEXISTENT]") // a small list
 	c.want("SUBSCRIBE Lists/talk/2024", "NO [CANNOT]")
 
