@@ -18,7 +18,10 @@ type conditions struct {
 	unless  bool   // UNCHANGEDSINCE
 	since   uint64 // for both
 
-	enable bool   // ENABLE CONDSTORE
+	enable bool // ENABLE CONDSTORE
+	resync bool // ENABLE QRESYNC
+	vanish bool // FETCH is to tell what was taken away
+	back   *resync
 	left   string // what a conditional STORE left alone: a sequence set
 }
 
@@ -30,18 +33,19 @@ func (f *front) readConditions(c *command) error {
 	before := len(c.args)
 	switch c.name {
 	case "SELECT", "EXAMINE":
-		name, rest, ok := firstAString(string(c.args))
-		if ok && name != "" && strings.EqualFold(strings.TrimSpace(rest), "(CONDSTORE)") {
-			c.args = c.args[:len(c.args)-len(rest)]
+		if err := f.takeSelect(c); err != nil {
+			return err
 		}
 	case "STATUS", "LIST":
 		c.takeStatus()
 	case "ENABLE":
 		for _, w := range strings.Fields(string(c.args)) {
 			c.cond.enable = c.cond.enable || strings.EqualFold(w, "CONDSTORE")
+			c.cond.resync = c.cond.resync || strings.EqualFold(w, "QRESYNC")
 		}
+		f.sess.resyncs = f.sess.resyncs || c.cond.resync
 	case "FETCH", "UID FETCH":
-		if err := c.takeFetch(); err != nil {
+		if err := c.takeFetch(f.sess.resyncs); err != nil {
 			return err
 		}
 	case "STORE", "UID STORE":
@@ -119,12 +123,15 @@ func (c *command) takeStatus() {
 
 // takeFetch takes MODSEQ out of the items of FETCH, and CHANGEDSINCE, which
 // asks for it too (RFC 7162 3.1.4).
-func (c *command) takeFetch() error {
+func (c *command) takeFetch(resyncs bool) error {
 	set, rest, ok := strings.Cut(string(c.args), " ")
 	if !ok {
 		return nil
 	}
 	item, after := cutItem(strings.TrimLeft(rest, " "))
+	if cut, ok := withoutVanished(after); ok && resyncs && c.name == "UID FETCH" {
+		c.cond.vanish, after = true, cut
+	}
 	if n, found, err := modifier(after, "CHANGEDSINCE"); err != nil {
 		return err
 	} else if found {
@@ -161,6 +168,21 @@ func (c *command) takeFetch() error {
 		c.args = append(append(c.args, ' '), after...)
 	}
 	return nil
+}
+
+// withoutVanished takes VANISHED out of the modifiers of FETCH (RFC 7162 3.2.6).
+func withoutVanished(modifiers string) (rest string, found bool) {
+	f := strings.Fields(strings.Trim(modifiers, " ()"))
+	if len(f) != 3 {
+		return modifiers, false
+	}
+	switch {
+	case strings.EqualFold(f[2], "VANISHED"):
+		return "(" + f[0] + " " + f[1] + ")", true
+	case strings.EqualFold(f[0], "VANISHED"):
+		return "(" + f[1] + " " + f[2] + ")", true
+	}
+	return modifiers, false
 }
 
 // takeStore takes UNCHANGEDSINCE out of STORE (RFC 7162 3.1.3).
@@ -200,8 +222,15 @@ func (f *front) conditioned(p []byte) []byte {
 	c := f.cmd
 	number := strconv.FormatUint(f.sess.highest, 10)
 	switch {
-	case c.cond.enable && bytes.HasPrefix(p, []byte("* ENABLED")):
-		return append(bytes.Clone(bytes.TrimRight(p, "\r\n")), " CONDSTORE\r\n"...)
+	case (c.cond.enable || c.cond.resync) && bytes.HasPrefix(p, []byte("* ENABLED")):
+		line := bytes.Clone(bytes.TrimRight(p, "\r\n"))
+		if c.cond.enable {
+			line = append(line, " CONDSTORE"...)
+		}
+		if c.cond.resync {
+			line = append(line, " QRESYNC"...)
+		}
+		return append(line, "\r\n"...)
 	case c.cond.modseq && bytes.HasPrefix(p, []byte("* STATUS ")):
 		head := bytes.Clone(bytes.TrimSuffix(p, []byte(")\r\n")))
 		if c.cond.only {

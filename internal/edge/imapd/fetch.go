@@ -38,6 +38,11 @@ func (s *session) Fetch(_ *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 	f.plan.modseq = c.cond.modseq
 	f.plan.uid = f.plan.uid && (!c.cond.only || strings.HasPrefix(c.name, "UID "))
 	spans := sel.spans(set)
+	if c.cond.vanish {
+		if err := s.tellVanished(sel, c); err != nil {
+			return err
+		}
+	}
 	if c.cond.changed {
 		m, err := s.modseqsOf(sel)
 		if err != nil {

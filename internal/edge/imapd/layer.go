@@ -171,7 +171,7 @@ func (f *front) capabilities() string {
 			some = " COMPRESS=DEFLATE"
 		}
 		if f.sess.condstore() {
-			some += " CONDSTORE"
+			some += " CONDSTORE QRESYNC"
 		}
 		move := ""
 		if f.srv.opt.Moderation != nil {

@@ -145,7 +145,9 @@ func (s *session) announceRows(sel *selected, now view, allowExpunge bool) error
 		return nil
 	}
 	return s.front.render(func(b []byte) []byte {
-		if !same {
+		if !same && s.resyncs {
+			b, n = appendGone(b, sel.rows, rows)
+		} else if !same {
 			b, n = appendExpunged(b, sel.rows, rows)
 		}
 		sel.rows = rows
@@ -167,6 +169,20 @@ func appendExpunged(b []byte, had, have []archive.Row) ([]byte, int) {
 		}
 	}
 	return b, remain
+}
+
+// appendGone is appendExpunged for who enabled QRESYNC (RFC 7162 3.2.10).
+func appendGone(b []byte, had, have []archive.Row) ([]byte, int) {
+	var gone []model.UID
+	for _, r := range had {
+		if _, ok := rowOf(have, r.UID); !ok {
+			gone = append(gone, r.UID)
+		}
+	}
+	if len(gone) > 0 {
+		b = append(appendUIDs(append(b, "* VANISHED "...), model.RunsOf(gone)), "\r\n"...)
+	}
+	return b, len(had) - len(gone)
 }
 
 // rowOf finds a UID's place. In most lists it is the UID less one.

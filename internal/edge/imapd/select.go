@@ -1,11 +1,8 @@
 package imapd
 
 import (
-	"sort"
-
 	"github.com/emersion/go-imap/v2"
 
-	"plenary/internal/list/archive"
 	"plenary/internal/model"
 )
 
@@ -35,6 +32,10 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 	s.sel = sel
 	if s.highest = sel.highest(sel.last); n.held {
 		s.highest = 0
+	}
+	if err := s.resynced(sel); err != nil {
+		s.unselect()
+		return nil, err
 	}
 	sel.keywords = sel.names()
 	data.Flags = flagList(sel.keywords)
@@ -118,31 +119,14 @@ func (v view) unseen(flags Flags) uint32 {
 		return uint32(n)
 	}
 	n -= flags.Count(seen)
-	eachMissing(v.rows, v.next, func(uid model.UID) {
-		if flags.Has(seen, uid) {
-			n++
+	for _, r := range missing(v.rows, v.next) {
+		for uid := r.From; uid <= r.To; uid++ {
+			if flags.Has(seen, uid) {
+				n++
+			}
 		}
-	})
+	}
 	return uint32(max(n, 0))
-}
-
-// eachMissing gives the UIDs below next that no row has. They are few: the way to
-// each is a binary search.
-func eachMissing(rows []archive.Row, next model.UID, yield func(model.UID)) {
-	if len(rows) == int(next)-1 {
-		return
-	}
-	for uid := model.UID(1); uid < next; {
-		n := sort.Search(len(rows), func(i int) bool { return rows[i].UID > uid+model.UID(i) })
-		rows, uid = rows[n:], uid+model.UID(n)
-		end := next
-		if len(rows) > 0 {
-			end = rows[0].UID
-		}
-		for ; uid < end; uid++ {
-			yield(uid)
-		}
-	}
 }
 
 // Unselect closes the mailbox.

@@ -26,6 +26,7 @@ type session struct {
 	in       bool // logged in
 	failures int
 	told     bool   // the client knows of mod-sequences
+	resyncs  bool   // and enabled QRESYNC
 	highest  uint64 // of the mailbox being opened or asked about
 
 	mu     sync.Mutex

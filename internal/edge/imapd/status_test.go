@@ -33,7 +33,7 @@ func TestUnseenIsRight(t *testing.T) {
 	c.says("UID SEARCH UNSEEN", "* SEARCH 6 7")
 }
 
-func TestEachMissing(t *testing.T) {
+func TestMissing(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		var rows []archive.Row
@@ -47,7 +47,11 @@ func TestEachMissing(t *testing.T) {
 			}
 			next++
 		}
-		eachMissing(rows, next, func(u model.UID) { got = append(got, u) })
+		for _, r := range missing(rows, next) {
+			for u := r.From; u <= r.To; u++ {
+				got = append(got, u)
+			}
+		}
 		if !slices.Equal(got, want) {
 			t.Fatalf("seed %d: %v, want %v", seed, got, want)
 		}

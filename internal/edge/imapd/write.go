@@ -32,6 +32,9 @@ func (f *front) outcome(p []byte) []byte {
 	c := f.cmd
 	c.done = true
 	status := p[len(c.tagged()):]
+	if back := c.cond.back; back != nil && back.tell != nil && bytes.HasPrefix(status, []byte("OK")) {
+		_ = back.tell(f) // an error stays with the front
+	}
 	switch {
 	case bytes.HasPrefix(status, []byte("NO [SERVERBUG]")):
 		// Go-imap's answer to arguments it could not parse; the session never

@@ -226,13 +226,15 @@ func muttReads(t *testing.T, program string) {
 	write(t, dir, "muttrc", fmt.Sprintf(`set imap_user="%s"
 set imap_pass="%s"
 set ssl_starttls=no ssl_force_tls=no
+set imap_condstore=yes imap_qresync=yes
+set header_cache="%s/cache"
 set sort=threads
 set mail_check=1 timeout=1
 set folder="%s"
 set pager_index_lines=0 wait_key=no
 set ascii_chars=yes
 set charset=utf-8
-`, reader, l.password, dir))
+`, reader, l.password, dir, dir))
 	box := fmt.Sprintf("imap://%s/%s", l.At.IMAP, mailbox)
 	s := terminal(t, dir, real.Program(t, program)+" -F "+dir+"/muttrc -f '"+box+"'")
 	s.shows("opening", fmt.Sprintf(`Msgs:%d`, l.posts))
@@ -244,4 +246,17 @@ set charset=utf-8
 	s.keys("=", "Enter") // first message, open it
 	s.shows("reading", `(?m)^Subject: `)
 	s.keys("q", "q")
+	s.ends()
+
+	// It comes back, and asks what changed meanwhile (QRESYNC).
+	c := testkit.DialIMAP(t, l.At.IMAP, reader, l.password)
+	c.OK("SELECT " + mailbox)
+	c.OK("STORE 5 +FLAGS (\\Flagged)")
+	if r := l.Send(reader, []string{"talk@lists.example.org"}, testkit.Mail("From: "+reader, "To: talk@lists.example.org", "Subject: Fresh",
+		"Message-ID: <fresh@example.org>", "Date: Mon, 05 Jan 2026 10:00:00 +0000", "", "News.")); r.Code != 250 {
+		t.Fatalf("%+v", r)
+	}
+	s = terminal(t, dir, real.Program(t, program)+" -F "+dir+"/muttrc -f '"+box+"'")
+	s.shows("coming back", fmt.Sprintf(`Msgs:%d .*Flag:1`, l.posts+1))
+	s.keys("q")
 }

@@ -39,6 +39,16 @@ func (s *screen) run(args ...string) string {
 	return out
 }
 
+// ends waits until the program has ended, and the terminal with it.
+func (s *screen) ends() {
+	s.t.Helper()
+	for deadline := time.Now().Add(testkit.Patience); exec.Command(s.tmux, "-S", s.socket, "has-session").Run() == nil; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("it does not end:\n%s", s.run("capture-pane", "-p"))
+		}
+	}
+}
+
 func (s *screen) keys(keys ...string) {
 	s.t.Helper()
 	s.run(append([]string{"send-keys"}, keys...)...)
