@@ -28,9 +28,13 @@ import (
 // packFrame makes the frame of posts, whose headers have the given octets.
 func packFrame(enc *zstd.Encoder, posts [][]byte, headers []int64) (size int, stored []byte) {
 	index := binary.AppendUvarint(nil, uint64(len(posts)))
-	var heads, bodies []byte
+	inHeads := int64(0)
 	for i, p := range posts {
 		size += len(p)
+		inHeads += min(max(headers[i], 0), int64(len(p)))
+	}
+	heads, bodies := make([]byte, 0, inHeads), make([]byte, 0, int64(size)-inHeads)
+	for i, p := range posts {
 		at := min(max(headers[i], 0), int64(len(p)))
 		index = binary.AppendUvarint(binary.AppendUvarint(index, uint64(at)), uint64(len(p))-uint64(at))
 		heads, bodies = append(heads, p[:at]...), append(bodies, p[at:]...)

@@ -25,6 +25,12 @@ func (s *Store) PostPlaces(ctx context.Context, listID int64, from, to model.UID
 	}
 	page := make([]model.Post, 0, 4*pageRows)
 	at, last := postRange(listID, from, to)
+	if from > 1 { // mostly somebody looks whether there is anything new
+		var n int
+		if err := s.read(ctx).Raw("SELECT count(*) FROM (SELECT 1 FROM posts WHERE id BETWEEN ? AND ? LIMIT 1) AS one", at, last).Row().Scan(&n); err != nil || n == 0 {
+			return s.fault(err)
+		}
+	}
 	for {
 		var err error
 		if page, err = read(ctx, at, last, page[:0]); err != nil {

@@ -11,8 +11,8 @@ import (
 // Ranges of UIDs are inclusive; yield is called in the order of UIDs with
 // bytes that are good until it returns.
 type Archive interface {
-	// Lists are the lists whose archive who may read.
-	Lists(ctx context.Context, who model.Actor) ([]model.List, error)
+	// SiteLists are all lists of the site, and those whose archive who may read.
+	SiteLists(ctx context.Context, who model.Actor) (all, may []model.List, err error)
 	// MayRead says whether who may read the archive of one list now.
 	MayRead(ctx context.Context, who model.Actor, listID int64) (bool, error)
 	// MayReadEach is MayRead for many at once.

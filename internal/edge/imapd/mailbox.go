@@ -81,11 +81,7 @@ func (n node) archive() bool { return n.list != nil && !n.held && n.verdict == m
 // nodes are all mailboxes the person may see, in order; the years of large lists,
 // and those for moderating, only where they are asked for.
 func (s *session) nodes(ctx context.Context, years, moderating bool) ([]node, error) {
-	site, err := s.front.srv.opt.Archive.Lists(ctx, model.Actor{Site: true})
-	if err != nil {
-		return nil, s.failed("list the mailboxes", err)
-	}
-	lists, err := s.front.srv.opt.Archive.Lists(ctx, s.who)
+	site, lists, err := s.front.srv.opt.Archive.SiteLists(ctx, s.who)
 	if err != nil {
 		return nil, s.failed("list the mailboxes", err)
 	}

@@ -30,21 +30,25 @@ func NewReader(s Store) *Reader { return &Reader{Now: time.Now, store: s, indexe
 // Lists gives the lists whose archive who may read, in the order of the store:
 // public ones, and those she subscribes to, moderates, edits or owns.
 func (r *Reader) Lists(ctx context.Context, who model.Actor) ([]model.List, error) {
-	all, err := r.store.Lists(ctx)
-	if err != nil {
-		return nil, err
+	_, may, err := r.SiteLists(ctx, who)
+	return may, err
+}
+
+// SiteLists gives all lists of the site, and apart from them what Lists gives.
+func (r *Reader) SiteLists(ctx context.Context, who model.Actor) (all, may []model.List, err error) {
+	if all, err = r.store.Lists(ctx); err != nil {
+		return nil, nil, err
 	}
 	mine, err := r.memberships(ctx, who)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	may := all[:0]
 	for _, l := range all {
 		if readable(&l, who, mine) {
 			may = append(may, l)
 		}
 	}
-	return may, nil
+	return all, may, nil
 }
 
 // MayRead reports whether who may read the archive of the list now. A list
