@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -97,7 +98,7 @@ func run(fs *flag.FlagSet, args []string) error {
 	words, authors, subjects := []string{"word"}, []string{"a"}, []string{"b"}
 	if !*cold {
 		var err error
-		if words, authors, subjects, err = sought(servers[0].c); err != nil {
+		if words, authors, subjects, err = sought(servers[0]); err != nil {
 			return err
 		}
 	}
@@ -223,57 +224,48 @@ func (s *server) messages() (n int, err error) {
 	return strconv.Atoi(text)
 }
 
-// sought takes words of bodies, of authors and of subjects at random from the
-// archive, the same for all servers.
-func sought(c *client) (words, authors, subjects []string, err error) {
+// sought takes words of bodies, of authors and of subjects from a hundred
+// messages at random: each different word of them is as likely, so that most are
+// neither frequent nor rare, as what people search for.
+func sought(s *server) (words, authors, subjects []string, err error) {
 	r := rand.New(rand.NewPCG(1, 2))
-	text, err := c.text("STATUS INBOX (MESSAGES)")
-	_ = text
-	most := 1
-	if text, err = c.text("UID FETCH * (UID)"); err != nil {
+	most, err := s.messages()
+	if err != nil {
 		return nil, nil, nil, err
 	}
-	if _, after, ok := strings.Cut(text, "(UID "); ok {
-		after, _, _ = strings.Cut(after, ")")
-		most, _ = strconv.Atoi(after)
-	}
+	found := [3]map[string]bool{{}, {}, {}}
 	for range 100 {
-		uid := 1 + r.IntN(most)
-		body, err := c.text(fmt.Sprintf("UID FETCH %d (BODY.PEEK[TEXT]<0.3000>)", uid))
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		words = pick(r, words, body)
-		for field, to := range map[string]*[]string{"FROM": &authors, "SUBJECT": &subjects} {
-			value, err := c.text(fmt.Sprintf("UID FETCH %d (BODY.PEEK[HEADER.FIELDS (%s)])", uid, field))
+		n := 1 + r.IntN(most)
+		for i, item := range []string{"TEXT]<0.3000>", "HEADER.FIELDS (FROM)]", "HEADER.FIELDS (SUBJECT)]"} {
+			text, err := s.c.text(fmt.Sprintf("FETCH %d (BODY.PEEK[%s)", n, item))
 			if err != nil {
 				return nil, nil, nil, err
 			}
-			if _, value, ok := strings.Cut(value, "\r\n"); ok {
-				if _, value, ok = strings.Cut(value, ":"); ok {
-					value, _, _ = strings.Cut(value, "\r\n")
-					*to = pick(r, *to, value)
-				}
+			_, text, _ = strings.Cut(text, "\r\n") // what the response begins with
+			if i > 0 {
+				_, text, _ = strings.Cut(text, ":")
+				text, _, _ = strings.Cut(text, "\r\n")
 			}
+			gather(found[i], text)
 		}
 	}
-	if len(words) == 0 || len(authors) == 0 || len(subjects) == 0 {
-		return nil, nil, nil, fmt.Errorf("no words found")
+	var out [3][]string
+	for i, set := range found {
+		out[i] = slices.Sorted(maps.Keys(set))
+		r.Shuffle(len(out[i]), func(a, b int) { out[i][a], out[i][b] = out[i][b], out[i][a] })
+		if out[i] = out[i][:min(len(out[i]), 60)]; len(out[i]) == 0 {
+			return nil, nil, nil, fmt.Errorf("no words found")
+		}
 	}
-	return words, authors, subjects, nil
+	return out[0], out[1], out[2], nil
 }
 
-// pick adds one word of the text, of letters only.
-func pick(r *rand.Rand, to []string, text string) []string {
-	var all []string
+// gather adds the words of a text that are letters only.
+func gather(to map[string]bool, text string) {
 	for _, w := range strings.Fields(text) {
 		w = strings.Trim(w, ".,;:()<>\"'")
-		if len(w) >= 3 && len(w) <= 14 && strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
-			all = append(all, w)
+		if len(w) >= 4 && len(w) <= 14 && strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
+			to[w] = true
 		}
 	}
-	if len(all) == 0 {
-		return to
-	}
-	return append(to, all[r.IntN(len(all))])
 }

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Prints how an archive of POSTS (a million unless said) is served: what a mail program asks, the memory meanwhile, and
+# how fast more is imported into it. DIR is kept: the list is made there once (an hour on two cores), by
+# internal/testkit/bulk in the measured shape of real archives, messages cut to 24 kB, and another run only measures.
+#
+#   internal/testkit/bench/million.sh DIR [POSTS [MORE]]
+#
+# MORE (0 unless said) messages are imported into it at the end, and stay. Needs Go. Times are wall clock, in brackets
+# processor time.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+dir=$(realpath -m "$1") posts=${2:-1000000} more=${3:-0} port=25950 pid=
+mkdir -p "$dir"
+trap '[ -z "$pid" ] || { kill "$pid"; wait "$pid" || true; }' EXIT
+export CGO_ENABLED=0
+go build -o "$dir/plenary" ./cmd/plenary
+go build -o "$dir/archive" ./internal/testkit/bench/archive
+echo "== questions to the archive (internal/testkit/bulk)"
+PLENARY_BULK=$posts PLENARY_BULK_DSN=sqlite:$dir/plenary.db go test ./internal/testkit/bulk -run Figures -v -timeout 4h | grep -v '^=== \|^--- \|^ok\|^PASS'
+export PLENARY_DATA_DIR=$dir PLENARY_LOG_LEVEL=error PLENARY_SMTP_LISTEN=127.0.0.1:$port PLENARY_IMAP_LISTEN=127.0.0.1:$((port + 1)) \
+  PLENARY_HTTP_LISTEN= PLENARY_HTTP_BASE_URL=https://lists.example.org PLENARY_OUTBOUND_MODE=catch
+if [ ! -s "$dir/access" ]; then
+  "$dir/plenary" subscriber add list@lists.example.org reader@example.org >/dev/null
+  "$dir/plenary" access reader@example.org >"$dir/access"
+fi
+"$dir/plenary" serve & pid=$!
+for _ in $(seq 200); do (: <"/dev/tcp/127.0.0.1/$((port + 1))") 2>/dev/null && break; sleep 0.05; done
+as=$(cat "$dir/access")
+for rows in SELECT STATUS newest SEARCH SORT THREAD; do
+  "$dir/archive" run -rounds 3 -only $rows -server "plenary,127.0.0.1:$((port + 1)),reader@example.org,$as,Lists/list,$pid" | grep -v '^ms'
+done
+if [ "$more" -gt 0 ]; then
+  "$dir/archive" bulk -n "$more" -seed "$(date +%s)" >"$dir/more.mbox"
+  begin=$(date +%s.%N)
+  "$dir/plenary" import mbox list@lists.example.org "$dir/more.mbox"
+  python3 -c "print('import into it: %.0f/s' % ($more / ($(date +%s.%N) - $begin)))"
+  rm "$dir/more.mbox"
+fi
