@@ -148,7 +148,9 @@ if [ -n "$pg" ]; then
   (cd "$work/pg" && exec setpriv --reuid=postgres --regid=postgres --clear-groups "$pg/postgres" -D "$work/pg/data" -h 127.0.0.1 -p $((port + 3)) -k "$work/pg" \
     -c shared_buffers=256MB >"$work/pg/log" 2>&1) & started+=($!) pid_pg=$!
   await $((port + 3))
-  as "$pg/psql" -q -h 127.0.0.1 -p $((port + 3)) -U plenary postgres -c 'CREATE DATABASE plenary' >/dev/null 2>&1 || true
+  ask() { as "$pg/psql" -qAt -h 127.0.0.1 -p $((port + 3)) -U plenary postgres -c "$1" 2>/dev/null; }
+  for _ in $(seq 200); do ask 'SELECT 1' >/dev/null && break; sleep 0.1; done # it listens before it is ready
+  [ "$(ask "SELECT 1 FROM pg_database WHERE datname = 'plenary'")" = 1 ] || ask 'CREATE DATABASE plenary'
 else
   echo "PostgreSQL is not here: left out"
 fi
