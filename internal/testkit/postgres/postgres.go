@@ -62,6 +62,19 @@ func Own(t testing.TB) *Server {
 	return s
 }
 
+// Open starts a server for a program that is no test, until stop or its end.
+func Open() (dsn string, stop func(), err error) {
+	s, err := start()
+	if err != nil {
+		return "", nil, err
+	}
+	return s.DSN, func() {
+		if s.stdin != nil {
+			_ = s.stdin.Close()
+		}
+	}, nil
+}
+
 // Stop ends the server; its connections break.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()

@@ -3,11 +3,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
 
 	"plenary/internal/testkit/sink"
 )
@@ -24,17 +28,39 @@ func main() {
 	flag.BoolVar(&o.NoPipelining, "no-pipelining", false, "do not offer PIPELINING")
 	flag.BoolVar(&o.NoChunking, "no-chunking", false, "do not offer CHUNKING")
 	flag.BoolVar(&o.ForgetLetters, "count-only", false, "do not record each letter")
+	until := flag.Int64("until", 0, "end by itself after so many messages")
+	list := flag.String("until-list", "", "count for -until-list-copies the messages with this address in their header To")
+	copies := flag.Int64("until-list-copies", 0, "end by itself after so many of them")
 	flag.Parse()
+	stop := make(chan os.Signal, 1)
+	if *list != "" {
+		var n atomic.Int64
+		o.OnMessage = func(m sink.Message) {
+			if bytes.Contains(m.Data[:min(len(m.Data), 4096)], []byte("To: "+*list)) && n.Add(1) == *copies {
+				stop <- os.Interrupt
+			}
+		}
+	}
 	s, err := sink.Start(o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	fmt.Fprintln(os.Stderr, "listening on", s.Addr())
-	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt)
-	<-stop
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for done := false; !done; {
+		select {
+		case <-stop:
+			done = true
+		case <-tick.C:
+			done = *until > 0 && s.Messages() >= *until
+		}
+	}
 	snap := s.Snapshot()
+	var used syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used)
 	people := len(snap.Recipients())
 	most := 0
 	for _, n := range snap.Letters {
@@ -44,6 +70,7 @@ func main() {
 	_ = json.NewEncoder(os.Stdout).Encode(struct {
 		sink.Snapshot
 		Recipients, MostOfOneLetter int
-	}{snap, people, most})
+		CPU                         time.Duration // user and system
+	}{snap, people, most, time.Duration(used.Utime.Nano() + used.Stime.Nano())})
 	_ = s.Close()
 }
