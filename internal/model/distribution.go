@@ -87,6 +87,13 @@ type Chunk struct {
 	Contested      int64 // 1: somebody else has recorded copies of it too
 }
 
+// QueueWork says where the queue has something to lease.
+type QueueWork struct {
+	Open      [LaneLetters + 1]bool // lanes with letters or ranges
+	Abandoned bool                  // leases that ran out
+	Retries   bool                  // copies whose next try is due
+}
+
 // RangeOutcomes is what became of copies of one leased range.
 type RangeOutcomes struct {
 	Chunk Chunk      // DistributionID, FirstID and Owner count

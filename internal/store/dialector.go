@@ -22,7 +22,7 @@ func (d *sqliteDialector) Name() string { return string(SQLite) }
 
 // Initialize registers GORM's callbacks with the clauses SQLite has.
 func (d *sqliteDialector) Initialize(db *gorm.DB) error {
-	db.ConnPool = d.pool
+	db.ConnPool = newKeeping(d.pool)
 	callbacks.RegisterDefaultCallbacks(db, &callbacks.Config{
 		CreateClauses:        []string{"INSERT", "VALUES", "ON CONFLICT", "RETURNING"},
 		UpdateClauses:        []string{"UPDATE", "SET", "FROM", "WHERE", "RETURNING"},

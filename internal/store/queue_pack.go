@@ -135,7 +135,7 @@ func (t *tx) putPacks(ctx context.Context, ranges []model.RangeOutcomes, packs [
 			rows = append(rows, late...)
 			continue
 		case packs[i] != nil:
-			if _, err := t.hot(ctx, insertPack).ExecContext(ctx, d, r.Chunk.FirstID, len(r.Sent), packs[i]); err != nil {
+			if _, err := t.Statement.ConnPool.ExecContext(ctx, insertPack.of(t.s.dialect), d, r.Chunk.FirstID, len(r.Sent), packs[i]); err != nil {
 				return nil, err
 			}
 		default:
@@ -146,6 +146,16 @@ func (t *tx) putPacks(ctx context.Context, ranges []model.RangeOutcomes, packs [
 		rows = append(rows, r.Rows...)
 	}
 	return rows, nil
+}
+
+// hotText is a statement that runs for every hundred copies: past GORM.
+type hotText struct{ sqlite, postgres string }
+
+func (h *hotText) of(d Dialect) string {
+	if d == Postgres {
+		return h.postgres
+	}
+	return h.sqlite
 }
 
 // The statements of every commit of the recorder.
@@ -163,7 +173,7 @@ func (t *tx) uncontested(ctx context.Context, r *model.RangeOutcomes) (bool, err
 		return false, nil
 	}
 	var n int
-	err := t.hot(ctx, lockRange).QueryRowContext(ctx, r.Chunk.DistributionID, r.Chunk.FirstID, r.Chunk.Owner).Scan(&n)
+	err := t.Statement.ConnPool.QueryRowContext(ctx, lockRange.of(t.s.dialect), r.Chunk.DistributionID, r.Chunk.FirstID, r.Chunk.Owner).Scan(&n)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

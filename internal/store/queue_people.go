@@ -17,11 +17,7 @@ const rangePeople = audience + " AND id > ? ORDER BY id LIMIT ?"
 
 // nextPeople reads the next people of a distribution's audience from SQLite.
 func (s *Store) nextPeople(ctx context.Context, d *model.Distribution, limit int) ([]model.Subscriber, error) {
-	if err := s.prepare(ctx, s.r, readRange); err != nil {
-		return nil, s.fault(err)
-	}
-	st, _ := s.hotStatements.Load(readRange)
-	subs, err := unpackPeople(st.(*sql.Stmt).QueryRowContext(ctx, d.ListID, d.Seq, d.Seq, d.Cursor, limit))
+	subs, err := unpackPeople(s.readHot(ctx, readRange, d.ListID, d.Seq, d.Seq, d.Cursor, limit))
 	return subs, s.fault(err)
 }
 

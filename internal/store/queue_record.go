@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,9 +50,6 @@ func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcom
 			packs[i] = packCopies(ranges[i].Sent)
 		}
 	}
-	if err := s.prepare(ctx, s.w, insertPack, lockRange); err != nil {
-		return s.fault(err)
-	}
 	return s.write(ctx, func(t *tx) error {
 		if len(maybe) > 0 && s.dialect == Postgres {
 			// Two nodes that end the last two ranges at once must see each other.
@@ -97,7 +93,6 @@ func (t *tx) putRows(ctx context.Context, rows []model.Delivery) error {
 // insertSQLite writes the rows in statements of insertRows.
 func (t *tx) insertSQLite(ctx context.Context, rows []model.Delivery) error {
 	pool := t.Statement.ConnPool
-	var full *sql.Stmt
 	args := make([]any, 0, insertRows*deliveryColumns)
 	for len(rows) > 0 {
 		n := min(len(rows), insertRows)
@@ -106,19 +101,7 @@ func (t *tx) insertSQLite(ctx context.Context, rows []model.Delivery) error {
 			r := &rows[i]
 			args = append(args, r.DistributionID, r.RecipientID, int64(r.State), int64(r.Attempts), int64(r.Code), r.Reply, int64(r.At), int64(r.NextAt))
 		}
-		var err error
-		switch {
-		case n < insertRows:
-			_, err = pool.ExecContext(ctx, insertText(n), args...)
-		case full == nil:
-			if full, err = pool.PrepareContext(ctx, insertText(n)); err != nil {
-				return err
-			}
-			defer full.Close()
-			fallthrough
-		default:
-			_, err = full.ExecContext(ctx, args...)
-		}
+		_, err := pool.ExecContext(ctx, insertText(n), args...)
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -67,8 +66,6 @@ type Store struct {
 	cache   frameCache
 	clock   clock
 	log     *slog.Logger
-
-	hotStatements sync.Map // hotText to *sql.Stmt
 
 	// Now is the clock of all timestamps the store sets itself.
 	Now func() time.Time

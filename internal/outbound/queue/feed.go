@@ -77,9 +77,19 @@ func (f *feeder) round(ctx context.Context, whole bool) (n int, err error) {
 	if !whole {
 		return f.further(ctx)
 	}
+	work, err := f.e.Store.QueueWork(ctx, model.At(f.e.Now()))
+	if err != nil {
+		return 0, err
+	}
 	for l := range model.Lane(laneCount) {
-		for _, step := range []func(context.Context, model.Lane) (int, error){f.letters, f.abandoned, f.retries, f.ranges} {
-			k, err := step(ctx, l)
+		for _, step := range []struct {
+			some bool
+			take func(context.Context, model.Lane) (int, error)
+		}{{work.Open[l], f.letters}, {work.Abandoned, f.abandoned}, {work.Retries, f.retries}, {work.Open[l], f.ranges}} {
+			if !step.some {
+				continue
+			}
+			k, err := step.take(ctx, l)
 			if err != nil {
 				return n, err
 			}

@@ -42,6 +42,7 @@ type Store interface {
 	WatchQueue() (wake <-chan struct{}, cancel func())
 	TidyQueue(ctx context.Context, before model.Instant) ([]int64, error)
 	Reclaim(ctx context.Context, owner string) (ranges, copies int64, err error)
+	QueueWork(ctx context.Context, now model.Instant) (model.QueueWork, error)
 	ActiveDistributions(ctx context.Context, lane model.Lane, afterID int64, limit int) ([]model.Distribution, error)
 	RetryDistributions(ctx context.Context, lane model.Lane, now model.Instant, afterID int64, limit int) ([]model.Distribution, error)
 	LeaseRange(ctx context.Context, d *model.Distribution, lease model.Chunk, limit int) (*model.Chunk, []model.Subscriber, error)
