@@ -2,6 +2,7 @@ package smtpout
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unsafe"
 
 	"plenary/internal/outbound/queue"
@@ -81,13 +82,24 @@ func look(seg []byte) facts {
 		}
 		i += n + 1
 	}
-	for _, c := range seg {
-		if c >= 0x80 {
-			f.eightBit = true
-			break
+	f.eightBit = beyondASCII(seg)
+	return f
+}
+
+// beyondASCII looks at eight octets at a time: small segments are looked through
+// for every copy.
+func beyondASCII(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return true
 		}
 	}
-	return f
+	for _, c := range b {
+		if c >= 0x80 {
+			return true
+		}
+	}
+	return false
 }
 
 // survey is what a whole letter needs.
