@@ -49,6 +49,7 @@ func (c *conn) runData(f *feed) error {
 			f.untouched(next)
 			return closing(end)
 		}
+		f.done(cur)
 		cur = nil
 		if next != nil {
 			ready, err := c.answered(f, next)

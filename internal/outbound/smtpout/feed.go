@@ -15,8 +15,9 @@ type feed struct {
 	unit     *queue.Unit
 	index    int
 	timer    *time.Timer
-	rested   bool // the connection was idle before the next letter
-	dead     bool // and the peer has closed it meanwhile
+	spare    []*item // answered, for the next letters
+	rested   bool    // the connection was idle before the next letter
+	dead     bool    // and the peer has closed it meanwhile
 }
 
 // item is a letter in work.
@@ -49,19 +50,33 @@ func (f *feed) next(wait bool) *item {
 		if f.dead {
 			return nil
 		}
-		it := &item{unit: f.unit, index: f.index, letter: f.unit.Letter(f.index), rested: f.rested}
+		it := f.item()
+		*it = item{unit: f.unit, index: f.index, letter: f.unit.Letter(f.index), rested: f.rested}
 		if f.index++; f.index == f.unit.Len() {
 			f.unit = nil
 		}
 		it.survey = f.c.seen.survey(&it.letter)
 		if r, bad := f.c.refuse(it); bad {
 			f.answer(it, r)
+			f.done(it)
 			continue
 		}
 		f.rested = false
 		return it
 	}
 }
+
+func (f *feed) item() *item {
+	if n := len(f.spare); n > 0 {
+		it := f.spare[n-1]
+		f.spare = f.spare[:n-1]
+		return it
+	}
+	return &item{}
+}
+
+// done takes back an item that is answered and held by nobody else.
+func (f *feed) done(it *item) { f.spare = append(f.spare, it) }
 
 // pull takes a unit; false when there is none.
 func (f *feed) pull(wait bool) bool {

@@ -40,8 +40,8 @@ func (c *conn) runWindow(f *feed) error {
 				return err
 			}
 			bytes -= it.survey.size
-			way[0] = nil
-			way = way[1:]
+			f.done(it)
+			way = append(way[:0], way[1:]...)
 			if c.br.Buffered() == 0 {
 				break
 			}
