@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
-	"errors"
 	"slices"
 
 	"gorm.io/gorm"
@@ -121,26 +120,21 @@ func (t *tx) putPacks(ctx context.Context, ranges []model.RangeOutcomes, packs [
 	}
 	for i := range ranges {
 		r := &ranges[i]
-		d := r.Chunk.DistributionID
-		ours, err := t.uncontested(ctx, r)
+		ours, err := t.putPack(ctx, r, packs[i])
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case !ours:
+		if !ours {
 			late, err := t.contest(r)
 			if err != nil {
 				return nil, err
 			}
 			rows = append(rows, late...)
 			continue
-		case packs[i] != nil:
-			if _, err := t.Statement.ConnPool.ExecContext(ctx, insertPack.of(t.s.dialect), d, r.Chunk.FirstID, len(r.Sent), packs[i]); err != nil {
-				return nil, err
-			}
-		default:
+		}
+		if packs[i] == nil {
 			for c := range r.Sent {
-				rows = append(rows, r.Sent[c].Delivery(d))
+				rows = append(rows, r.Sent[c].Delivery(r.Chunk.DistributionID))
 			}
 		}
 		rows = append(rows, r.Rows...)
@@ -158,25 +152,34 @@ func (h *hotText) of(d Dialect) string {
 	return h.sqlite
 }
 
-// The statements of every commit of the recorder.
+// The statements of every commit of the recorder, one a range.
 var (
-	insertPack = hotText{"INSERT INTO delivery_packs (distribution_id, first_id, copies, data) VALUES (?, ?, ?, ?)",
-		"INSERT INTO delivery_packs (distribution_id, first_id, copies, data) VALUES ($1, $2, $3, $4)"}
-	lockRange = hotText{"SELECT count(*) FROM chunks WHERE distribution_id = ? AND first_id = ? AND owner = ? AND contested = 0",
-		"SELECT 1 FROM chunks WHERE distribution_id = $1 AND first_id = $2 AND owner = $3 AND contested = 0 FOR UPDATE"}
+	insertPack = hotText{"INSERT INTO delivery_packs (distribution_id, first_id, copies, data) SELECT ?1, ?2, ?3, ?4 WHERE EXISTS" +
+		" (SELECT 1 FROM chunks WHERE distribution_id = ?1 AND first_id = ?2 AND owner = ?5 AND contested = 0)",
+		"WITH c AS (SELECT 1 FROM chunks WHERE distribution_id = $1 AND first_id = $2 AND owner = $5 AND contested = 0 FOR UPDATE)" +
+			" INSERT INTO delivery_packs (distribution_id, first_id, copies, data) SELECT $1, $2, $3, $4 FROM c"}
+	lockRange = hotText{"UPDATE chunks SET contested = 0 WHERE distribution_id = ? AND first_id = ? AND owner = ? AND contested = 0",
+		"UPDATE chunks SET contested = 0 WHERE distribution_id = $1 AND first_id = $2 AND owner = $3 AND contested = 0"}
 )
 
-// uncontested reports whether a range's lease is held as the outcomes say, and
-// nobody else has written to it. So it stays until the end of the transaction.
-func (t *tx) uncontested(ctx context.Context, r *model.RangeOutcomes) (bool, error) {
+// putPack writes the pack of a range, if there is one, and reports whether the
+// range's lease is held as the outcomes say and nobody else has written to it:
+// if not, nothing was written. So it stays until the end of the transaction.
+func (t *tx) putPack(ctx context.Context, r *model.RangeOutcomes, pack []byte) (ours bool, err error) {
 	if r.Lost {
 		return false, nil
 	}
-	var n int
-	err := t.Statement.ConnPool.QueryRowContext(ctx, lockRange.of(t.s.dialect), r.Chunk.DistributionID, r.Chunk.FirstID, r.Chunk.Owner).Scan(&n)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+	var res sql.Result
+	c := &r.Chunk
+	if pack != nil {
+		res, err = t.Statement.ConnPool.ExecContext(ctx, insertPack.of(t.s.dialect), c.DistributionID, c.FirstID, len(r.Sent), pack, c.Owner)
+	} else {
+		res, err = t.Statement.ConnPool.ExecContext(ctx, lockRange.of(t.s.dialect), c.DistributionID, c.FirstID, c.Owner)
 	}
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
 	return n == 1, err
 }
 

@@ -196,7 +196,7 @@ func (b *bench) slowNet() error {
 		required float64
 	}{{"DATA", 2_000, 4}, {"BDAT", 20_000, 30}} {
 		args := append(sinkArgs(w.way), "-latency", "20ms")
-		source, err := b.smtpSource(300, args...)
+		source, err := b.smtpSource(1000, args...)
 		if err != nil {
 			return err
 		}
