@@ -122,8 +122,10 @@ func (f *feeder) retry(ctx context.Context, src *source) (int, error) {
 	for i := range subs {
 		people[subs[i].ID] = &subs[i]
 	}
-	have := f.e.lanes.claimed(src) // the claim had run out while the store was away
-	rows = slices.DeleteFunc(rows, func(r model.Delivery) bool { return have[r.RecipientID] })
+	// In hand still, when the claim had run out while the store was away; not when
+	// the row knows of more tries: then the recorder is about to let go of it.
+	have := f.e.lanes.claimed(src)
+	rows = slices.DeleteFunc(rows, func(r model.Delivery) bool { n, ok := have[r.RecipientID]; return ok && r.Attempts <= n })
 	if len(rows) == 0 {
 		return 0, nil
 	}

@@ -58,15 +58,16 @@ func (l *lanes) holds(c *model.Chunk, until model.Instant) bool {
 	return false
 }
 
-// claimed reports which copies of a distribution are in hand as retries.
-func (l *lanes) claimed(s *source) map[int64]bool {
+// claimed gives the copies of a distribution that are in hand as retries, with
+// the tries they had when they were claimed.
+func (l *lanes) claimed(s *source) map[int64]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ids := map[int64]bool{}
+	ids := map[int64]int{}
 	for _, j := range l.all[laneOf(s.d.Lane)].jobs {
 		if j.source == s {
-			for id := range j.claims {
-				ids[id] = true
+			for id, c := range j.claims {
+				ids[id] = max(ids[id], c.Attempts)
 			}
 		}
 	}
