@@ -161,7 +161,7 @@ func (a *App) assemble(ctx context.Context) error {
 	a.Moderation = moderation.New(moderation.Deps{Store: a.Store, Posting: a.Posting, Letters: letters, Tokens: tokens, Log: a.Log})
 	owners := &intake.Owners{Store: a.Store, Postmaster: a.Config.SMTP.Postmaster, Hostname: a.Config.Hostname, Log: a.Log}
 	commands := command.New(command.Deps{Store: a.Store, Membership: a.Membership, Moderation: a.Moderation, Letters: letters,
-		Owners: owners, ArchiveURL: a.archiveURL, Count: a.Metrics.Command, Log: a.Log})
+		Owners: owners, ArchiveURL: a.archiveURL, Search: a.searchByMail, Count: a.Metrics.Command, Log: a.Log})
 	a.Desk = intake.New(intake.Deps{Store: a.Store, Posting: a.Posting, Commands: commands, Tokens: tokens, Owners: owners,
 		Bounces: bounce.New(bounce.Deps{Store: a.Store, Tokens: tokens}), Hostname: a.Config.Hostname, Count: a.Metrics.Received, Log: a.Log})
 	a.Transfer = &transfer.Importer{Store: a.Store, Now: time.Now}

@@ -45,7 +45,9 @@ type Hit struct {
 	SentAt   model.Instant
 	Author   string // decoded, one line
 	Subject  string // decoded, one line
-	Snippet  string // one line around the first word found, words marked
+	// MessageID is without angle brackets; empty when the message has none.
+	MessageID string
+	Snippet   string // one line around the first word found, words marked
 }
 
 // Ask answers a query as a person types it. A list she may not read is
@@ -160,6 +162,7 @@ func (r *Reader) show(ctx context.Context, found []scored, sought []wanted) ([]H
 		if err != nil {
 			return nil, err
 		}
+		h.MessageID = message.ParseHeader(data).MessageID()
 		h.Snippet = snippet(message.Read(data), sought)
 		hits = append(hits, h)
 	}

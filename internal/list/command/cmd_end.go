@@ -19,7 +19,7 @@ func cmdEnd() command {
 // exist here (yet): they get a sentence instead of being taken for a letter.
 func cmdLater() command {
 	return command{
-		Names: []string{"SET", "REView", "WHO", "GET", "GETPOST", "INDex", "SEArch", "SCAN", "STATS", "CHANGE", "REGister", "PW", "PASSWORD", "ECHO", "REMIND",
+		Names: []string{"SET", "REView", "WHO", "GET", "GETPOST", "INDex", "SCAN", "STATS", "CHANGE", "REGister", "PW", "PASSWORD", "ECHO", "REMIND",
 			"INVite", "ADD", "DELete", "HOLD", "FREE", "MODINDEX"},
 		Usage: "...",
 		Doc:   "Commands of other list servers; not available by mail here.",

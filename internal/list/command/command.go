@@ -122,8 +122,11 @@ type Deps struct {
 	Letters    Letters
 	Owners     Owners                   // nil: mail without a command only gets the help
 	ArchiveURL func(*model.List) string // nil: no archive on the web
-	Count      func(command string)     // counts commands for the metrics; may be nil
-	Log        *slog.Logger             // nil: silent
+	// Search looks into the archive of a list for an address, as Find of the other
+	// doors does, access included; nil: there is no SEARCH.
+	Search func(ctx context.Context, from address.Address, l *model.List, query string, limit int) (Found, error)
+	Count  func(command string) // counts commands for the metrics; may be nil
+	Log    *slog.Logger         // nil: silent
 }
 
 // Service carries out commands. It is safe for use by many goroutines.

@@ -4,7 +4,7 @@ import "strconv"
 
 // verbs is the table of commands, in the order they are tried.
 func verbs() []command {
-	return []command{cmdSubscribe(), cmdSignoff(), cmdOK(), cmdNo(), cmdHelp(), cmdLists(), cmdInfo(), cmdQuery(), cmdEnd(), cmdLater()}
+	return []command{cmdSubscribe(), cmdSignoff(), cmdOK(), cmdNo(), cmdHelp(), cmdLists(), cmdInfo(), cmdQuery(), cmdSearch(), cmdEnd(), cmdLater()}
 }
 
 // name is the verb as shown to people.

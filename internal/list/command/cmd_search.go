@@ -1,0 +1,129 @@
+package command
+
+import (
+	"context"
+	"strings"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// maxFound is how many posts one answer shows.
+const maxFound = 20
+
+// Found is what a search gave: the newest posts of all that match.
+type Found struct {
+	Total int
+	Posts []FoundPost
+}
+
+// FoundPost is one of them, in words for people.
+type FoundPost struct {
+	Day, Author, Subject string
+	Snippet              string // around the first word found; words sought stand in «»
+	Link                 string // its page; empty without a web door
+}
+
+func cmdSearch() command {
+	return command{
+		Names: []string{"SEArch"},
+		Usage: "[list] what to look for",
+		Doc: "Posts of a list's archive, newest first: words, \"phrases\", -not, OR, beginnings*, s:subject f:author b:text nq:own words " +
+			"q:quoted lines n:file d:2026-01..2026-03 d:2.weeks.ago.. has:attachment.",
+		fits: fitsSearch,
+		run:  runSearch,
+	}
+}
+
+// fitsSearch keeps sentences out: "Search for a new chair" is meant for people.
+func fitsSearch(j *job, _ string, args []string) bool {
+	if j.s.Search == nil || len(args) == 0 {
+		return false
+	}
+	list, rest := j.target(args)
+	if n := len(args); list == nil && n > 2 && strings.EqualFold(args[n-2], "in") && j.listNamed(args[n-1]) != nil { // as LISTSERV has it
+		return true
+	}
+	if list == nil {
+		return j.mail.List == nil && len(args) > 1 // which list, is asked
+	}
+	if len(rest) == 0 || len(rest) > 12 {
+		return false
+	}
+	switch strings.ToLower(rest[0]) {
+	case "for", "the", "a", "an", "and", "is", "was", "has", "will", "of", "in", "committee", "party":
+		return false
+	}
+	return true
+}
+
+// runSearch answers to the address that asked and to nobody else: whoever forges
+// it learns nothing.
+func runSearch(ctx context.Context, j *job, c call) (result, error) {
+	list, query := j.searched(c)
+	if list == nil {
+		return j.whichList(c), nil
+	}
+	sub, err := j.s.Store.FindSubscriber(ctx, list.ID, j.mail.From.Key())
+	if err != nil {
+		return result{}, err
+	}
+	switch {
+	case sub == nil && !list.Advertised:
+		return j.whichList(c), nil
+	case sub == nil && list.ArchiveAccess != model.AccessPublic:
+		return result{text: "The archive of " + unicodeAddress(list.Address()) + " is read by its members, and your address is not on the list."}, nil
+	}
+	found, err := j.s.Search(ctx, j.mail.From, list, query, maxFound)
+	switch {
+	case err != nil && ours(err):
+		return result{}, err
+	case err != nil:
+		return result{text: sentence(fault.Text(err))}, nil
+	case len(found.Posts) == 0:
+		return result{text: "Nothing in the archive of " + unicodeAddress(list.Address()) + " matches."}, nil
+	}
+	return result{text: found.text()}, nil
+}
+
+// searched gives the list and the query as it was written, quotes included.
+func (j *job) searched(c call) (*model.List, string) {
+	text := strings.TrimSpace(c.line.text)
+	for cut := false; !cut && text != ""; { // up to the verb
+		var word string
+		word, text, _ = strings.Cut(text, " ")
+		cut = !polite[strings.ToLower(word)]
+		text = strings.TrimSpace(text)
+	}
+	list, rest := j.target(c.args)
+	if n := len(c.args); n > 2 && strings.EqualFold(c.args[n-2], "in") {
+		if named := j.listNamed(c.args[n-1]); named != nil {
+			return named, strings.TrimSpace(text[:max(strings.LastIndex(strings.ToLower(text), " in "), 0)])
+		}
+	}
+	if len(rest) < len(c.args) {
+		_, text, _ = strings.Cut(text, " ")
+	}
+	return list, strings.TrimSpace(text)
+}
+
+func (f *Found) text() string {
+	var out strings.Builder
+	switch n := len(f.Posts); {
+	case f.Total > n:
+		out.WriteString(itoa(f.Total) + " posts match; the newest " + itoa(n) + ":\n")
+	case n == 1:
+		out.WriteString("One post matches:\n")
+	default:
+		out.WriteString(itoa(n) + " posts match, newest first:\n")
+	}
+	for _, p := range f.Posts {
+		out.WriteString("\n" + p.Day + "  " + p.Author + ": " + p.Subject + "\n")
+		for _, line := range []string{p.Snippet, p.Link} {
+			if line != "" {
+				out.WriteString("    " + line + "\n")
+			}
+		}
+	}
+	return out.String()
+}
