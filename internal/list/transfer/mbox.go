@@ -53,6 +53,7 @@ func (m *mbox) Next() (Message, error) {
 	}
 	start := m.pos
 	b := body{unquote: m.unrd, limit: m.limit}
+	b.asIs, b.unended = exportMarks(m.from)
 	when, _ := fromDate(m.from)
 	m.from = ""
 	for {
@@ -149,6 +150,18 @@ type body struct {
 	blank   bool // the last line is empty
 	within  bool // the last line has not ended yet
 	over    bool // more than the limit: nothing is kept
+	asIs    bool // line ends are kept
+	unended bool // the last line break is not part of the message
+}
+
+// exportMarks reads what our exports say of a message behind their name.
+func exportMarks(from string) (asIs, unended bool) {
+	rest, ok := strings.CutPrefix(from, "From "+rdMark+"+")
+	if !ok {
+		return false, false
+	}
+	marks, _, _ := strings.Cut(rest, " ")
+	return strings.ContainsRune(marks, markAsIs), strings.ContainsRune(marks, markUnended)
 }
 
 func (b *body) add(line []byte) {
@@ -171,6 +184,8 @@ func (b *body) add(line []byte) {
 	b.buf = append(b.buf, text...)
 	switch {
 	case !ended:
+	case b.asIs:
+		b.buf = append(b.buf, '\n')
 	case wire || len(text) == 0 && bytes.HasSuffix(b.buf, []byte("\r")):
 		b.buf = append(b.buf, '\n')
 	default:
@@ -184,8 +199,15 @@ func (b *body) end() []byte {
 	if b.over {
 		return nil
 	}
+	end := []byte("\r\n")
+	if b.asIs {
+		end = end[1:]
+	}
 	if b.blank {
-		b.buf = bytes.TrimSuffix(b.buf, []byte("\r\n"))
+		b.buf = bytes.TrimSuffix(b.buf, end)
+	}
+	if b.unended {
+		b.buf = bytes.TrimSuffix(b.buf, end)
 	}
 	if b.buf == nil {
 		return []byte{}
