@@ -81,6 +81,12 @@ func (k *Keeper) Check(ctx context.Context, l *model.List, tell func(Finding)) (
 			if !ok {
 				say(Finding{row.UID, "the full-text index does not find it"})
 			}
+			if ok, err = k.known(ctx, l.ID, b.made[i]); err != nil {
+				return err
+			}
+			if !ok {
+				say(Finding{row.UID, "it is not found by its Message-ID or its bytes"})
+			}
 		}
 		return nil
 	})
@@ -280,6 +286,24 @@ func (b *kept) compare(i int) (texts []string) {
 		}
 	}
 	return texts
+}
+
+// known asks whether a second copy of the message would be noticed. The list may
+// have had the id before: then it is that post's.
+func (k *Keeper) known(ctx context.Context, listID int64, p *model.NewPost) (bool, error) {
+	for _, id := range []struct {
+		kind int
+		key  []byte
+	}{{model.KeyMessageID, p.MessageKey}, {model.KeyRaw, p.RawKey}} {
+		if len(id.key) == 0 {
+			continue
+		}
+		found, err := k.Reader.store.FindPostByKey(ctx, listID, id.kind, id.key)
+		if err != nil || found == 0 || found > p.Post.ID {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // indexed asks the index for the first word of each column of a post.

@@ -18,14 +18,19 @@ type difference struct {
 func (d *difference) none() bool { return len(d.fresh)+len(d.wrong)+len(d.missing) == 0 }
 
 // threads compares the graph with a rebuild. With a message that cannot be read
-// there is no rebuild, and no difference.
+// there is no rebuild, and no difference. Posts that arrive meanwhile are read
+// and it is compared again; where they keep arriving, in the end what they may
+// have changed is left out.
 func (k *Keeper) threads(ctx context.Context, l *model.List) (d difference, err error) {
-	for range threadRounds {
-		var newer bool
-		if d, newer, err = k.compareThreads(ctx, l.ID); err != nil || !newer {
+	for round := range threadRounds {
+		var n newer
+		if d, n, err = k.compareThreads(ctx, l.ID); err != nil || len(n.keys) == 0 {
 			break
 		}
-		d = difference{nodes: d.nodes} // posts arrived: of those there is a graph, but no rebuild yet
+		if round == threadRounds-1 {
+			d = n.without(d)
+			break
+		}
 		if err = k.each(ctx, l, func(*kept) error { return nil }); err != nil {
 			break
 		}
@@ -36,18 +41,56 @@ func (k *Keeper) threads(ctx context.Context, l *model.List) (d difference, err 
 	return d, err
 }
 
-func (k *Keeper) compareThreads(ctx context.Context, listID int64) (d difference, newer bool, err error) {
+// newer is what came since the posts were gone through.
+type newer struct {
+	keys    map[int64]bool        // nodes of posts
+	threads map[model.PostID]bool // that they are in
+}
+
+// without leaves out what newer posts may have changed: their threads, and guesses.
+func (n *newer) without(d difference) difference {
+	out := difference{nodes: d.nodes, missing: d.missing}
+	for i, was := range d.old {
+		is := d.fresh[i]
+		if n.keys[was.Key] || n.threads[was.ThreadID] || was.Link == model.LinkGuessed || is.Link == model.LinkGuessed {
+			continue
+		}
+		out.old, out.fresh = append(out.old, was), append(out.fresh, is)
+	}
+	for _, h := range d.wrong {
+		if !n.keys[h.Key] {
+			out.wrong = append(out.wrong, h)
+		}
+	}
+	return out
+}
+
+func (k *Keeper) compareThreads(ctx context.Context, listID int64) (d difference, n newer, err error) {
+	n = newer{map[int64]bool{}, map[model.PostID]bool{}}
 	rulings, err := k.Repairs.ThreadRulings(ctx, listID)
 	if err != nil {
-		return d, false, err
+		return d, n, err
 	}
 	right, hints := thread(k.posts, rulings)
 	k.right = right
+	threads := make(map[model.PostID]model.PostID, len(k.posts)) // as the posts' rows have them
+	if err := k.Reader.store.PostPlaces(ctx, listID, 1, k.last, func(p *model.Post) error {
+		threads[p.ID] = p.ThreadID
+		return nil
+	}); err != nil {
+		return d, n, err
+	}
+	// Before the nodes: of a post that arrives in between the node tells.
+	if err := k.compareHints(ctx, listID, hints, &d); err != nil {
+		return d, n, err
+	}
 	at := 0
 	differ := func(was, is model.ThreadNode) { d.old, d.fresh = append(d.old, was), append(d.fresh, is) }
 	err = k.Reader.store.ThreadNodes(ctx, listID, func(node *model.ThreadNode) error {
 		d.nodes++
-		newer = newer || node.PostID.UID() > k.last
+		if node.PostID.UID() > k.last {
+			n.keys[node.Key], n.threads[node.ThreadID] = true, true
+		}
 		for at < len(right) && right[at].Key < node.Key {
 			differ(model.ThreadNode{}, right[at])
 			at++
@@ -56,7 +99,7 @@ func (k *Keeper) compareThreads(ctx context.Context, listID int64) (d difference
 			differ(*node, model.ThreadNode{})
 			return nil
 		}
-		if is := right[at]; is != *node {
+		if is := right[at]; is != *node || is.PostID != 0 && threads[is.PostID] != is.ThreadID {
 			differ(*node, is)
 		}
 		at++
@@ -65,10 +108,7 @@ func (k *Keeper) compareThreads(ctx context.Context, listID int64) (d difference
 	for ; at < len(right); at++ {
 		differ(model.ThreadNode{}, right[at])
 	}
-	if err == nil {
-		err = k.compareHints(ctx, listID, hints, &d)
-	}
-	return d, newer, err
+	return d, n, err
 }
 
 func (k *Keeper) compareHints(ctx context.Context, listID int64, right []model.ThreadHint, d *difference) error {
