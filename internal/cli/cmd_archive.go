@@ -7,9 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"plenary/internal/list/archive"
 	"plenary/internal/list/transfer"
-	"plenary/internal/model"
 )
 
 type importCmd struct {
@@ -110,42 +108,4 @@ func (c *exportCmd) Run(e *env) error {
 	}
 	_, err = transfer.ExportMbox(e.ctx, p.Reader, l.ID, e.out, nil)
 	return err
-}
-
-type searchCmd struct {
-	List  string   `arg:"" help:"The list's address."`
-	Query []string `arg:"" help:"Words, \"phrases\", -not, OR, prefix*, s: f: b: d:."`
-	Limit int      `default:"20" help:"Newest posts to show."`
-	JSON  bool     `help:"One JSON object a line."`
-}
-
-// searchRow is what --json prints.
-type searchRow struct {
-	UID     model.UID `json:"uid"`
-	Date    string    `json:"date"`
-	Author  string    `json:"author"`
-	Subject string    `json:"subject"`
-	Snippet string    `json:"snippet"`
-}
-
-// Run prints the newest posts that match.
-func (c *searchCmd) Run(e *env) error {
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
-	if err != nil {
-		return err
-	}
-	hits, err := p.Reader.Find(e.ctx, model.Actor{Site: true}, l.ID, strings.Join(c.Query, " "), c.Limit)
-	if err != nil {
-		return err
-	}
-	mark := strings.NewReplacer(archive.MarkStart, "", archive.MarkEnd, "")
-	var out []searchRow
-	for _, h := range hits {
-		out = append(out, searchRow{h.UID, h.SentAt.Time().Format("2006-01-02"), h.Author, h.Subject, mark.Replace(h.Snippet)})
-	}
-	return rows(e, c.JSON, out, "UID DATE AUTHOR SUBJECT FOUND", func(r searchRow) []any { return []any{r.UID, r.Date, r.Author, r.Subject, r.Snippet} })
 }

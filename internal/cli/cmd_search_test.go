@@ -1,0 +1,28 @@
+package cli
+
+import "testing"
+
+func TestSearchVerb(t *testing.T) {
+	r := newRig(t)
+	r.ok("list", "create", "talk@lists.example.org")
+	r.ok("subscriber", "add", "talk@lists.example.org", "ann@example.org")
+	r.ok("access", "ann@example.org")
+	r.ok("access", "bob@example.org")
+	const sep = "From ann@example.org Mon Mar  2 10:00:00 2026\n"
+	r.ok("import", "mbox", "talk@lists.example.org", r.file("a.mbox", sep+"Message-ID: <a@x>\nFrom: Ann <ann@example.org>\nSubject: Oak\n\noak shelves\n\n"+
+		sep+"Message-ID: <b@x>\nFrom: Bob <bob@example.org>\nSubject: Shelves\n\nno oak\n\n"+sep+"Message-ID: <c@x>\nFrom: Cy <cy@example.org>\nSubject: Elm\n\noak \x1b[31mor elm\n"))
+	r.has(r.ok("search", "talk@lists.example.org", "oak", "--limit", "1"), "«oak»", "1 of 3 posts that match")
+	first := func(args ...string) string {
+		return r.json(append([]string{"search", "talk@lists.example.org"}, args...)...)[0]["message_id"].(string)
+	}
+	if a, b, c := first("oak"), first("oak", "--best"), first("oak", "--skip", "1"); a != "c@x" || b != "a@x" || c != "b@x" {
+		t.Error(a, b, c)
+	}
+	if n := len(r.json("search", "talk@lists.example.org", "--as", "ann@example.org", "is:unread oak")); n != 3 {
+		t.Error(n)
+	}
+	r.fails(exitFailure, "may not read", "search", "talk@lists.example.org", "--as", "bob@example.org", "oak")
+	r.fails(exitFailure, "has no account", "search", "talk@lists.example.org", "--as", "cy@example.org", "oak")
+	r.fails(exitFailure, "log in first", "search", "talk@lists.example.org", "is:unread")
+	r.fails(exitFailure, "a bracket is opened and not closed", "search", "talk@lists.example.org", "(oak")
+}
