@@ -9,6 +9,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"io/fs"
@@ -37,6 +38,7 @@ import (
 	"plenary/internal/metrics"
 	"plenary/internal/model"
 	"plenary/internal/outbound/queue"
+	"plenary/internal/outbound/route"
 	"plenary/internal/store"
 	"plenary/internal/token"
 )
@@ -69,6 +71,9 @@ type App struct {
 	base                   string                  // how readers reach the web door; see baseURL
 	serving                bool                    // set before Ready by a process that will serve without a configured base URL
 	addrs                  Addrs
+	tlsCounts              *route.Tally  // in direct mode
+	fetcher                route.Fetcher // of MTA-STS policies; nil: by HTTPS
+	outTLS                 *tls.Config   // of mail hosts; nil: the system's roots
 }
 
 // New opens the database of the configuration and makes the services. Nothing
@@ -165,7 +170,9 @@ func (a *App) assemble(ctx context.Context) error {
 	a.Desk = intake.New(intake.Deps{Store: a.Store, Posting: a.Posting, Commands: commands, Tokens: tokens, Owners: owners,
 		Bounces: bounce.New(bounce.Deps{Store: a.Store, Tokens: tokens}), Hostname: a.Config.Hostname, Count: a.Metrics.Received, Log: a.Log})
 	a.Transfer = &transfer.Importer{Store: a.Store, Now: time.Now}
-	a.Queue = a.newQueue(tokens)
+	if a.Queue, err = a.newQueue(tokens); err != nil {
+		return err
+	}
 	a.healthy = a.newHealth()
 	if err := a.openDoors(); err != nil {
 		return err

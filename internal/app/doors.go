@@ -6,17 +6,11 @@ import (
 	"time"
 
 	"plenary/internal/auth"
-	"plenary/internal/config"
 	"plenary/internal/edge/imapd"
 	"plenary/internal/edge/smtpin"
 	"plenary/internal/edge/web"
 	"plenary/internal/fault"
-	"plenary/internal/list/keys"
-	"plenary/internal/list/posting"
 	"plenary/internal/model"
-	"plenary/internal/outbound/queue"
-	"plenary/internal/outbound/smtpout"
-	"plenary/internal/token"
 )
 
 // openDoors makes the doors; they answer only in Run.
@@ -85,26 +79,4 @@ func cmpOr(err, fallback error) error {
 		return err
 	}
 	return fallback
-}
-
-// relayTLS maps the configuration's words.
-func relayTLS(c *config.Config) smtpout.TLSMode {
-	if c.Outbound.RelayTLS == "opportunistic" {
-		return smtpout.TLSOpportunistic
-	}
-	return smtpout.TLSMode(c.Outbound.RelayTLS)
-}
-
-// newQueue makes the engine with the configured way out.
-func (a *App) newQueue(tokens *token.Keyring) *queue.Engine {
-	o := a.Config.Outbound
-	connect := (&smtpout.Catcher{Keep: a.Store.SaveCaught}).Connect
-	if o.Mode == "relay" {
-		connect = (&smtpout.Relay{Addr: o.Relay, TLS: relayTLS(a.Config), Username: o.RelayUsername, Password: o.RelayPassword,
-			Hello: a.Config.Hostname}).Connect
-	}
-	return queue.New(queue.Options{
-		Store: a.Store, Composer: &posting.Composer{Store: a.Store, Tokens: tokens, Keys: keys.New(keys.Deps{Store: a.Store}), Log: a.Log}, Connect: connect, Node: a.Node,
-		Metrics: a.Metrics, Log: a.Log, Connections: o.Connections, StaleAge: o.HoldOlder, Lease: o.Lease, Now: a.Store.Clock,
-	})
 }

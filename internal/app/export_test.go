@@ -3,6 +3,10 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -21,3 +25,19 @@ func (a *App) CheckRelays() error { return a.checkRelays() }
 func (a *App) Repeat(ctx context.Context, name string, every time.Duration, run func(context.Context) error) {
 	a.repeat(ctx, job{name, every, run})
 }
+
+// Outside lets the direct way out believe these certificates only, and finds
+// MTA-STS policies at this address. It is called before Ready.
+func (a *App) Outside(roots *x509.CertPool, https string) {
+	a.outTLS = &tls.Config{RootCAs: roots}
+	f := newSTSFetcher(func(netip.Addr) bool { return true })
+	tr := f.client.Transport.(*http.Transport)
+	tr.TLSClientConfig = &tls.Config{RootCAs: roots}
+	tr.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, https)
+	}
+	a.fetcher = f
+}
+
+// WriteTLSCounts writes the counts of TLS sessions down now.
+func (a *App) WriteTLSCounts(ctx context.Context) { a.writeTLSCounts(ctx) }

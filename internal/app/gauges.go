@@ -9,6 +9,7 @@ import (
 
 	"plenary/internal/edge/smtpin"
 	"plenary/internal/metrics"
+	"plenary/internal/outbound/queue"
 	"plenary/internal/store"
 )
 
@@ -49,6 +50,17 @@ func (a *App) gauges() {
 			}
 			return time.Since(s.Oldest.Time()).Seconds()
 		}))
+	for _, g := range []struct {
+		name, help string
+		value      func(queue.Stats) float64
+	}{
+		{"plenary_queue_in_hand", "Copies this node has read and not begun to send.", func(s queue.Stats) float64 { return float64(s.Queued) }},
+		{"plenary_queue_on_the_way", "Copies handed to connections whose outcome is not recorded.", func(s queue.Stats) float64 { return float64(s.Out) }},
+		{"plenary_queue_connections", "Connections to relays or mail hosts.", func(s queue.Stats) float64 { return float64(s.Connections) }},
+		{"plenary_queue_sites_down", "Relays or sites in use that take nothing now.", func(s queue.Stats) float64 { return float64(s.SitesDown) }},
+	} {
+		a.Metrics.Gauge(g.name, g.help, func() float64 { return g.value(a.Queue.Stats()) })
+	}
 }
 
 // queueFigures asks the database for the state of the queue.

@@ -24,7 +24,12 @@ func (a *App) relays() []string {
 	if a.Config.Outbound.Mode != "relay" {
 		return nil
 	}
-	return []string{a.Config.Outbound.Relay}
+	list, _ := a.Config.Outbound.Relays() // checked by config
+	var out []string
+	for _, r := range list {
+		out = append(out, r.Addr)
+	}
+	return out
 }
 
 // ourselves tells addresses of this machine.

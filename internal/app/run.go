@@ -27,6 +27,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 	})
 	background.Go(func() { a.runJobs(work) })
+	background.Go(func() { a.countTLS(work) })
 
 	broken := make(chan error, len(a.listeners))
 	var doors sync.WaitGroup

@@ -87,7 +87,7 @@ func progressLine(e *env) func(transfer.Progress) {
 			done = fmt.Sprintf(" %3d%%", 100*p.Octets/p.Total)
 		}
 		rate := float64(p.Messages) / max(time.Since(start).Seconds(), 0.001)
-		fmt.Fprintf(f, "\r%s%s  %d messages, %d new, %.0f/s ", oneLine(p.File), done, p.Messages, p.Added, rate)
+		fmt.Fprintf(e.err, "\r%s%s  %d messages, %d new, %.0f/s ", oneLine(p.File), done, p.Messages, p.Added, rate)
 	}
 }
 

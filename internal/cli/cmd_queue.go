@@ -16,16 +16,25 @@ type queueCmd struct {
 	Retry  queueRetryCmd  `cmd:"" help:"Try what waits for its next attempt now."`
 	Pause  queuePauseCmd  `cmd:"" help:"Send nothing until resume."`
 	Resume queueResumeCmd `cmd:"" help:"Go on, also with what was too old after a restart."`
+	Limits queueLimitsCmd `cmd:"" help:"The built-in table of what providers of mailboxes bear, to begin a file of your own with."`
 }
 
 // queueScope chooses a part of the queue.
 type queueScope struct {
 	List         string `xor:"scope" help:"Only this list." placeholder:"ADDRESS"`
 	Distribution int64  `xor:"scope" help:"Only this distribution." placeholder:"ID"`
+	Destination  string `xor:"scope" aliases:"domain" help:"Only recipients of this domain, or of the mail hosts under this name." placeholder:"DOMAIN"`
 }
 
 func (q *queueScope) find(e *env) (store.QueueScope, error) {
 	scope := store.QueueScope{DistributionID: q.Distribution}
+	if q.Destination != "" {
+		a, err := address.Parse("x@" + q.Destination)
+		if err != nil {
+			return scope, wrong("%q is no domain", q.Destination)
+		}
+		scope.Destination = a.Domain
+	}
 	if q.List == "" {
 		return scope, nil
 	}
@@ -42,7 +51,8 @@ func (q *queueScope) find(e *env) (store.QueueScope, error) {
 
 type queueStatusCmd struct {
 	JSON  bool `help:"One JSON object."`
-	Limit int  `default:"50" help:"Distributions to show."`
+	Limit int  `default:"50" help:"Distributions and sites to show."`
+	Wait  bool `help:"Wait until everything is sent, with a progress bar on a terminal."`
 }
 
 // Run prints the queue.
@@ -50,6 +60,11 @@ func (c *queueStatusCmd) Run(e *env) error {
 	p, err := e.app()
 	if err != nil {
 		return err
+	}
+	if c.Wait {
+		if err := waitForQueue(e, p); err != nil {
+			return err
+		}
 	}
 	st, err := p.Store.QueueStatus(e.ctx, c.Limit)
 	if err != nil {
@@ -68,6 +83,13 @@ func (c *queueStatusCmd) Run(e *env) error {
 	for _, l := range out.PausedLists {
 		fmt.Fprintf(e.out, "PAUSED for %s; plenary queue resume --list %s goes on\n", l, l)
 	}
+	for _, to := range out.PausedTo {
+		fmt.Fprintf(e.out, "PAUSED to %s; plenary queue resume --destination %s goes on\n", to, to)
+	}
+	for _, r := range out.Refused {
+		fmt.Fprintf(e.out, "distribution %d waits: %s refuses it for reasons of policy since %s: %s; when that is mended, plenary queue retry --destination %s tries again\n",
+			r.Distribution, r.Site, r.Since, oneLine(r.Reply), r.Site)
+	}
 	for _, n := range out.Nodes {
 		fmt.Fprintf(e.out, "node %s cannot send since %s: %s\n", oneLine(n.Name), n.Since, oneLine(n.Text))
 	}
@@ -79,6 +101,13 @@ func (c *queueStatusCmd) Run(e *env) error {
 		fmt.Fprintf(e.out, ", oldest from %s", out.Oldest)
 	}
 	fmt.Fprintln(e.out)
+	if len(out.Sites) > 0 {
+		if err := rows(e, false, out.Sites, "SITE HOSTS WAITING NEXT WHY", func(s queueSite) []any {
+			return []any{s.Site, s.Hosts, s.Waiting, s.Next, s.Why}
+		}); err != nil {
+			return err
+		}
+	}
 	if len(out.Entries) == 0 {
 		return nil
 	}
@@ -89,22 +118,42 @@ func (c *queueStatusCmd) Run(e *env) error {
 
 // queueView is what --json prints.
 type queueView struct {
-	Paused      string      `json:"paused"`       // who paused everything
-	PausedLists []string    `json:"paused_lists"` // addresses
-	Active      int64       `json:"active"`
-	Waiting     int64       `json:"waiting"`
-	Held        int64       `json:"held"`
-	Stale       int64       `json:"stale"`
-	Retries     int64       `json:"retries"`
-	Oldest      string      `json:"oldest"`
-	Nodes       []queueNode `json:"nodes"`
-	Entries     []queueRow  `json:"entries"`
+	Paused      string         `json:"paused"`       // who paused everything
+	PausedLists []string       `json:"paused_lists"` // addresses
+	PausedTo    []string       `json:"paused_to"`    // destinations
+	Refused     []queueRefusal `json:"refused"`
+	Sites       []queueSite    `json:"sites"` // what copies wait for
+	Active      int64          `json:"active"`
+	Waiting     int64          `json:"waiting"`
+	Held        int64          `json:"held"`
+	Stale       int64          `json:"stale"`
+	Retries     int64          `json:"retries"`
+	Oldest      string         `json:"oldest"`
+	Nodes       []queueNode    `json:"nodes"`
+	Entries     []queueRow     `json:"entries"`
 }
 
 type queueNode struct {
 	Name  string `json:"name"`
 	Text  string `json:"text"`
 	Since string `json:"since"`
+}
+
+// queueRefusal is a distribution that a site refuses for reasons of policy.
+type queueRefusal struct {
+	Distribution int64  `json:"distribution"`
+	Site         string `json:"site"`
+	Reply        string `json:"reply"`
+	Since        string `json:"since"`
+}
+
+// queueSite is a site copies wait for.
+type queueSite struct {
+	Site    string `json:"site"`
+	Hosts   string `json:"hosts"`
+	Waiting int64  `json:"waiting"`
+	Next    string `json:"next"` // when the first of them is tried; empty: when a person says so
+	Why     string `json:"why"`
 }
 
 type queueRow struct {
@@ -124,7 +173,8 @@ type queueRow struct {
 // queueOf says the state of the queue in the words of people.
 func queueOf(e *env, p *app.App, st *store.QueueStatus) (*queueView, error) {
 	v := &queueView{Paused: st.Paused, Active: st.Active, Waiting: st.Waiting, Held: st.Held, Stale: st.Stale, Retries: st.Retries,
-		Oldest: clock(st.Oldest), PausedLists: []string{}, Nodes: []queueNode{}, Entries: []queueRow{}}
+		Oldest: clock(st.Oldest), PausedLists: []string{}, PausedTo: append([]string{}, st.PausedTo...), Refused: []queueRefusal{},
+		Sites: []queueSite{}, Nodes: []queueNode{}, Entries: []queueRow{}}
 	names := map[int64]string{}
 	name := func(id int64) (string, error) {
 		if names[id] == "" {
@@ -146,6 +196,16 @@ func queueOf(e *env, p *app.App, st *store.QueueStatus) (*queueView, error) {
 			return nil, err
 		}
 		v.PausedLists = append(v.PausedLists, l)
+	}
+	for _, r := range st.Refused {
+		v.Refused = append(v.Refused, queueRefusal{r.DistributionID, r.Site, r.Reply, clock(r.Since)})
+	}
+	for _, s := range st.Sites {
+		next := clock(s.Next)
+		if s.Next >= model.Never {
+			next = ""
+		}
+		v.Sites = append(v.Sites, queueSite{s.Name, s.Hosts, s.Waiting, next, s.Text})
 	}
 	for _, n := range st.Nodes {
 		v.Nodes = append(v.Nodes, queueNode{n.Name, n.Text, clock(n.Since)})
@@ -180,10 +240,7 @@ var laneNames = [...]string{"reply", "notice", "post", "digest", "newsletter"} /
 
 var stateNames = [...]string{"sending", "paused", "finishing", "cancelled"} //nolint:gochecknoglobals // a constant table
 
-type queueRetryCmd struct {
-	queueScope
-	Domain string `xor:"scope" help:"Only recipients of this domain." placeholder:"DOMAIN"`
-}
+type queueRetryCmd struct{ queueScope }
 
 // Run makes waiting copies due now.
 func (c *queueRetryCmd) Run(e *env) error {
@@ -194,13 +251,6 @@ func (c *queueRetryCmd) Run(e *env) error {
 	scope, err := c.find(e)
 	if err != nil {
 		return err
-	}
-	if c.Domain != "" {
-		a, err := address.Parse("x@" + c.Domain)
-		if err != nil {
-			return wrong("%q is no domain", c.Domain)
-		}
-		scope.Domain = a.Domain
 	}
 	n, err := p.Store.RetryNow(e.ctx, scope)
 	if err == nil {
@@ -237,7 +287,7 @@ func (c *queueResumeCmd) Run(e *env) error {
 		return err
 	}
 	n, err := p.Store.ResumeQueue(e.ctx, scope, "cli")
-	if err == nil {
+	if err == nil && scope.Destination == "" {
 		fmt.Fprintf(e.out, "%d distributions go on\n", n)
 	}
 	return err

@@ -268,10 +268,17 @@ func queueVerbs(r *rig) {
 	if st := r.json("queue", "status")[0]; st["paused"] != "cli" || st["paused_lists"].([]any)[0] != talk || st["held"].(float64) != 1 {
 		r.t.Errorf("%v", st)
 	}
+	r.ok("queue", "pause", "--destination", "EXAMPLE.net")
+	r.has(r.ok("queue", "status"), "PAUSED to example.net")
+	if st := r.json("queue", "status")[0]; st["paused_to"].([]any)[0] != "example.net" {
+		r.t.Error(st)
+	}
+	r.ok("queue", "resume", "--destination", "example.net")
 	r.ok("queue", "resume")
 	r.ok("queue", "resume", "--list", talk)
 	r.has(r.ok("queue", "resume", "--distribution", post), "1 distributions go on")
 	r.has(r.ok("queue", "retry"), "0 copies")
+	r.has(r.ok("queue", "limits"), "[[limit]]", "google")
 	r.has(r.ok("queue", "retry", "--domain", "example.org"), "0 copies")
 	if text := r.ok("queue", "status"); strings.Contains(text, "PAUSED") || !strings.Contains(text, "paused 0") {
 		r.t.Error(text)

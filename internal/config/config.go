@@ -87,15 +87,21 @@ type TLS struct {
 
 // Outbound is the way out.
 type Outbound struct {
-	Mode          string        `toml:"mode" default:"relay" doc:"relay: hand everything to a smarthost. catch: keep it in the built-in catcher and send nothing."`
-	Relay         string        `toml:"relay" default:"127.0.0.1:25" doc:"host:port of the smarthost; never a door of Plenary itself."`
-	RelayTLS      string        `toml:"relay_tls" default:"opportunistic" doc:"none, opportunistic (STARTTLS when offered), required (STARTTLS or nothing), implicit (TLS from the first octet)."`
-	RelayUsername string        `toml:"relay_username" default:"" doc:"User for AUTH at the smarthost; no AUTH when empty."`
-	RelayPassword string        `toml:"relay_password" default:"" doc:"Its password." secret:"yes"`
-	Connections   int           `toml:"connections" default:"10" doc:"Connections to the smarthost at once."`
-	Lease         time.Duration `toml:"lease" default:"2m" doc:"With several nodes: how long one may be silent before the others take over what it was sending."`
-	FoldAfter     time.Duration `toml:"fold_after" default:"168h" doc:"How long after its end a distribution's delivery records stay rows; then they are packed into a few octets each, and plenary trace reads them as before."`
-	HoldOlder     time.Duration `toml:"hold_older" default:"48h" doc:"After a start, unsent mail older than this waits for plenary queue resume: a restored backup sends nothing by itself."`
+	Mode              string        `toml:"mode" default:"relay" doc:"relay: hand everything to a smarthost. direct: send to the mail hosts of each recipient's domain. catch: keep it in the built-in catcher and send nothing."`
+	Relay             string        `toml:"relay" default:"127.0.0.1:25" doc:"host:port of the smarthost; never a door of Plenary itself. Several, with commas, as in a.example:25 weight=3, b.example:25 share the copies by weight, and one that is down gets none; weight=0: only while no other can be used."`
+	RelayTLS          string        `toml:"relay_tls" default:"opportunistic" doc:"none, opportunistic (STARTTLS when offered), required (STARTTLS or nothing), implicit (TLS from the first octet)."`
+	RelayUsername     string        `toml:"relay_username" default:"" doc:"User for AUTH at the smarthost; no AUTH when empty."`
+	RelayPassword     string        `toml:"relay_password" default:"" doc:"Its password." secret:"yes"`
+	Connections       int           `toml:"connections" default:"10" doc:"Connections to the smarthost at once."`
+	DirectConnections int           `toml:"direct_connections" default:"200" doc:"direct: connections to all mail hosts together at once."`
+	Providers         string        `toml:"providers" default:"" doc:"direct: TOML file of limits by provider, read after the built-in one (plenary queue limits prints it)."`
+	Resolver          string        `toml:"resolver" default:"" doc:"direct: host:port of the name server to ask, several with commas; the system's when empty. One on this machine is believed to validate DNSSEC, which DANE needs."`
+	IP                string        `toml:"ip" default:"both" doc:"direct: both, 4 or 6: which addresses of mail hosts are used; with both IPv4 comes first."`
+	MXPort            string        `toml:"mx_port" default:"25" doc:"direct: the port of mail hosts."`
+	MXPrivate         string        `toml:"mx_private" default:"no" doc:"direct: yes lets mail hosts have private and loopback addresses, for networks of one's own and tests."`
+	Lease             time.Duration `toml:"lease" default:"2m" doc:"With several nodes: how long one may be silent before the others take over what it was sending."`
+	FoldAfter         time.Duration `toml:"fold_after" default:"168h" doc:"How long after its end a distribution's delivery records stay rows; then they are packed into a few octets each, and plenary trace reads them as before."`
+	HoldOlder         time.Duration `toml:"hold_older" default:"48h" doc:"After a start, unsent mail older than this waits for plenary queue resume: a restored backup sends nothing by itself."`
 }
 
 // Log is what the program says.
@@ -293,11 +299,16 @@ func (c *Config) finish() error {
 		bad  bool
 		text string
 	}{
-		{c.Outbound.Mode != "relay" && c.Outbound.Mode != "catch", "outbound.mode must be relay or catch"},
+		{!oneOf(c.Outbound.Mode, "relay", "direct", "catch"), "outbound.mode must be relay, direct or catch"},
 		{c.SMTP.MaxRecipients < 100, "smtp.max_recipients must be at least 100"},
 		{c.SMTP.MaxMessageBytes < 64<<10, "smtp.max_message_bytes must be at least 65536"},
 		{c.Outbound.Connections < 1, "outbound.connections must be at least 1"},
 		{c.Outbound.Lease < 5*time.Second, "outbound.lease must be at least 5s"},
+		{c.Outbound.DirectConnections < 1, "outbound.direct_connections must be at least 1"},
+		{!oneOf(c.Outbound.IP, "both", "4", "6"), "outbound.ip must be both, 4 or 6"},
+		{!oneOf(c.Outbound.MXPrivate, "yes", "no"), "outbound.mx_private must be yes or no"},
+		{c.Outbound.Mode == "direct" && !hostPort("mx:"+c.Outbound.MXPort), "outbound.mx_port must be a port"},
+		{!hostPorts(c.Outbound.Resolvers()), "outbound.resolver must be host:port, several with commas"},
 		{(c.TLS.CertFile == "") != (c.TLS.KeyFile == ""), "tls.cert_file and tls.key_file go together"},
 		{c.IMAP.TLSListen != "" && c.TLS.CertFile == "", "imap.tls_listen needs tls.cert_file"},
 		{!oneOf(c.Outbound.RelayTLS, "none", "opportunistic", "required", "implicit"), "outbound.relay_tls must be none, opportunistic, required or implicit"},
@@ -311,7 +322,7 @@ func (c *Config) finish() error {
 		{!listens(c.IMAP.TLSListen), "imap.tls_listen" + noListener},
 		{!listens(c.HTTP.Listen), "http.listen" + noListener},
 		{!listens(c.HTTP.MetricsListen), "http.metrics_listen" + noListener},
-		{c.Outbound.Mode == "relay" && !hostPort(c.Outbound.Relay), "outbound.relay must be host:port"},
+		{c.Outbound.Mode == "relay" && relaysWrong(c.Outbound.Relay), "outbound.relay must be host:port, several with commas, each with weight=NUMBER if wanted, and not all 0"},
 	} {
 		if check.bad {
 			return fault.New(fault.Invalid, "%s", check.text)

@@ -19,6 +19,7 @@ type Metrics struct {
 	registry   *prometheus.Registry
 	received   *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
+	sites      *prometheus.CounterVec
 	commands   *prometheus.CounterVec
 	logins     *prometheus.CounterVec
 	doors      *doors
@@ -28,7 +29,7 @@ type Metrics struct {
 // does not wait for the first event.
 var values = struct{ outcomes, results, logins []string }{ //nolint:gochecknoglobals // a constant table
 	outcomes: []string{"accepted", "held", "refused", "discarded", "duplicate", "deferred", "command", "forwarded", "bounce"},
-	results:  []string{"ok", "temporary", "permanent", "skipped", "lost"},
+	results:  []string{"ok", "temporary", "permanent", "skipped", "lost", "policy"},
 	logins:   []string{"ok", "refused", "anonymous"},
 }
 
@@ -45,11 +46,16 @@ func New() *Metrics {
 		registry:   prometheus.NewRegistry(),
 		received:   counter("plenary_received_total", "Messages received, one for each recipient address, by what became of them.", "outcome", values.outcomes),
 		deliveries: counter("plenary_deliveries_total", "Copies tried, one for each recipient and attempt, by result.", "result", values.results),
-		commands:   counter("plenary_commands_total", "E-mail commands run, by command.", "command", nil),
-		logins:     counter("plenary_logins_total", "Logins at the IMAP door, by result.", "result", values.logins),
-		doors:      newDoors(),
+		sites: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "plenary_site_results_total",
+			Help: "Copies tried in direct mode, by row of the table of providers and result."}, []string{"site", "result"}),
+		commands: counter("plenary_commands_total", "E-mail commands run, by command.", "command", nil),
+		logins:   counter("plenary_logins_total", "Logins at the IMAP door, by result.", "result", values.logins),
+		doors:    newDoors(),
 	}
-	m.registry.MustRegister(m.received, m.deliveries, m.commands, m.logins, m.doors,
+	for _, v := range values.results {
+		m.sites.WithLabelValues("default", v)
+	}
+	m.registry.MustRegister(m.received, m.deliveries, m.sites, m.commands, m.logins, m.doors,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -65,6 +71,14 @@ func (m *Metrics) Received(outcome string) {
 func (m *Metrics) Delivered(result string, n int) {
 	if m != nil {
 		m.deliveries.WithLabelValues(result).Add(float64(n))
+	}
+}
+
+// SiteResult counts n recipients tried at a site with the same result; site is
+// one of a small set of names.
+func (m *Metrics) SiteResult(site, result string, n int) {
+	if m != nil {
+		m.sites.WithLabelValues(site, result).Add(float64(n))
 	}
 }
 

@@ -1,5 +1,7 @@
 package model
 
+import "hash/fnv"
+
 // Lane is the priority of outgoing mail; lower goes first.
 type Lane uint8
 
@@ -75,6 +77,47 @@ type Delivery struct {
 	Reply          string // its text
 	At             Instant
 	NextAt         Instant // when to try again, for DeliveryRetry
+	Site           int64   // which site it waits for, for DeliveryRetry; see SiteKey
+	Again          bool    `gorm:"-"` // it had been claimed to be tried again: the claim ends
+}
+
+// Never is when copies are tried again that wait for a person.
+const Never = Instant(1) << 60
+
+// SiteKey is what Delivery.Site holds for a site and a lane: the site's number
+// with the lane in the lowest bits.
+func SiteKey(site int64, l Lane) int64 { return site&^7 | int64(l&7) }
+
+// Kinds of what a copy waits for.
+const (
+	WaitSite   = "site:"   // room at a site, by its key
+	WaitDomain = "domain:" // the site of a domain
+	WaitPause  = "pause:"  // a person who paused a domain or site
+)
+
+// SiteNumber is the number of what copies wait for: positive, the lowest bits
+// free for the lane.
+func SiteNumber(kind, name string) int64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(kind))
+	_, _ = h.Write([]byte(name))
+	return int64(h.Sum64()>>2) &^ 7
+}
+
+// SiteState tells people what copies wait for.
+type SiteState struct {
+	ID    int64   `json:"-"` // its number
+	Name  string  `json:"name"`
+	Hosts string  `json:"hosts"`
+	Text  string  `json:"text"`            // why nothing is sent; empty: its turn has not come
+	Until Instant `json:"until,omitempty"` // nothing is sent before that
+	At    Instant `json:"at"`              // when it was said
+}
+
+// QueueStops is what people have told the queue about destinations.
+type QueueStops struct {
+	Paused []string           // domains and sites
+	Retry  map[string]Instant // asked to try now, when; empty: everything
 }
 
 // Chunk is a leased range of subscribers of a distribution.
@@ -123,4 +166,18 @@ type Bounce struct {
 	RecipientID    int64
 	BytesID        int64
 	ReceivedAt     Instant
+}
+
+// SiteDue is a site some copies wait for.
+type SiteDue struct {
+	Site int64 // as Delivery.Site
+	Due  bool  // one of them may be tried now
+}
+
+// SiteClaim is what was claimed for a site: copies, their distributions, and the
+// people they are for, ended or not; house letters have none.
+type SiteClaim struct {
+	Distributions []Distribution
+	Rows          []Delivery
+	People        []Subscriber
 }

@@ -110,7 +110,7 @@ func everything(t *testing.T, s *store.Store, l *model.List) {
 		l.ID*10, l.ID, ids[3])
 	exec("INSERT INTO chunks VALUES (?,1,2,'n',1,0)", l.ID*10)
 	exec("INSERT INTO delivery_packs (distribution_id,first_id,copies,data) VALUES (?,1,1,?)", l.ID*10, []byte{1, 0})
-	exec("INSERT INTO deliveries VALUES (?,1,1,1,250,'',1,0)", l.ID*10)
+	exec("INSERT INTO deliveries VALUES (?,1,1,1,250,'',1,0,0)", l.ID*10)
 	exec("INSERT INTO imports VALUES (?,'f',1,1,1)", l.ID)
 	for _, err := range []error{
 		func() error { _, err := s.Subscribe(ctx, person(l, "ann@example.net")); return err }(),

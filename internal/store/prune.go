@@ -35,6 +35,8 @@ func (s *Store) Prune(ctx context.Context) error {
 			JOIN distributions x ON x.id = d.distribution_id WHERE x.kind = 2 AND x.state >= 2 AND d.state <> 2 AND x.done_at > 0 AND x.done_at < ? LIMIT ?)`, before(keepDeliveries)},
 		{`DELETE FROM delivery_folds WHERE id IN (SELECT f.id FROM delivery_folds f
 			JOIN distributions x ON x.id = f.distribution_id WHERE x.done_at < ? LIMIT ?)`, before(keepFolds)},
+		{`DELETE FROM queue_sites WHERE id IN (SELECT q.id FROM queue_sites q WHERE q.at < ? AND q.until < 1000000000000000000
+			AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.state = 2 AND d.site BETWEEN q.id AND q.id + 7) LIMIT ?)`, before(keepSites)},
 		{`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? LIMIT ?)`, before(keepEvents)},
 	} {
 		err := s.inBatches(ctx, func(t *tx) (int64, error) {

@@ -17,12 +17,15 @@ const keepNotes = 30 * 24 * time.Hour
 type QueueScope struct {
 	ListID         int64
 	DistributionID int64
-	Domain         string // recipients of this domain, A-labels; RetryNow only
+	Destination    string // a recipients' domain (A-labels), or a site by the registered domain or name of its hosts
 }
 
 func (q QueueScope) note() string {
-	if q.ListID != 0 {
+	switch {
+	case q.ListID != 0:
 		return "pause/list/" + strconv.FormatInt(q.ListID, 10)
+	case q.Destination != "":
+		return "pause/to/" + q.Destination
 	}
 	return "pause"
 }
@@ -44,13 +47,18 @@ func (t *tx) putNote(name, text string) error {
 		name, text, t.s.now()).Error
 }
 
-// PauseQueue stops sending for everything, a list or one distribution, on all
+// PauseQueue stops sending for everything, a list, a destination or one distribution, on all
 // nodes, until ResumeQueue. Copies on the wire are finished. by is who asked,
 // for the status.
 func (s *Store) PauseQueue(ctx context.Context, q QueueScope, by string) error {
 	return s.write(ctx, func(t *tx) error {
 		t.signal(TopicQueue)
 		if q.DistributionID == 0 {
+			if q.Destination != "" {
+				if err := t.noteSite(pausedSite(q.Destination, model.At(s.Now()))); err != nil {
+					return err
+				}
+			}
 			return t.putNote(q.note(), by)
 		}
 		return t.pauseDistribution(q.DistributionID)
@@ -80,6 +88,9 @@ func (t *tx) pauseDistribution(id int64) error {
 // that waited because of their age. It gives the number of distributions that
 // go on; a pause of everything or of a list counts for none.
 func (s *Store) ResumeQueue(ctx context.Context, q QueueScope, by string) (int64, error) {
+	if q.Destination != "" {
+		return 0, s.resumeDestination(ctx, q.Destination)
+	}
 	var ids []int64
 	err := s.write(ctx, func(t *tx) error {
 		ids = nil
@@ -150,27 +161,6 @@ func (s *Store) CancelDistribution(ctx context.Context, id int64, by string) err
 		return t.Exec("UPDATE deliveries SET state = ?, reply = ?, at = ?, next_at = 0 WHERE distribution_id = ? AND state = 2",
 			model.DeliverySkipped, "cancelled by "+by, s.now(), id).Error
 	})
-}
-
-// RetryNow makes copies that wait for another try due at once, and gives their
-// number.
-func (s *Store) RetryNow(ctx context.Context, q QueueScope) (int64, error) {
-	var n int64
-	err := s.write(ctx, func(t *tx) error {
-		t.signal(TopicQueue)
-		where, args := q.where()
-		args = append([]any{s.now(), s.now()}, args...)
-		text := "UPDATE deliveries SET next_at = ? WHERE state = 2 AND next_at > ? AND distribution_id IN (SELECT d.id FROM distributions d WHERE d.state IN (0, 2) AND " + where + ")"
-		if q.Domain != "" {
-			text += " AND (recipient_id IN (SELECT id FROM subscribers WHERE email_key LIKE ?)" +
-				" OR recipient_id = 0 AND distribution_id IN (SELECT id FROM distributions WHERE recipient LIKE ?))"
-			args = append(args, "%@"+q.Domain, "%@"+q.Domain)
-		}
-		res := t.Exec(text, args...)
-		n = res.RowsAffected
-		return res.Error
-	})
-	return n, err
 }
 
 // TidyQueue is run when a node starts. Distributions made before that have

@@ -15,19 +15,19 @@ import (
 const insertRows = 32
 
 const (
-	insertDelivery = "INSERT INTO deliveries (distribution_id, recipient_id, state, attempts, code, reply, at, next_at) "
+	insertDelivery = "INSERT INTO deliveries (distribution_id, recipient_id, state, attempts, code, reply, at, next_at, site) "
 	// A decided copy stays as it was decided first: two nodes may both have
 	// sent it when a lease changed hands.
 	upsertDelivery = " ON CONFLICT (distribution_id, recipient_id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts," +
-		" code = excluded.code, reply = excluded.reply, at = excluded.at, next_at = excluded.next_at WHERE deliveries.state = 2"
-	deliveryColumns = 8
+		" code = excluded.code, reply = excluded.reply, at = excluded.at, next_at = excluded.next_at, site = excluded.site WHERE deliveries.state = 2"
+	deliveryColumns = 9
 )
 
 // RecordDeliveries writes the fate of copies, and ends the ranges of which
 // these were the last, in one transaction; it is durable when it returns.
 // ranges are outcomes under a lease, rows are all others. Rows that wait for
-// another try are overwritten, decided ones never. Attempts above one says that
-// the copy had been claimed: the claim ends.
+// another try are overwritten, decided ones never. Again says that the copy
+// had been claimed: the claim ends.
 func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcomes, rows []model.Delivery, ended []model.Chunk) error {
 	var again []model.Delivery // had been claimed
 	var maybe []int64          // distributions that may be finished by this
@@ -35,10 +35,10 @@ func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcom
 		maybe = append(maybe, c.DistributionID)
 	}
 	for _, r := range rows {
-		if r.Attempts > 1 {
+		if r.Again {
 			again = append(again, r)
 		}
-		if r.Attempts > 1 && r.State != model.DeliveryRetry && (len(maybe) == 0 || maybe[len(maybe)-1] != r.DistributionID) {
+		if r.Again && r.State != model.DeliveryRetry && (len(maybe) == 0 || maybe[len(maybe)-1] != r.DistributionID) {
 			maybe = append(maybe, r.DistributionID)
 		}
 	}
@@ -99,7 +99,7 @@ func (t *tx) insertSQLite(ctx context.Context, rows []model.Delivery) error {
 		args = args[:0]
 		for i := range rows[:n] {
 			r := &rows[i]
-			args = append(args, r.DistributionID, r.RecipientID, int64(r.State), int64(r.Attempts), int64(r.Code), r.Reply, int64(r.At), int64(r.NextAt))
+			args = append(args, r.DistributionID, r.RecipientID, int64(r.State), int64(r.Attempts), int64(r.Code), r.Reply, int64(r.At), int64(r.NextAt), r.Site)
 		}
 		_, err := pool.ExecContext(ctx, insertText(n), args...)
 		if err != nil {
@@ -128,18 +128,18 @@ func (t *tx) insertPostgres(ctx context.Context, rows []model.Delivery) error {
 	replies := make([]string, len(rows))
 	for i := range rows {
 		r := &rows[i]
-		for c, v := range [...]int64{r.DistributionID, r.RecipientID, int64(r.State), int64(r.Attempts), int64(r.Code), int64(r.At), int64(r.NextAt)} {
+		for c, v := range [...]int64{r.DistributionID, r.RecipientID, int64(r.State), int64(r.Attempts), int64(r.Code), int64(r.At), int64(r.NextAt), r.Site} {
 			ints[c][i] = v
 		}
 		replies[i] = r.Reply
 	}
 	var b strings.Builder
-	b.WriteString(insertDelivery + "SELECT a, b, c, d, e, h, f, g FROM unnest(")
+	b.WriteString(insertDelivery + "SELECT a, b, c, d, e, i, f, g, h FROM unnest(")
 	for i := range ints {
 		b.WriteString("$" + strconv.Itoa(i+1) + "::bigint[],")
 	}
-	b.WriteString("$8::text[]) AS x (a, b, c, d, e, f, g, h)" + upsertDelivery)
-	_, err := t.Statement.ConnPool.ExecContext(ctx, b.String(), ints[0], ints[1], ints[2], ints[3], ints[4], ints[5], ints[6], replies)
+	b.WriteString("$9::text[]) AS x (a, b, c, d, e, f, g, h, i)" + upsertDelivery)
+	_, err := t.Statement.ConnPool.ExecContext(ctx, b.String(), ints[0], ints[1], ints[2], ints[3], ints[4], ints[5], ints[6], ints[7], replies)
 	return err
 }
 

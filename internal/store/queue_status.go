@@ -12,6 +12,9 @@ import (
 type QueueStatus struct {
 	Paused      string        `json:"paused,omitempty"`       // who paused everything; empty: not paused
 	PausedLists []int64       `json:"paused_lists,omitempty"` // lists paused by themselves
+	PausedTo    []string      `json:"paused_to,omitempty"`    // destinations paused by themselves
+	Refused     []Refusal     `json:"refused,omitempty"`      // distributions that wait because a site refuses them for reasons of policy
+	Sites       []WaitingSite `json:"sites,omitempty"`        // what copies wait for, with limit above 0
 	Active      int64         `json:"active"`                 // distributions with recipients not handed out yet
 	Waiting     int64         `json:"waiting"`                // distributions whose last copies are under way or wait for another try
 	Held        int64         `json:"held"`                   // distributions paused by a person, or that could not be composed
@@ -59,6 +62,12 @@ func (s *Store) QueueStatus(ctx context.Context, limit int) (*QueueStatus, error
 		switch {
 		case n.Name == "pause":
 			st.Paused = n.Text
+		case strings.HasPrefix(rest, "to/") && kind == "pause":
+			st.PausedTo = append(st.PausedTo, strings.TrimPrefix(rest, "to/"))
+		case kind == "refused":
+			id, site, _ := strings.Cut(rest, "/")
+			number, _ := strconv.ParseInt(id, 10, 64)
+			st.Refused = append(st.Refused, Refusal{number, site, n.Text, n.At})
 		case kind == "pause":
 			id, _ := strconv.ParseInt(strings.TrimPrefix(rest, "list/"), 10, 64)
 			st.PausedLists = append(st.PausedLists, id)
@@ -96,6 +105,13 @@ func (s *Store) QueueStatus(ctx context.Context, limit int) (*QueueStatus, error
 	}
 	if err := db.Raw("SELECT (SELECT count(*) FROM deliveries WHERE state = 2), (SELECT count(*) FROM chunks WHERE lease_until > 0)").
 		Row().Scan(&st.Retries, &st.Leased); err != nil {
+		return nil, s.fault(err)
+	}
+	if limit == 0 {
+		return st, nil
+	}
+	var err error
+	if st.Sites, err = s.waitingSites(ctx, limit); err != nil {
 		return nil, s.fault(err)
 	}
 	var ds []model.Distribution

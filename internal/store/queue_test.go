@@ -262,7 +262,7 @@ func TestQueueRetries(t *testing.T) {
 			t.Errorf("%d reclaimed, %v", copies, err)
 		}
 		// By hand, now.
-		if n, err := s.RetryNow(ctx, store.QueueScope{Domain: "example.com"}); err != nil || n == 0 || n > 20 {
+		if n, err := s.RetryNow(ctx, store.QueueScope{Destination: "example.com"}); err != nil || n == 0 || n > 20 {
 			t.Errorf("%d of example.com are due now, %v", n, err)
 		}
 		if n, err := s.RetryNow(ctx, store.QueueScope{}); err != nil || n == 0 {
@@ -276,7 +276,7 @@ func TestQueueRetries(t *testing.T) {
 		for _, r := range all {
 			ids = append(ids, r.RecipientID)
 		}
-		if err := s.RecordDeliveries(ctx, nil, outcomes(d, model.DeliverySent, 2, ids...), nil); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, again(outcomes(d, model.DeliverySent, 2, ids...)), nil); err != nil {
 			t.Fatal(err)
 		}
 		if e, err := s.QueueEntryOf(ctx, d.ID); err != nil || e.DoneAt == 0 || e.Sent != 40 {

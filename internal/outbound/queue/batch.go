@@ -16,6 +16,9 @@ type batch struct {
 	back  map[*Unit][]target // came back untouched
 	sent, temporary, permanent, skipped, lost,
 	tokens int // of the budget
+	stopped []stopped // distributions that a site refuses
+	policy  int       // refusals that are about us
+	outlet  *outlet   // the last that took a letter
 }
 
 type tally struct {
@@ -44,6 +47,10 @@ func (b *batch) of(j *job) *tally {
 func (e *Engine) take(b *batch, o Outcome) {
 	j, t := o.Unit.job, o.Unit.to[o.Index]
 	b.tokens++
+	l := o.Unit.link
+	if l != nil {
+		e.depots.note(l, o.Result)
+	}
 	if o.State == Unsent {
 		b.back[o.Unit] = append(b.back[o.Unit], t)
 		return
@@ -52,43 +59,76 @@ func (e *Engine) take(b *batch, o Outcome) {
 	c.out++
 	c.decided++
 	b.size++
-	at, reply := model.At(e.Now()), oneLine(o.Reply)
-	if o.State == OK && t.attempts == 0 {
-		c.sent = append(c.sent, model.SentCopy{RecipientID: t.ID, At: at, Code: o.Code, Reply: reply})
+	site := int64(0)
+	if l != nil {
+		site = l.depot.number
+	}
+	if o.State == OK && o.Unit.outlet != b.outlet {
+		if b.outlet != nil {
+			e.out.good(b.outlet)
+		}
+		b.outlet = o.Unit.outlet
+	}
+	ours, until := e.policy(b, o.Unit, o.Result)
+	if ours {
+		o.State = Temporary
+	}
+	if o.State == OK && t.attempts == 0 && j.claims == nil {
+		c.sent = append(c.sent, model.SentCopy{RecipientID: t.ID, At: model.At(e.Now()), Code: o.Code, Reply: oneLine(o.Reply)})
 		b.sent++
 		return
 	}
-	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, Attempts: t.attempts + 1, Code: o.Code, Reply: reply, At: at}
-	state := o.State
-	if state == Permanent && row.Attempts < policyTries && isPolicy(o.Reply) {
-		state = Temporary
+	row := e.row(j, t, o.Result, site)
+	if at := model.At(until); ours && row.State == model.DeliveryRetry && at > row.NextAt {
+		row.NextAt = at
 	}
-	switch state {
-	case OK:
-		row.State = model.DeliverySent
-		b.sent++
-	case Permanent:
-		row.State = model.DeliveryFailed
-		b.permanent++
-	default:
-		row.State = model.DeliveryRetry
-		row.NextAt = row.At.Add(e.wait(e.Retry, t.attempts))
-		b.temporary++
-		if row.Attempts >= policyTries && row.NextAt > j.source.d.CreatedAt.Add(lifetime(j.source.d.Lane)) {
-			row.State, row.NextAt = model.DeliveryFailed, 0
-			b.temporary--
-			b.permanent++
-		}
-	}
+	b.tell(row.State)
 	if o.Lost {
 		b.lost++
 	}
 	c.rows = append(c.rows, row)
 }
 
-// isPolicy finds the enhanced status 5.7.x (RFC 3463 3.8): a refusal for
-// reasons of policy, which is about us and not about the recipient.
-func isPolicy(reply string) bool { return strings.HasPrefix(reply, "5.7.") }
+// row is what is recorded of an outcome.
+func (e *Engine) row(j *job, t target, r Result, site int64) model.Delivery {
+	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, Attempts: t.attempts + 1, Code: r.Code,
+		Reply: oneLine(r.Reply), At: model.At(e.Now()), Again: j.claims != nil}
+	state := r.State
+	if state == Permanent && row.Attempts < policyTries && isPolicy(r.Reply) {
+		state = Temporary
+	}
+	switch state {
+	case OK:
+		row.State = model.DeliverySent
+	case Permanent:
+		row.State = model.DeliveryFailed
+	default:
+		row.State = model.DeliveryRetry
+		row.NextAt = row.At.Add(e.wait(e.Retry, t.attempts))
+		if row.Attempts >= policyTries && row.NextAt > j.source.d.CreatedAt.Add(lifetime(j.source.d.Lane)) {
+			row.State, row.NextAt = model.DeliveryFailed, 0
+			break
+		}
+		if site != 0 {
+			row.Site = model.SiteKey(site, j.source.d.Lane)
+		}
+	}
+	return row
+}
+
+// tell counts a row.
+func (b *batch) tell(s model.DeliveryState) {
+	switch s {
+	case model.DeliverySent:
+		b.sent++
+	case model.DeliveryFailed:
+		b.permanent++
+	case model.DeliverySkipped:
+		b.skipped++
+	default:
+		b.temporary++
+	}
+}
 
 func (e *Engine) takeSkipped(b *batch, s skipped) {
 	c := b.of(s.job)
@@ -98,9 +138,11 @@ func (e *Engine) takeSkipped(b *batch, s skipped) {
 	for _, r := range s.rows {
 		r.At = now
 		c.rows = append(c.rows, r)
+		if r.State != model.DeliveryRetry || r.Code != 0 { // not what only waits for its turn
+			b.tell(r.State)
+		}
 	}
 	b.size += len(s.rows)
-	b.skipped += len(s.rows)
 }
 
 // oneLine makes a peer's reply fit to be kept: valid UTF-8, no control

@@ -33,6 +33,20 @@ func (b *budget) take(ctx context.Context, n int) bool {
 	}
 }
 
+// some takes up to n without waiting.
+func (b *budget) some(n int) int {
+	for {
+		free := b.free.Load()
+		got := min(int64(n), free)
+		if got <= 0 {
+			return 0
+		}
+		if b.free.CompareAndSwap(free, free-got) {
+			return int(got)
+		}
+	}
+}
+
 func (b *budget) give(n int) {
 	if n == 0 {
 		return

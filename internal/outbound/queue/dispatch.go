@@ -25,7 +25,7 @@ func (e *Engine) dispatch(ctx, work context.Context, couriers *sync.WaitGroup) {
 		if !e.budget.take(ctx, e.UnitSize) {
 			return
 		}
-		u := e.lanes.next(model.At(e.Now()))
+		u := e.lanes.next(model.At(e.Now()), [laneCount]bool{})
 		if u == nil {
 			e.budget.give(e.UnitSize)
 			select {
@@ -35,7 +35,10 @@ func (e *Engine) dispatch(ctx, work context.Context, couriers *sync.WaitGroup) {
 			continue
 		}
 		e.budget.give(e.UnitSize - len(u.to))
-		if ok := e.refresh(ctx, u); !ok || len(u.to) == 0 {
+		if ok := e.refresh(ctx, u); !ok {
+			continue
+		}
+		if e.withhold(u); len(u.to) == 0 {
 			continue
 		}
 		select {
@@ -50,7 +53,7 @@ func (e *Engine) dispatch(ctx, work context.Context, couriers *sync.WaitGroup) {
 // hand waits until a courier takes the unit, opening connections as needed.
 func (e *Engine) hand(ctx, work context.Context, couriers *sync.WaitGroup, u *Unit, timer *time.Timer) {
 	pending := (e.lanes.queued() + e.UnitSize - 1) / e.UnitSize
-	wait := e.site.grow(ctx, work, couriers, pending+1)
+	wait := e.out.grow(ctx, work, couriers, pending+1)
 	timer.Reset(min(max(wait, time.Millisecond), chooseAgain))
 	select {
 	case e.units <- u:
@@ -64,12 +67,19 @@ func (e *Engine) hand(ctx, work context.Context, couriers *sync.WaitGroup, u *Un
 }
 
 func (e *Engine) putBack(u *Unit) {
-	if e.lanes.back(u) {
-		e.budget.give(len(u.to))
-		return
-	}
+	ok := e.back(u)
 	e.budget.give(len(u.to))
-	e.finishHalted(u.job)
+	if !ok {
+		e.finishHalted(u.job)
+	}
+}
+
+// back returns a unit to where it waited; false when its job was halted.
+func (e *Engine) back(u *Unit) bool {
+	if u.link != nil {
+		return e.depots.back(u)
+	}
+	return e.lanes.back(u)
 }
 
 // refresh looks again at recipients that were read a while ago. It reports
@@ -104,12 +114,8 @@ func (e *Engine) refresh(ctx context.Context, u *Unit) bool {
 			keep = append(keep, t)
 			continue
 		}
-		attempts := 0
-		if t.attempts > 0 {
-			attempts = t.attempts + 1
-		}
 		s.rows = append(s.rows, model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, State: model.DeliverySkipped,
-			Attempts: attempts, Reply: why})
+			Attempts: t.attempts, Reply: why, Again: j.claims != nil})
 		s.out++
 	}
 	u.to = keep

@@ -27,10 +27,12 @@ type feeder struct {
 	notBefore map[int64]time.Time
 	turn      [laneCount]int64 // the distribution that got a range last
 	retryTurn [laneCount]int64
+	siteTurn  int64     // the site that was looked at last
+	swept     time.Time // when
 }
 
 func newFeeder(e *Engine) feeder {
-	return feeder{e: e, sources: map[int64]*source{}, notBefore: map[int64]time.Time{}}
+	return feeder{e: e, siteTurn: -1, sources: map[int64]*source{}, notBefore: map[int64]time.Time{}}
 }
 
 func (f *feeder) run(ctx context.Context) {
@@ -74,18 +76,24 @@ func (f *feeder) run(ctx context.Context) {
 // of jobs; whole looks for everything, otherwise only for further ranges of what
 // is open.
 func (f *feeder) round(ctx context.Context, whole bool) (n int, err error) {
+	if f.e.depots != nil { // retries are claimed by site
+		if n, err = f.sites(ctx, whole); err != nil {
+			return n, err
+		}
+	}
 	if !whole {
-		return f.further(ctx)
+		k, err := f.further(ctx)
+		return n + k, err
 	}
 	work, err := f.e.Store.QueueWork(ctx, model.At(f.e.Now()))
 	if err != nil {
-		return 0, err
+		return n, err
 	}
 	for l := range model.Lane(laneCount) {
 		for _, step := range []struct {
 			some bool
 			take func(context.Context, model.Lane) (int, error)
-		}{{work.Open[l], f.letters}, {work.Abandoned, f.abandoned}, {work.Retries, f.retries}, {work.Open[l], f.ranges}} {
+		}{{work.Open[l], f.letters}, {work.Abandoned, f.abandoned}, {work.Retries && f.e.depots == nil, f.retries}, {work.Open[l], f.ranges}} {
 			if !step.some {
 				continue
 			}
@@ -114,6 +122,9 @@ func (e *Engine) handOutUntil(leaseUntil model.Instant) model.Instant {
 // hand, the one after the last served first.
 func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
 	if f.e.lanes.load(l) >= maxJobs {
+		if f.e.depots != nil {
+			f.e.depots.relieve()
+		}
 		return 0, nil
 	}
 	ds, err := f.e.Store.ActiveDistributions(ctx, l, f.turn[l], manyAtOnce)

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"plenary/internal/model"
 )
@@ -111,46 +110,11 @@ func (f *feeder) full(src *source) bool {
 }
 
 func (f *feeder) retry(ctx context.Context, src *source) (int, error) {
-	now := f.e.Now()
 	lease := f.e.lease()
 	lease.DistributionID = src.d.ID
-	rows, subs, err := f.e.Store.ClaimRetries(ctx, lease, model.At(now), retryBatch)
+	rows, subs, err := f.e.Store.ClaimRetries(ctx, lease, model.At(f.e.Now()), retryBatch)
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
-	people := make(map[int64]*model.Subscriber, len(subs))
-	for i := range subs {
-		people[subs[i].ID] = &subs[i]
-	}
-	// In hand still, when the claim had run out while the store was away; not when
-	// the row knows of more tries: then the recorder is about to let go of it.
-	have := f.e.lanes.claimed(src)
-	rows = slices.DeleteFunc(rows, func(r model.Delivery) bool { n, ok := have[r.RecipientID]; return ok && r.Attempts <= n })
-	if len(rows) == 0 {
-		return 0, nil
-	}
-	j := &job{source: src, claims: map[int64]model.Delivery{}, left: len(rows), fresh: model.At(now), until: f.e.handOutUntil(lease.LeaseUntil)}
-	var to []target
-	var skips []model.Delivery
-	for _, r := range rows {
-		j.claims[r.RecipientID] = r
-		if src.d.Kind == model.DistributeLetter {
-			to = append(to, target{Recipient{Address: src.d.Recipient}, r.Attempts})
-			continue
-		}
-		why := "the subscriber is not known any more"
-		sub := people[r.RecipientID]
-		if sub != nil {
-			why = src.spare(sub)
-		}
-		if why != "" {
-			skips = append(skips, model.Delivery{DistributionID: src.d.ID, RecipientID: r.RecipientID, State: model.DeliverySkipped,
-				Attempts: max(r.Attempts, 2), Reply: why})
-			continue
-		}
-		to = append(to, target{recipient(sub), r.Attempts})
-	}
-	f.e.cut(j, to)
-	f.e.lanes.add(j)
-	return 1, f.skip(ctx, j, skips)
+	return f.claimedRows(ctx, src, lease, rows, subs)
 }

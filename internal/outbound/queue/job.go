@@ -16,6 +16,7 @@ type job struct {
 	ended  bool          // the last outcome is being recorded
 	halted bool          // what is not handed out was dropped
 	lost   bool          // the lease is not ours any more
+	slim   bool          // little more than what is out is left: it takes no room
 	fresh  model.Instant // when its recipients were read
 	until  model.Instant // when the lease ends; nothing is handed out after that
 }
@@ -105,6 +106,9 @@ func (l *lanes) drop(j *job) {
 		if have == j {
 			l.move(j, -j.queued)
 			ln.jobs = append(ln.jobs[:i], ln.jobs[i+1:]...)
+			if j.slim {
+				ln.slim--
+			}
 			j.source.jobs--
 			hint(l.room)
 			return

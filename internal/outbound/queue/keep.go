@@ -44,6 +44,7 @@ func (e *Engine) keep(ctx context.Context) {
 		}
 		last = now
 		e.checkHalted(ctx)
+		e.checkStops(ctx)
 		if now.Sub(renewed) < e.Lease/4 {
 			continue
 		}
@@ -79,6 +80,9 @@ func (e *Engine) renew(ctx context.Context) error {
 		}
 		e.letGo(ctx, idle)
 	}
+	if len(lost) > 0 && e.depots != nil {
+		e.depots.drop()
+	}
 	if err := e.Store.RenewClaims(ctx, e.Node, until, claims); err != nil {
 		return err
 	}
@@ -104,4 +108,7 @@ func (e *Engine) checkHalted(ctx context.Context) {
 	idle := e.lanes.halt(func(j *job) bool { return stop[j.source.d.ID] }, false)
 	e.letGo(ctx, idle)
 	hint(e.changed)
+	if e.depots != nil {
+		e.depots.drop()
+	}
 }

@@ -11,6 +11,7 @@ const laneCount = int(model.LaneLetters) + 1
 // lane holds the jobs of one priority; those with units take turns.
 type lane struct {
 	jobs   []*job // all in hand
+	slim   int    // of them, slim
 	turn   int
 	queued int
 	pass   float64 // weighted copies so far; the lane furthest behind is next
@@ -55,12 +56,12 @@ func (l *lanes) add(j *job) {
 	}
 }
 
-// next takes the unit whose turn it is; nil when nothing waits. Jobs whose lease
-// is over by now are left out until it is prolonged: they may be another's.
-func (l *lanes) next(now model.Instant) *Unit {
+// next takes the unit whose turn it is, from lanes that were not tried; nil when
+// nothing waits there. Jobs whose lease is over by now are left out until it is
+// prolonged: they may be another's.
+func (l *lanes) next(now model.Instant, tried [laneCount]bool) *Unit {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var tried [laneCount]bool
 	for {
 		best := -1
 		for i := range l.all {
@@ -116,7 +117,7 @@ func (l *lanes) thirsty() []*source {
 	var out []*source
 	seen := map[*source]bool{}
 	for i := range l.all {
-		if len(l.all[i].jobs) >= maxJobs {
+		if len(l.all[i].jobs)-l.all[i].slim >= maxJobs {
 			continue
 		}
 		for _, j := range l.all[i].jobs {
@@ -164,11 +165,12 @@ func (l *lanes) queued() int {
 	return n
 }
 
-// load is the number of jobs of a lane in hand.
+// load is the number of jobs of a lane in hand, without slim ones.
 func (l *lanes) load(lane model.Lane) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.all[laneOf(lane)].jobs)
+	ln := &l.all[laneOf(lane)]
+	return len(ln.jobs) - ln.slim
 }
 
 // held gives every lease in hand that is ours.

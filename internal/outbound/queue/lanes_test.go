@@ -24,7 +24,7 @@ func TestLanesShareByWeight(t *testing.T) {
 	const rounds = 100
 	var got, last [laneCount]int
 	for n := range sum * rounds {
-		lane := l.next(now).job.source.d.Lane
+		lane := l.next(now, [laneCount]bool{}).job.source.d.Lane
 		if gap := n - last[lane]; got[lane] > 0 && float64(gap) > 2*sum/weight(lane)+float64(laneCount) {
 			t.Fatalf("lane %d waited for %d others", lane, gap)
 		}
@@ -55,12 +55,12 @@ func TestALaneThatWasAwayHasNoCredit(t *testing.T) {
 	}
 	fill(model.LaneDigest, 4000)
 	for range 2000 {
-		l.next(now)
+		l.next(now, [laneCount]bool{})
 	}
 	fill(model.LaneLetters, 4000)
 	digests := 0
 	for range 100 {
-		if l.next(now).job.source.d.Lane == model.LaneDigest {
+		if l.next(now, [laneCount]bool{}).job.source.d.Lane == model.LaneDigest {
 			digests++
 		}
 	}

@@ -64,6 +64,8 @@ type Unit struct {
 	prepared Prepared
 	to       []target
 	job      *job
+	link     *link   // the connection it was cut for, with a Router
+	outlet   *outlet // it was handed to, with several
 }
 
 // target is one copy in work.
@@ -114,6 +116,7 @@ type Result struct {
 	Code  int    // the peer's reply code, 0 when there was none
 	Reply string // its text in one line, or what happened instead of a reply
 	Lost  bool   // the end of the message was sent and no reply came: it may have arrived
+	Ours  bool   // a refusal before a recipient was named: it is about us
 }
 
 // Outcome answers one letter of a unit.

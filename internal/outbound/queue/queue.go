@@ -40,6 +40,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"plenary/internal/metrics"
@@ -64,15 +65,22 @@ type Store interface {
 	ReleaseClaims(ctx context.Context, owner string, rows []model.Delivery) error
 	RecordDeliveries(ctx context.Context, ranges []model.RangeOutcomes, rows []model.Delivery, ended []model.Chunk) error
 	Recipients(ctx context.Context, ids []int64) ([]model.Subscriber, error)
+	WaitingSites(ctx context.Context, now model.Instant, afterSite int64, limit int) ([]model.SiteDue, error)
+	ClaimSite(ctx context.Context, site int64, lease model.Chunk, now model.Instant, limit int) (*model.SiteClaim, error)
 	PostAuthorKey(ctx context.Context, id model.PostID) (string, error)
 	Halted(ctx context.Context, ids []int64) ([]int64, error)
 	PauseDistribution(ctx context.Context, id int64, why string) error
 	NoteNode(ctx context.Context, node, text string) error
+	NoteRefusal(ctx context.Context, distribution int64, site, text string) error
+	NoteSites(ctx context.Context, sites []model.SiteState) error
+	QueueStops(ctx context.Context) (*model.QueueStops, error)
+	WakePaused(ctx context.Context, name string) error
 }
 
 // Defaults of Options.
 const (
 	defaultConnections = 10
+	defaultAllSites    = 200 // connections to all sites together
 	defaultUnitSize    = 16
 	defaultChunk       = 1000
 	defaultUnrecorded  = 512
@@ -83,19 +91,21 @@ const (
 	defaultStaleAge = 48 * time.Hour
 )
 
-// Options are what an engine is made of. Store, Composer, Connect and Node must
-// be set; the rest has defaults.
+// Options are what an engine is made of. Store, Composer, Node and one of Connect,
+// Outlets and Router must be set; the rest has defaults.
 type Options struct {
 	Store    Store
 	Composer Composer
 	Connect  Connector
-	Node     string // names this process among those that share the database
+	Outlets  []Outlet // several ways out that take everything, in the place of Connect
+	Router   Router   // when set, letters go to the site of each recipient's domain
+	Node     string   // names this process among those that share the database
 	Metrics  *metrics.Metrics
 	Log      *slog.Logger
 	Now      func() time.Time // where nodes share a database: its clock
 	Random   func() float64   // in [0,1), for jitter
 
-	Connections int             // most connections to the site at once; 10
+	Connections int             // most connections at once; 10, with a Router 200
 	UnitSize    int             // copies handed to a courier at a time; 16
 	Chunk       int             // recipients leased at a time; 1000
 	Unrecorded  int             // most copies handed out and not recorded; 512
@@ -109,14 +119,18 @@ type Options struct {
 // Engine sends what is queued; make it with New, run it once with Run.
 type Engine struct {
 	Options
-	lanes  *lanes
-	budget *budget
-	site   *site
-	feeder feeder
+	lanes    *lanes
+	budget   *budget
+	out      *outlets
+	depots   *depots // nil without a Router
+	refusals *refusals
+	stops    atomic.Pointer[stops]
+	feeder   feeder
 
 	units    chan *Unit
 	outcomes chan Outcome
 	skips    chan skipped
+	writing  chan struct{} // holds one while a batch is written and what it decides is forgotten
 	changed  chan struct{} // something was halted: the dispatcher must choose again
 	counters counters
 }
@@ -132,6 +146,9 @@ func New(o Options) *Engine {
 		if *p <= 0 {
 			*p = v
 		}
+	}
+	if o.Router != nil {
+		orInt(&o.Connections, defaultAllSites)
 	}
 	orInt(&o.Connections, defaultConnections)
 	orInt(&o.UnitSize, defaultUnitSize)
@@ -165,9 +182,13 @@ func New(o Options) *Engine {
 		// An outcome always fits: the budget bounds what is out.
 		outcomes: make(chan Outcome, o.Unrecorded),
 		skips:    make(chan skipped, 4),
+		writing:  make(chan struct{}, 1),
 		changed:  make(chan struct{}, 1),
 	}
-	e.site = newSite(e)
+	e.out, e.refusals = newOutlets(e), newRefusals()
+	if o.Router != nil {
+		e.depots = newDepots(e)
+	}
 	e.feeder = newFeeder(e)
 	return e
 }
@@ -183,10 +204,17 @@ func (e *Engine) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 
+	e.checkStops(ctx)
 	var before, couriers, after sync.WaitGroup
 	before.Go(func() { e.feeder.run(ctx) })
 	before.Go(func() { e.keep(ctx) })
-	before.Go(func() { e.dispatch(ctx, work, &couriers) })
+	if e.depots != nil {
+		e.depots.start(ctx, work, &couriers)
+		before.Go(func() { e.depots.sort(ctx) })
+		before.Go(func() { e.depots.clerk(ctx) })
+	} else {
+		before.Go(func() { e.dispatch(ctx, work, &couriers) })
+	}
 	var recordErr error
 	records, stopRecords := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRecords()

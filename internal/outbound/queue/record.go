@@ -94,6 +94,8 @@ func (e *Engine) gather(b *batch) {
 // budget back.
 func (e *Engine) commit(ctx context.Context, b *batch) error {
 	w := e.write(b)
+	e.writing <- struct{}{}
+	defer func() { <-e.writing }()
 	for n := 0; b.size > 0; n++ {
 		err := e.Store.RecordDeliveries(ctx, w.ranges, w.rows, w.ended)
 		if err == nil {
@@ -107,10 +109,11 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
-	if b.sent > 0 {
-		e.site.good()
+	if b.sent > 0 && e.depots == nil {
+		e.out.good(b.outlet)
 	}
 	e.count(b)
+	e.stop(ctx, b)
 	for j, t := range b.tally {
 		if j.claims != nil {
 			e.lanes.forget(j, t.rows)
@@ -120,8 +123,8 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 		}
 	}
 	for u, to := range b.back {
-		again := &Unit{prepared: u.prepared, to: to, job: u.job}
-		if !e.lanes.back(again) {
+		again := &Unit{prepared: u.prepared, to: to, job: u.job, link: u.link}
+		if !e.back(again) {
 			e.finishHalted(u.job)
 		}
 	}
@@ -185,7 +188,7 @@ func (e *Engine) count(b *batch) {
 	}{
 		{"ok", b.sent, &e.counters.sent}, {"temporary", b.temporary, &e.counters.temporary},
 		{"permanent", b.permanent, &e.counters.permanent}, {"skipped", b.skipped, &e.counters.skipped},
-		{"lost", b.lost, &e.counters.lost},
+		{"lost", b.lost, &e.counters.lost}, {"policy", b.policy, &e.counters.policy},
 	} {
 		if c.n > 0 {
 			c.total.Add(int64(c.n))

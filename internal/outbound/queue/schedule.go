@@ -11,7 +11,7 @@ import (
 // (450 at first contact) is over after minutes, the rest follows RFC 5321
 // 4.5.4.1 more eagerly at first. Each wait gets jitter.
 func RetryWaits() []time.Duration {
-	return []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour}
+	return []time.Duration{5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour}
 }
 
 // backoffWaits is the schedule of connections to a site that is down. The first
@@ -38,7 +38,7 @@ func lifetime(l model.Lane) time.Duration {
 	case model.LaneLetters:
 		return 2 * day
 	default:
-		return 5 * day
+		return 4 * day
 	}
 }
 

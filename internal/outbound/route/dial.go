@@ -272,6 +272,14 @@ type capped struct {
 	pace    *Pace // may be nil
 }
 
+// Taken is the number of letters the peer took.
+func (c *capped) Taken() int {
+	if t, ok := c.Courier.(interface{ Taken() int }); ok {
+		return t.Taken()
+	}
+	return 0
+}
+
 // Run is queue.Courier. A unit that cannot be passed on any more is answered
 // Unsent here.
 func (c *capped) Run(ctx context.Context, units <-chan *queue.Unit, outcomes chan<- queue.Outcome) error {

@@ -14,6 +14,7 @@ import (
 
 	"plenary/internal/outbound/queue"
 	"plenary/internal/outbound/route"
+	"plenary/internal/testkit/ca"
 	"plenary/internal/testkit/sink"
 )
 
@@ -136,11 +137,11 @@ func TestLettersPerConnection(t *testing.T) {
 // TestTLSOfSites: what is demanded, what is offered, what comes of it and what
 // is counted.
 func TestTLSOfSites(t *testing.T) {
-	ca := newAuthority(t)
-	good, leaf := ca.issue(t, time.Hour, "mx.a.example")
-	other, _ := ca.issue(t, time.Hour, "mx.b.example")
-	old, _ := ca.issue(t, -time.Hour, "mx.a.example")
-	stranger, _ := newAuthority(t).issue(t, time.Hour, "mx.a.example")
+	auth := ca.New(t)
+	good, leaf := auth.Issue(t, time.Hour, "mx.a.example")
+	other, _ := auth.Issue(t, time.Hour, "mx.b.example")
+	old, _ := auth.Issue(t, -time.Hour, "mx.a.example")
+	stranger, _ := ca.New(t).Issue(t, time.Hour, "mx.a.example")
 	ancient := good.Clone()
 	ancient.MinVersion, ancient.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
 	own := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
@@ -179,7 +180,7 @@ func TestTLSOfSites(t *testing.T) {
 			k := mx(t, fmt.Sprintf("127.0.1.%d", i+1), "0", sink.Options{TLS: c.server})
 			w := &web{files: map[string]string{"a.example": c.policy}}
 			r := newRig(t, func(o *route.Options) {
-				o.Port, o.TLSConfig = port(k), &tls.Config{RootCAs: ca.pool(), MinVersion: tls.VersionTLS12}
+				o.Port, o.TLSConfig = port(k), &tls.Config{RootCAs: auth.Pool(), MinVersion: tls.VersionTLS12}
 				o.STS = &route.STS{DNS: o.DNS, Fetcher: w, Now: o.Now}
 			})
 			r.dns.MX("a.example", 1, "mx.a.example")

@@ -311,3 +311,13 @@ func (p *Pace) idle(now time.Time, idle time.Duration) bool {
 	defer p.mu.Unlock()
 	return p.live == 0 && now.Sub(p.used) > idle && !now.Before(p.until)
 }
+
+// Reset forgets that the site or its provider is down: somebody wants it tried.
+func (p *Pace) Reset() {
+	p.mu.Lock()
+	p.until, p.failures, p.streak, p.why = time.Time{}, 0, 0, ""
+	p.mu.Unlock()
+	p.pool.mu.Lock()
+	p.pool.until, p.pool.why = time.Time{}, ""
+	p.pool.mu.Unlock()
+}

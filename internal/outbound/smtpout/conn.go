@@ -114,6 +114,9 @@ func (c *conn) quit() {
 	}
 }
 
+// Taken is the number of letters the peer took.
+func (c *conn) Taken() int { return c.taken }
+
 // Run is queue.Courier.
 func (c *conn) Run(ctx context.Context, units <-chan *queue.Unit, outcomes chan<- queue.Outcome) error {
 	defer c.nc.Close()

@@ -44,7 +44,7 @@ func (c *conn) runData(f *feed) error {
 			f.untouched(next)
 			return err
 		}
-		f.answer(cur, end.result(false))
+		f.answer(cur, end.result(atData))
 		if end.code == 421 {
 			f.untouched(next)
 			return closing(end)
@@ -91,7 +91,7 @@ func (c *conn) open(f *feed, it *item) (ready bool, err error) {
 // answered reads the replies to a pipelined envelope and DATA.
 func (c *conn) answered(f *feed, it *item) (ready bool, err error) {
 	var refusal *reply
-	rcpt := false
+	at := atData
 	if it.reset {
 		if _, err := c.readFor(f, it, c.t.Command); err != nil {
 			return false, err
@@ -103,7 +103,7 @@ func (c *conn) answered(f *feed, it *item) (ready bool, err error) {
 			return false, err
 		}
 		if refusal == nil && !r.ok() {
-			refusal, rcpt = &r, i == 1
+			refusal, at = &r, stage(i)
 		}
 	}
 	r, err := c.readFor(f, it, c.t.Data)
@@ -116,20 +116,20 @@ func (c *conn) answered(f *feed, it *item) (ready bool, err error) {
 	case r.code == 354:
 		// Nobody is to get it, but the peer waits for a message: an empty one
 		// ends the transaction (RFC 2920 3.1).
-		f.answer(it, refusal.result(rcpt))
+		f.answer(it, refusal.result(at))
 		c.buf = append(c.buf, ".\r\n"...)
 		_, err := c.finish()
 		return false, err
 	}
 	if refusal == nil {
-		refusal, rcpt = &r, false
+		refusal, at = &r, atData
 		if r.ok() {
 			f.answer(it, queue.Result{State: queue.Temporary, Code: r.code, Reply: r.text})
 			return false, fmt.Errorf("%w: DATA was answered %s", errGarbage, r)
 		}
 	}
 	c.reset = true
-	f.answer(it, refusal.result(rcpt))
+	f.answer(it, refusal.result(at))
 	return false, nil
 }
 
@@ -162,7 +162,7 @@ func (c *conn) step(f *feed, it *item) (ready bool, err error) {
 		}
 		if i < 2 && !r.ok() || i == 2 && r.code != 354 {
 			c.reset = i > 0
-			f.answer(it, r.result(i == 1))
+			f.answer(it, r.result(stage(i)))
 			return false, nil
 		}
 	}

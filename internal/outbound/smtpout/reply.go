@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 
 	"plenary/internal/outbound/queue"
 )
@@ -84,14 +85,29 @@ func replyLine(b []byte) (code int, more bool, text []byte, ok bool) {
 	return code, b[3] == '-', b[4:], true
 }
 
+// stage is where in a transaction a reply came.
+type stage uint8
+
+const (
+	atMail stage = iota
+	atRcpt
+	atData
+)
+
+// ours reports whether a refusal at MAIL is about who sends: not about the size
+// (5.3.x), the form (5.6.x) or a parameter (555) of this message.
+func (r reply) ours() bool {
+	return r.code >= 500 && r.code != 552 && r.code != 555 && !strings.HasPrefix(r.text, "5.3.") && !strings.HasPrefix(r.text, "5.6.")
+}
+
 // result makes an outcome of a reply that refuses or ends a transaction. At
 // RCPT a 552 means too many recipients and is temporary (RFC 5321 4.5.3.1.10).
-func (r reply) result(rcpt bool) queue.Result {
-	res := queue.Result{Code: r.code, Reply: r.text}
+func (r reply) result(at stage) queue.Result {
+	res := queue.Result{Code: r.code, Reply: r.text, Ours: at == atMail && r.ours()}
 	switch {
 	case r.ok():
 		res.State = queue.OK
-	case r.code == 552 && rcpt:
+	case r.code == 552 && at == atRcpt:
 		res.State = queue.Temporary
 	case r.code >= 500:
 		res.State = queue.Permanent

@@ -76,7 +76,7 @@ func (c *conn) whole(it *item) error {
 // every letter on the way.
 func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 	var refusal *reply
-	rcpt := false
+	at := atData
 	for i := range 4 {
 		wait := c.t.Command
 		if i == 3 {
@@ -85,7 +85,7 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 		r, err := c.read(wait)
 		if err != nil {
 			if refusal != nil {
-				f.answer(it, refusal.result(rcpt))
+				f.answer(it, refusal.result(at))
 				way = way[1:]
 			}
 			c.brokenWindow(f, way, err)
@@ -103,7 +103,7 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 		switch {
 		case refusal != nil || i == 0:
 		case i < 3 && !r.ok():
-			refusal, rcpt = &r, i == 2
+			refusal, at = &r, stage(i-1)
 		case i == 3 && (r.code == 500 || r.code == 502):
 			// It offered CHUNKING and does not know BDAT: what followed was read
 			// as commands.
@@ -112,11 +112,11 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 			c.brokenWindow(f, way[1:], err)
 			return err
 		case i == 3:
-			f.answer(it, r.result(false))
+			f.answer(it, r.result(atData))
 		}
 	}
 	if refusal != nil {
-		f.answer(it, refusal.result(rcpt))
+		f.answer(it, refusal.result(at))
 	}
 	return nil
 }

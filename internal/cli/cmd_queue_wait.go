@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"plenary/internal/app"
+	"plenary/internal/store"
+)
+
+const (
+	waitLook = time.Second // between two looks at the queue
+	barWidth = 30
+)
+
+type queueLimitsCmd struct{}
+
+// Run prints the built-in table of providers.
+func (queueLimitsCmd) Run(e *env) error {
+	_, err := fmt.Fprint(e.out, app.ProviderLimits())
+	return err
+}
+
+// waitForQueue waits until nothing is left that sends itself: what a person has
+// paused is not waited for.
+func waitForQueue(e *env, p *app.App) error {
+	show := terminal(e)
+	tick := time.NewTicker(waitLook)
+	defer tick.Stop()
+	for {
+		st, err := p.Store.QueueStatus(e.ctx, 1000)
+		if err != nil {
+			return err
+		}
+		if show != nil {
+			fmt.Fprintf(show, "\r\x1b[K%s", progressBar(st))
+		}
+		if st.Active+st.Waiting == 0 || st.Paused != "" {
+			if show != nil {
+				fmt.Fprintln(show)
+			}
+			return nil
+		}
+		select {
+		case <-e.ctx.Done():
+			return e.ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// progressBar draws how much of what is being sent is decided.
+func progressBar(st *store.QueueStatus) string {
+	var all, done, retry int64
+	for i := range st.Entries {
+		q := &st.Entries[i]
+		all += q.Audience
+		done += q.Sent + q.Failed + q.Skipped
+		retry += q.Retry
+	}
+	share := 1.0
+	if all > 0 {
+		share = float64(done) / float64(all)
+	}
+	n := int(share * barWidth)
+	return fmt.Sprintf("[%s%s] %3.0f%% %d of %d, %d wait for another try", strings.Repeat("#", n), strings.Repeat(".", barWidth-n), share*100, done, all, retry)
+}

@@ -1,0 +1,214 @@
+package queue
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// Refusals for reasons of policy or spam are about us, not about a person (law
+// 10 of the design): they alarm the postmaster, and when a site means a whole
+// distribution, its copies wait instead of being burnt one by one.
+const (
+	policyRow   = 10        // refusals in a row that stop a distribution at a site
+	policyOurs  = 3         // the same when the sender was refused
+	policyRest  = time.Hour // then one copy tries again
+	policyAlarm = time.Hour // between alarms about a site
+	refusalMost = 10_000    // remembered
+)
+
+// refusal is how often in a row a site has refused copies of a distribution.
+type refusal struct {
+	row   int
+	until time.Time // nothing before that
+	reply string
+	said  bool // it stands in the store
+}
+
+type refusalKey struct{ distribution, site int64 }
+
+// refusals are the refusals of an engine.
+type refusals struct {
+	any    atomic.Bool // by holds something: almost always it does not
+	mu     sync.Mutex
+	by     map[refusalKey]*refusal
+	alarms map[string]time.Time // by site
+}
+
+func newRefusals() *refusals {
+	return &refusals{by: map[refusalKey]*refusal{}, alarms: map[string]time.Time{}}
+}
+
+// held gives until when a site must not get copies of a distribution, and why.
+func (r *refusals) held(distribution, site int64, now time.Time) (time.Time, string, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.by[refusalKey{distribution, site}]
+	if h == nil || !now.Before(h.until) {
+		return time.Time{}, "", false
+	}
+	return h.until, h.reply, true
+}
+
+// forget lets a site be tried again; 0 is all.
+func (r *refusals) forget(site int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k, h := range r.by {
+		if site == 0 || k.site == site {
+			h.until, h.row = time.Time{}, 0
+		}
+	}
+}
+
+// stopped is a distribution that a site refuses, or (reply empty) takes again.
+type stopped struct {
+	distribution int64
+	site, reply  string
+}
+
+// isPolicy finds the enhanced status 5.7.x (RFC 3463 3.8).
+func isPolicy(reply string) bool { return strings.HasPrefix(reply, "5.7.") }
+
+// policy looks at an outcome for what it says about us. It reports that the copy
+// must not fail for it, and until when it waits.
+func (e *Engine) policy(b *batch, u *Unit, r Result) (ours bool, until time.Time) {
+	f := e.refusals
+	refused := r.State == Permanent && (r.Ours || isPolicy(r.Reply))
+	if !refused && (r.State != OK || !f.any.Load()) {
+		return false, time.Time{}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer func() { f.any.Store(len(f.by) > 0) }()
+	name, number := e.siteOf(u)
+	key := refusalKey{u.job.source.d.ID, number}
+	h := f.by[key]
+	if !refused {
+		if h != nil {
+			delete(f.by, key)
+			if h.said {
+				b.stopped = append(b.stopped, stopped{key.distribution, name, ""})
+			}
+		}
+		return false, time.Time{}
+	}
+	b.policy++
+	now := e.Now()
+	if now.Sub(f.alarms[name]) >= policyAlarm {
+		if len(f.alarms) >= refusalMost {
+			clear(f.alarms)
+		}
+		f.alarms[name] = now
+		e.Log.Error("a site refuses our mail for reasons of policy: this is about this server, not about the recipient", "site", name,
+			"distribution", key.distribution, "code", r.Code, "reply", oneLine(r.Reply))
+	}
+	if h == nil {
+		if len(f.by) >= refusalMost {
+			clear(f.by)
+		}
+		h = &refusal{}
+		f.by[key] = h
+	}
+	h.row++
+	if h.row < policyRow && (!r.Ours || h.row < policyOurs) {
+		return r.Ours, time.Time{}
+	}
+	if !now.Before(h.until) {
+		h.until = now.Add(e.wait([]time.Duration{policyRest}, 0))
+	}
+	if !h.said {
+		h.said, h.reply = true, oneLine(r.Reply)
+		b.stopped = append(b.stopped, stopped{key.distribution, name, h.reply})
+		if e.depots == nil {
+			delete(f.by, key) // it is paused, and counts anew when it is resumed
+		}
+	}
+	return true, h.until
+}
+
+// siteOf names where a unit went.
+func (e *Engine) siteOf(u *Unit) (name string, number int64) {
+	switch {
+	case u.link != nil:
+		return u.link.depot.site.Name(), u.link.depot.number
+	case u.outlet != nil:
+		return u.outlet.Name, 0
+	}
+	return "the relay", 0
+}
+
+// stop tells the store which distributions a site refuses. With one way out for
+// all, the distribution is paused: there is nobody else it could go to.
+func (e *Engine) stop(ctx context.Context, b *batch) {
+	for _, s := range b.stopped {
+		var err error
+		switch {
+		case e.depots != nil:
+			err = e.Store.NoteRefusal(ctx, s.distribution, s.site, s.reply)
+		case s.reply != "":
+			e.Log.Error("a distribution is paused, because the way out refuses it for reasons of policy", "distribution", s.distribution, "reply", s.reply)
+			err = e.Store.PauseDistribution(ctx, s.distribution, s.site+" refuses it for reasons of policy: "+s.reply)
+		}
+		if err != nil && !fault.Is(err, fault.Conflict) { // somebody was quicker
+			e.Log.Warn("a refusal was not noted", "distribution", s.distribution, "err", err)
+		}
+	}
+	if e.depots != nil && len(b.stopped) > 0 {
+		e.depots.parkRefused()
+	}
+}
+
+// withhold takes out of a unit who may get nothing now, because a person paused
+// his domain. The unit's budget shrinks with it.
+func (e *Engine) withhold(u *Unit) {
+	st := e.stops.Load()
+	if st == nil || len(st.paused) == 0 {
+		return
+	}
+	s := skipped{job: u.job}
+	keep := u.to[:0]
+	for _, t := range u.to {
+		if name := domainOf(t.Address); st.paused[name] {
+			s.rows = append(s.rows, e.later(u.job, t, pauseOf(name)))
+			continue
+		}
+		keep = append(keep, t)
+	}
+	if u.to = keep; len(s.rows) > 0 {
+		s.out = len(s.rows)
+		e.skips <- s // the recorder outlives this goroutine
+		e.budget.give(s.out)
+	}
+}
+
+func domainOf(address string) string {
+	return strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])
+}
+
+// wait is what a copy waits for.
+type wait struct {
+	site int64
+	next model.Instant
+	why  string
+}
+
+func pauseOf(name string) wait {
+	return wait{model.SiteNumber(model.WaitPause, name), model.Never, "sending to " + name + " is paused"}
+}
+
+// later is what is recorded of a copy that waits without having been tried.
+func (e *Engine) later(j *job, t target, w wait) model.Delivery {
+	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, State: model.DeliveryRetry, Attempts: t.attempts,
+		Reply: oneLine(w.why), At: model.At(e.Now()), NextAt: w.next, Again: j.claims != nil,
+		Site: model.SiteKey(w.site, j.source.d.Lane)}
+	if end := j.source.d.CreatedAt.Add(lifetime(j.source.d.Lane)); row.At > end && w.next != model.Never {
+		row.State, row.NextAt, row.Site = model.DeliveryFailed, 0, 0
+	}
+	return row
+}

@@ -1,0 +1,223 @@
+package queue
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"plenary/internal/model"
+)
+
+const (
+	sweepSites = 256                    // looked at in one turn
+	sweepRest  = 200 * time.Millisecond // between turns
+	unknownTry = 128                    // copies claimed for a site nothing is known of
+)
+
+// thirst tells the feeder that a depot can take more of what waits for it.
+func (d *depots) thirst(p *depot) {
+	for l := range p.lanes {
+		if ln := &p.lanes[l]; (ln.parked || len(p.extra) > 0) && ln.n < depotLeast/4 {
+			hint(d.e.lanes.room)
+			return
+		}
+	}
+}
+
+// thirsty lists, by number and lane, what waits in the store for depots that
+// have little left in hand.
+func (d *depots) thirsty() (sites []int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.byKey {
+		for l := range p.lanes {
+			if ln := &p.lanes[l]; ln.parked && ln.n < depotLeast/4 {
+				sites = append(sites, model.SiteKey(p.number, model.Lane(l)))
+			}
+		}
+		for site := range p.extra {
+			if p.lanes[laneOf(model.Lane(site&7))].n < depotLeast/4 {
+				sites = append(sites, site)
+			}
+		}
+	}
+	return sites
+}
+
+// claimRoom is how many copies may be claimed for a site.
+func (d *depots) claimRoom(site int64) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := model.Lane(laneOf(model.Lane(site & 7)))
+	room := handMost - d.waiting[l]
+	if d.asking[site&^7] {
+		return 0
+	}
+	p := d.byNumber[site&^7]
+	if p == nil {
+		return min(room, unknownTry)
+	}
+	if _, _, down := p.site.Down(); down {
+		return 0
+	}
+	return min(room, d.room(p, l))
+}
+
+// parked notes whether more waits in the store for a site.
+func (d *depots) parked(site int64, more bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p := d.byNumber[site&^7]; p != nil {
+		p.lanes[laneOf(model.Lane(site&7))].parked = more
+		return
+	}
+	if more {
+		return
+	}
+	for _, p := range d.byKey {
+		delete(p.extra, site)
+	}
+}
+
+// sites claims copies that wait for sites: of those that have little in hand,
+// and with whole of others in turn.
+func (f *feeder) sites(ctx context.Context, whole bool) (n int, err error) {
+	d := f.e.depots
+	for _, site := range d.thirsty() {
+		k, err := f.claim(ctx, site)
+		if err != nil {
+			return n, err
+		}
+		n += k
+	}
+	if !whole || f.e.Now().Sub(f.swept) < sweepRest {
+		return n, nil
+	}
+	f.swept = f.e.Now()
+	found, err := f.e.Store.WaitingSites(ctx, model.At(f.e.Now()), f.siteTurn, sweepSites)
+	if err != nil {
+		return n, err
+	}
+	if f.siteTurn = -1; len(found) == sweepSites {
+		f.siteTurn = found[len(found)-1].Site
+	}
+	for _, s := range found {
+		if !s.Due {
+			continue
+		}
+		k, err := f.claim(ctx, s.Site)
+		if err != nil {
+			return n, err
+		}
+		n += k
+	}
+	return n, nil
+}
+
+// claim claims what a site has room for.
+func (f *feeder) claim(ctx context.Context, site int64) (n int, err error) {
+	room := min(f.e.depots.claimRoom(site), retryBatch)
+	if room <= 0 || f.e.lanes.queued() > handMost/2 {
+		return 0, nil
+	}
+	lease := f.e.lease()
+	got, err := f.e.Store.ClaimSite(ctx, site, lease, model.At(f.e.Now()), room)
+	if err != nil {
+		return 0, err
+	}
+	f.e.depots.parked(site, len(got.Rows) == room)
+	rows := map[int64][]model.Delivery{}
+	for _, r := range got.Rows {
+		rows[r.DistributionID] = append(rows[r.DistributionID], r)
+	}
+	for i := range got.Distributions {
+		d := &got.Distributions[i]
+		if len(rows[d.ID]) == 0 {
+			continue
+		}
+		src, err := f.open(ctx, d)
+		if err != nil || src == nil {
+			if rerr := f.e.Store.ReleaseClaims(ctx, f.e.Node, rows[d.ID]); rerr != nil || err != nil {
+				return n, cmpErr(err, rerr)
+			}
+			continue
+		}
+		k, err := f.claimedRows(ctx, src, lease, rows[d.ID], got.People)
+		if err != nil {
+			return n, err
+		}
+		n += k
+	}
+	return n, nil
+}
+
+func cmpErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// unclaimed leaves out copies that are in hand already. Of some the claim had run
+// out while the store was away: they are ours again. Others were just recorded
+// as waiting and are not forgotten yet: they are given back, to be read anew;
+// those whose row knows of more tries need not be.
+func (f *feeder) unclaimed(ctx context.Context, src *source, rows []model.Delivery) ([]model.Delivery, error) {
+	have := f.e.lanes.claimed(src)
+	var twice, fresh []model.Delivery
+	for _, r := range rows {
+		if n, ok := have[r.RecipientID]; ok && r.Attempts <= n {
+			twice = append(twice, r)
+		} else {
+			fresh = append(fresh, r)
+		}
+	}
+	if len(twice) == 0 {
+		return fresh, nil
+	}
+	select {
+	case f.e.writing <- struct{}{}:
+		<-f.e.writing
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	have = f.e.lanes.claimed(src)
+	twice = slices.DeleteFunc(twice, func(r model.Delivery) bool { _, still := have[r.RecipientID]; return still })
+	return fresh, f.e.Store.ReleaseClaims(ctx, f.e.Node, twice)
+}
+
+// claimedRows makes a job of claimed copies of one distribution.
+func (f *feeder) claimedRows(ctx context.Context, src *source, lease model.Chunk, rows []model.Delivery, subs []model.Subscriber) (int, error) {
+	people := make(map[int64]*model.Subscriber, len(subs))
+	for i := range subs {
+		people[subs[i].ID] = &subs[i]
+	}
+	rows, err := f.unclaimed(ctx, src, rows)
+	if len(rows) == 0 || err != nil {
+		return 0, err
+	}
+	j := &job{source: src, claims: map[int64]model.Delivery{}, left: len(rows), fresh: model.At(f.e.Now()), until: f.e.handOutUntil(lease.LeaseUntil)}
+	var to []target
+	var skips []model.Delivery
+	for _, r := range rows {
+		j.claims[r.RecipientID] = r
+		if src.d.Kind == model.DistributeLetter {
+			to = append(to, target{Recipient{Address: src.d.Recipient}, r.Attempts})
+			continue
+		}
+		why := "the subscriber is not known any more"
+		sub := people[r.RecipientID]
+		if sub != nil {
+			why = src.spare(sub)
+		}
+		if why != "" {
+			skips = append(skips, model.Delivery{DistributionID: src.d.ID, RecipientID: r.RecipientID, State: model.DeliverySkipped,
+				Attempts: r.Attempts, Reply: why, Again: true})
+			continue
+		}
+		to = append(to, target{recipient(sub), r.Attempts})
+	}
+	f.e.cut(j, to)
+	f.e.lanes.add(j)
+	return 1, f.skip(ctx, j, skips)
+}
