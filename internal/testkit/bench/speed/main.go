@@ -19,6 +19,7 @@ type bench struct {
 	bin    string // folder of plenary and sink
 	work   string // folder of everything made here
 	copies int
+	large  int
 	runs   int
 	seen   map[string]*site // prepared databases
 	source string           // smtp-source, empty when it is not there
@@ -50,6 +51,7 @@ func main() {
 	b := &bench{seen: map[string]*site{}}
 	flag.StringVar(&b.bin, "bin", ".", "folder of the programs plenary and sink")
 	flag.IntVar(&b.copies, "copies", 100_000, "recipients of the usual post")
+	flag.IntVar(&b.large, "large", 1_000_000, "recipients of the largest lists")
 	flag.IntVar(&b.runs, "runs", 3, "interleaved runs of a row that is compared")
 	flag.Parse()
 	if err := b.main(flag.Args()); err != nil {
