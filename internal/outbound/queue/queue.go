@@ -28,6 +28,14 @@
 // the signature's arithmetic is nine tenths. Figures, and how to repeat them, are
 // in docs/benchmarks.md.
 //
+// With a Router there are many sites (sites.go, site_*.go). The sorter puts what is
+// leased into the depots of the sites, each with lanes, connections and a pace of
+// its own. Depots are bounded: a copy there is no room for, or whose site is
+// down, paused or refusing us, gets a row that names what it waits for and is
+// claimed again site by site. So a slow site holds nothing but its own copies, and
+// memory does not grow with the list. Connections that get no answer do not keep
+// others out; a unit grows with success, so that one that hangs holds one copy.
+//
 // Nodes on one database share the work through leases. Options.Node must name
 // one running process: a node that starts takes back at once what its earlier
 // run held; what another node held is taken over when the lease ends.
