@@ -64,15 +64,16 @@ type labelled struct {
 	post, threadID model.PostID
 }
 
-// parts reads everything below each of tops.
+// parts reads everything below each of tops. CROSS JOIN tells SQLite to look up
+// what is below each: its planner would go through all nodes of the list.
 func (g *graph) parts(tops []int64) (map[int64]*part, error) {
 	parts := map[int64]*part{}
 	for len(tops) > 0 {
 		n := min(len(tops), maxInList)
 		rows, err := g.t.Raw(`WITH RECURSIVE down (top, k) AS (
 			SELECT key, key FROM thread_nodes WHERE list_id = ? AND key IN ?
-			UNION SELECT down.top, n.key FROM down JOIN thread_nodes n ON n.list_id = ? AND n.parent_key = down.k)
-			SELECT down.top, n.key, n.post_id, n.thread_id FROM down JOIN thread_nodes n ON n.list_id = ? AND n.key = down.k`,
+			UNION SELECT down.top, n.key FROM down CROSS JOIN thread_nodes n WHERE n.list_id = ? AND n.parent_key = down.k)
+			SELECT down.top, n.key, n.post_id, n.thread_id FROM down CROSS JOIN thread_nodes n WHERE n.list_id = ? AND n.key = down.k`,
 			g.list, tops[:n], g.list, g.list).Rows()
 		if err != nil {
 			return nil, err

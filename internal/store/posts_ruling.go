@@ -142,7 +142,7 @@ func (g *graph) refuseLoops(set []model.ThreadRuling) error {
 		var found int
 		if err := g.t.Raw(`WITH RECURSIVE up (k, parent) AS (
 			SELECT key, parent_key FROM thread_nodes WHERE list_id = ? AND key = ?
-			UNION SELECT n.key, n.parent_key FROM up JOIN thread_nodes n ON n.list_id = ? AND n.key = up.parent)
+			UNION SELECT n.key, n.parent_key FROM up CROSS JOIN thread_nodes n WHERE n.list_id = ? AND n.key = up.parent)
 			SELECT count(*) FROM up WHERE k = ?`, g.list, r.ParentKey, g.list, r.Key).Row().Scan(&found); err != nil {
 			return err
 		}

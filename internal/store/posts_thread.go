@@ -270,7 +270,7 @@ func (g *graph) tops() ([]int64, error) {
 		n := min(len(keys), maxInList)
 		rows, err := g.t.Raw(`WITH RECURSIVE up (k, parent) AS (
 			SELECT key, parent_key FROM thread_nodes WHERE list_id = ? AND key IN ?
-			UNION SELECT n.key, n.parent_key FROM up JOIN thread_nodes n ON n.list_id = ? AND n.key = up.parent)
+			UNION SELECT n.key, n.parent_key FROM up CROSS JOIN thread_nodes n WHERE n.list_id = ? AND n.key = up.parent)
 			SELECT k, parent FROM up`, g.list, keys[:n], g.list).Rows()
 		if err != nil {
 			return nil, err
