@@ -20,10 +20,6 @@ import (
 // How often SQLite is asked whether another process wrote to the file.
 const sqlitePoll = 100 * time.Millisecond
 
-// statements are kept ready of each pool: to parse a small one costs more than
-// to run it. PostgreSQL's driver does that itself.
-const statements = 64
-
 // openSQLite opens the file with one writing connection and a pool of reading
 // ones. Without _txlock=immediate a read-modify-write transaction fails at once
 // with SQLITE_BUSY, busy_timeout notwithstanding.
@@ -101,9 +97,7 @@ func (s *Store) openSQLitePool(path string, params url.Values, conns int) (*gorm
 	}
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
-	conf := gormConfig(s.log)
-	conf.PrepareStmt, conf.PrepareStmtMaxSize, conf.PrepareStmtTTL = true, statements, time.Hour
-	return gorm.Open(&sqliteDialector{pool: pool}, conf)
+	return gorm.Open(&sqliteDialector{pool: pool}, gormConfig(s.log)) // statements are kept by the pool: pool.go
 }
 
 // pollSQLite watches for commits of other processes (the command line works
