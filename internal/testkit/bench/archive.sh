@@ -244,7 +244,7 @@ for kind in plenary ${pid_pg:+postgres}; do
   fi
   if [[ $parts == *" idle "* ]]; then
     echo "== $kind: idle connections (needs 150 MB and 1 s)"
-    "$work/archive" idle -addr 127.0.0.1:$((base + 2)) -user reader@example.org -password "$(cat "$home/access")" -mailbox Lists/posts -pid "${!pid}" \
-      -smtp 127.0.0.1:$base -list posts@lists.example.org
+    "$work/archive" idle -addr 127.0.0.1:$((base + 2)) -user anonymous -password x -mailbox Lists/posts -pid "${!pid}" \
+      -smtp 127.0.0.1:$base -from reader@example.org -list posts@lists.example.org
   fi
 done

@@ -22,6 +22,7 @@ func idle(fs *flag.FlagSet, args []string) error {
 	n := fs.Int("n", 2000, "connections")
 	pid := fs.Int("pid", 0, "the server")
 	smtp := fs.String("smtp", "", "where to post")
+	from := fs.String("from", "", "who posts")
 	list := fs.String("list", "", "to what list")
 	_ = fs.Parse(args)
 	before := resident(*pid)
@@ -79,7 +80,7 @@ func idle(fs *flag.FlagSet, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.send(*user, *list, letter(*user, *list, "announced", 3000)); err != nil {
+	if err := s.send(*from, *list, letter(*from, *list, "announced", 3000)); err != nil {
 		return err
 	}
 	accepted := time.Now()
