@@ -141,6 +141,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	if _, err := p.Up(ctx); err != nil {
+		if fault.Is(s.fault(err), fault.StorageFull) {
+			return fault.Wrap(fault.StorageFull, err, "the disk of the database is full, its tables cannot be made; make room and start again")
+		}
 		return fault.Wrap(fault.Internal, err, "cannot migrate the database")
 	}
 	return nil

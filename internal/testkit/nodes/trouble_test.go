@@ -97,7 +97,7 @@ func TestTheDiskFillsInMidFanOut(t *testing.T) {
 	}
 	dir := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=48m", "none", dir).CombinedOutput(); err != nil {
-		t.Skipf("skipped: cannot mount a small file system (%v %s)", err, out)
+		real.Missing(t, "a small file system", fmt.Errorf("mount: %w %s", err, out))
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
 	const people = 20_000

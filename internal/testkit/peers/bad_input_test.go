@@ -65,7 +65,7 @@ func TestBadMailHasAClearAnswer(t *testing.T) {
 		{"NUL bytes", talk, testkit.Mail(from, "To: "+talk, "Subject: n\x00ul", "", "a\x00b"), 250, ""},
 		{"no header at all", talk, testkit.Mail("", "just a body"), 250, ""},
 		{"garbage", talk, bytes.Repeat([]byte("\xff\xfe\x80\x81 garbage \r\n"), 50), 250, ""},
-		{"stranger's wrong token", "talk-confirm+00000000000000000000000000@lists.example.org", testkit.Mail("From: eve@example.net", "Subject: Re: confirm", "", "ok"), 0, ""},
+		{"stranger's wrong token", "talk-confirm+00000000000000000000000000@lists.example.org", testkit.Mail("From: eve@example.net", "Subject: Re: confirm", "", "ok"), 550, "5.1.1"},
 	} {
 		start := time.Now()
 		r := p.Send(writer, []string{c.to}, c.raw)
@@ -113,18 +113,102 @@ func TestNamesCannotInjectHeaderFields(t *testing.T) {
 	}
 }
 
+// TestTokensEnd: an answer that comes too late changes nothing and is told so, in
+// words that say what to do; the same request made again works, once.
+func TestTokensEnd(t *testing.T) {
+	p := testkit.Start(t)
+	l := p.List(talk, model.Discussion)
+	ask := func(letters int) (confirm string) {
+		t.Helper()
+		if r := p.Send(writer, []string{"talk-join@lists.example.org"}, testkit.Mail("From: "+writer, "Subject: join", "", "x")); r.Code != 250 {
+			t.Fatalf("%+v", r)
+		}
+		h := message.ParseHeader(letter(t, p, letters))
+		return h.Addresses("Reply-To")[0].Address.String()
+	}
+	answer := func(to string) testkit.Reply {
+		return p.Send(writer, []string{to}, testkit.Mail("From: "+writer, "To: "+to, "Subject: Re: confirm", "", "OK"))
+	}
+	on := func() bool {
+		s, err := p.Store.FindSubscriber(context.Background(), l.ID, writer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Has(model.RoleSubscriber)
+	}
+	old := ask(1)
+	p.Membership.Now = func() time.Time { return time.Now().Add(4 * 24 * time.Hour) }
+	if r := answer(old); r.Code != 250 && r.Code != 550 || on() {
+		t.Errorf("too late: %+v, joined %v", r, on())
+	} else if r.Code == 250 {
+		if text := string(letter(t, p, 2)); !strings.Contains(text, "ended on") || !strings.Contains(text, "talk-join@") {
+			t.Errorf("too late:\n%s", text)
+		}
+	} else if !strings.Contains(r.Text, "ended on") {
+		t.Errorf("too late: %s", r.Text)
+	}
+	p.Membership.Now = time.Now
+	fresh := ask(len(p.Caught(writer, 1)) + 1)
+	if r := answer(fresh); r.Code != 250 || !on() {
+		t.Fatalf("asked again: %+v, joined %v", r, on())
+	}
+	if _, err := p.Store.Unsubscribe(context.Background(), l.ID, writer, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if answer(fresh); on() {
+		t.Error("a used token joins again")
+	}
+	if answer(strings.Replace(fresh, "talk-", "other-", 1)); on() {
+		t.Error("a used token joins by another list's address")
+	}
+}
+
+// letter gives the nth letter to the writer.
+func letter(t *testing.T, p *testkit.Plenary, n int) []byte {
+	t.Helper()
+	full, err := p.Store.GetCaught(context.Background(), p.Caught(writer, n)[n-1].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return full.Data
+}
+
+// smallDisk is a file system of the size, until the test ends.
+func smallDisk(t *testing.T, size string) (dir string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		real.Missing(t, "root for a small file system", errors.New("not root"))
+	}
+	dir = t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "none", dir).CombinedOutput(); err != nil {
+		real.Missing(t, "a small file system", fmt.Errorf("mount: %w %s", err, out))
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
+	return dir
+}
+
+// TestAFullDiskAtTheFirstStart: it says so and ends; with room the next start
+// goes on with the half-made database.
+func TestAFullDiskAtTheFirstStart(t *testing.T) {
+	dir := smallDisk(t, "256k")
+	env := append(os.Environ(), testkit.Env(dir)...)
+	cmd := exec.Command(testkit.Binary(t), "list", "create", talk)
+	cmd.Env = env
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "full") || bytes.Count(out, []byte("\n")) != 1 || !strings.Contains(string(out), "make room") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command("mount", "-o", "remount,size=32m", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	testkit.Run(t, env, nil, "list", "create", talk)
+}
+
 // TestAFullDiskLosesNothing runs the program on a file system of a few
 // megabytes: posts are refused with 452 when it is full, everything that was
 // answered with 250 is there, and with room again it goes on.
 func TestAFullDiskLosesNothing(t *testing.T) {
-	if os.Getuid() != 0 {
-		real.Missing(t, "root for a small file system", errors.New("not root"))
-	}
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=3m", "none", dir).CombinedOutput(); err != nil {
-		t.Skipf("skipped: cannot mount a small file system (%v %s)", err, out)
-	}
-	t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
+	dir := smallDisk(t, "3m")
 	p := testkit.Start(t, func(c *config.Config) {
 		*c = *testkit.Config(dir)
 		c.Outbound.Mode = "relay"

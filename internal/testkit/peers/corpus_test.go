@@ -26,7 +26,7 @@ func openList(p *testkit.Plenary) *model.List {
 }
 
 // TestTortureSet sends every message of the MIME corpus through the whole
-// program: SMTP, judging, archive, fan-out. What rules hold is released. No
+// program: SMTP, judging, archive, fan-out, IMAP. What rules hold is released. No
 // message may meet a 4yz; 5yz only for what cannot go over the wire as it is or
 // must not be answered.
 func TestTortureSet(t *testing.T) {
@@ -84,6 +84,27 @@ func TestTortureSet(t *testing.T) {
 			t.Errorf("%s: the archive changed it", id)
 		}
 	}
+	client := testkit.DialIMAP(t, p.At.IMAP, reader, p.Password(reader))
+	client.OK("EXAMINE Lists/torture")
+	for _, item := range []string{"(ENVELOPE BODYSTRUCTURE RFC822.SIZE)", "(BODY.PEEK[1] BODY.PEEK[2.MIME])"} {
+		if got := len(client.OK("FETCH 1:* " + item)); got != len(archived) {
+			t.Errorf("FETCH %s answers for %d of %d messages", item, got, len(archived))
+		}
+	}
+	seen := fetchAll(t, p.At.IMAP, p.Password(reader), "Lists/torture")
+	if len(seen) != len(archived) {
+		t.Errorf("%d messages by IMAP, %d in the archive", len(seen), len(archived))
+	}
+	for uid, got := range seen {
+		post, err := p.Store.GetPost(ctx, model.MakePostID(l.ID, uid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id := message.ParseHeader(got[post.OwnLen:]).MessageID(); !bytes.Equal(got[post.OwnLen:], sent[id]) {
+			t.Errorf("%s: IMAP gives other bytes than were sent", id)
+		}
+	}
+	copied := map[string]bool{}
 	copies := p.Caught(reader, len(archived))
 	for _, c := range copies {
 		c, err := p.Store.GetCaught(ctx, c.ID)
@@ -92,8 +113,12 @@ func TestTortureSet(t *testing.T) {
 		}
 		id := message.ParseHeader(c.Data).MessageID()
 		if raw, ok := archived[id]; ok {
+			copied[id] = true
 			sameOutsideOurFields(t, id, raw, c.Data)
 		}
+	}
+	if len(copied) != len(archived) {
+		t.Errorf("the subscriber got %d of %d posts", len(copied), len(archived))
 	}
 	dropped := len(sent) - len(archived)
 	t.Logf("%d sent, %d archived and fanned out (%d of them after release), %d dropped as automatic or looping, refused: %v",
