@@ -102,3 +102,22 @@ func TestImportOfMany(t *testing.T) {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 }
+
+// TestImportOfLongLines: what is no table of people is neither kept in memory nor
+// shown whole.
+func TestImportOfLongLines(t *testing.T) {
+	r := newRig(t)
+	r.ok("list", "create", talk)
+	long := strings.Repeat("a", 900_000)
+	out, errs, code := r.run("email\n"+long+"@example.org\nann@example.org\n", "subscriber", "import", talk, "-")
+	if code != exitFailure || out != "added 1, already there 0, refused 1\n" || len(errs) > 1000 || !strings.Contains(errs, "line 2: aaaa") {
+		t.Errorf("exit %d, %s, %d octets of complaints: %.300s", code, out, len(errs), errs)
+	}
+	for _, text := range []string{"email\nbo@example.org\n" + long + long + "\n", long + long, "first,second\n", long + ",x\n"} {
+		_, errs, code := r.run(text, "subscriber", "import", talk, "-")
+		if code != exitFailure || len(errs) > 1000 || errs == "" {
+			t.Errorf("%.20s: exit %d, %d octets of complaints: %.300s", text, code, len(errs), errs)
+		}
+	}
+	r.has(r.ok("subscriber", "ls", talk), "bo@example.org") // what came before the long line is there
+}

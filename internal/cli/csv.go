@@ -47,7 +47,7 @@ func setOf(words ...string) map[string]bool {
 
 // openCSV looks at the first line: how it is parted, and what its columns are.
 func openCSV(in io.Reader) (*csvPeople, error) {
-	text := bufio.NewReaderSize(&latin1{in: bufio.NewReader(in)}, 64<<10)
+	text := bufio.NewReaderSize(&latin1{in: bufio.NewReaderSize(in, longestLine)}, 64<<10)
 	if mark, _ := text.Peek(3); bytes.Equal(mark, []byte("\ufeff")) {
 		_, _ = text.Discard(3)
 	}
@@ -121,7 +121,7 @@ func (p *csvPeople) header(cells []string) error {
 		}
 	}
 	if p.email < 0 {
-		return fault.New(fault.Invalid, "line %d holds no address and names no column email; it has: %s", p.line, oneLine(strings.Join(cells, ", ")))
+		return fault.New(fault.Invalid, "line %d holds no address and names no column email; it has: %s", p.line, oneLine(short(strings.Join(cells, ", "))))
 	}
 	for _, i := range []int{full, given, family} {
 		if i >= 0 && (i == full || full < 0) {
@@ -167,9 +167,22 @@ func (p *csvPeople) next() (line int, a address.Address, name string, err error)
 		if cell == "" {
 			return p.line, a, "", fault.New(fault.Invalid, "there is no address")
 		}
-		return p.line, a, "", fault.New(fault.Invalid, "%s: %s", cell, fault.Text(err))
+		return p.line, a, "", fault.New(fault.Invalid, "%s: %s", short(cell), fault.Text(err))
 	}
 	return p.line, a, name, nil
+}
+
+const longestLine = 1 << 20 // octets; nobody's row in a table is longer
+
+var errLongLine = errors.New("a line has more than 1 MB: this is no table of people")
+
+// short is the beginning of a cell, to be shown.
+func short(cell string) string {
+	const most = 100
+	if len(cell) > most {
+		cell = strings.ToValidUTF8(cell[:most], "") + "…"
+	}
+	return cell
 }
 
 // latin1 passes lines on, in UTF-8: a line that is none is taken for
@@ -186,7 +199,12 @@ func (l *latin1) Read(p []byte) (int, error) {
 		if l.err != nil {
 			return 0, l.err
 		}
-		if l.rest, l.err = l.in.ReadBytes('\n'); !utf8.Valid(l.rest) {
+		l.rest, l.err = l.in.ReadSlice('\n')
+		if errors.Is(l.err, bufio.ErrBufferFull) {
+			l.rest, l.err = nil, errLongLine
+			return 0, l.err
+		}
+		if !utf8.Valid(l.rest) {
 			if text, err := charmap.Windows1252.NewDecoder().Bytes(l.rest); err == nil {
 				l.rest = text
 			}

@@ -291,6 +291,7 @@ func (c *Config) finish() error {
 	if c.Hostname == "" {
 		c.Hostname = "localhost"
 	}
+	c.Hostname = strings.TrimSuffix(c.Hostname, ".")
 	if c.Database.DSN == "" {
 		c.Database.DSN = "sqlite:" + filepath.Join(c.DataDir, "plenary.db")
 	}
@@ -300,6 +301,7 @@ func (c *Config) finish() error {
 		text string
 	}{
 		{!oneOf(c.Outbound.Mode, "relay", "direct", "catch"), "outbound.mode must be relay, direct or catch"},
+		{!hostName(c.Hostname), "hostname must be a name such as lists.example.org, in ASCII (xn--...)"},
 		{c.SMTP.MaxRecipients < 100, "smtp.max_recipients must be at least 100"},
 		{c.SMTP.MaxMessageBytes < 64<<10, "smtp.max_message_bytes must be at least 65536"},
 		{c.Outbound.Connections < 1, "outbound.connections must be at least 1"},
@@ -338,6 +340,17 @@ func oneOf(s string, words ...string) bool {
 		}
 	}
 	return false
+}
+
+// hostName tells what may stand in greetings and Message-IDs. Machines have names
+// with underscores.
+func hostName(s string) bool {
+	for _, r := range s {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_') {
+			return false
+		}
+	}
+	return len(s) <= 253 && !strings.HasPrefix(s, ".") && !strings.Contains(s, "..") // RFC 1035 2.3.4
 }
 
 func hostPort(s string) bool {
