@@ -44,3 +44,13 @@ func (s *Store) TableBytes(ctx context.Context, table string) (n int64, err erro
 	err = s.read(ctx).Raw(query, table).Row().Scan(&n)
 	return n, err
 }
+
+// Synced tells how the connection that writes waits for the disk, for tests.
+func (s *Store) Synced(ctx context.Context) (how string, err error) {
+	query := "PRAGMA synchronous"
+	if s.dialect == Postgres {
+		query = "SELECT current_setting('synchronous_commit') || ' ' || current_setting('fsync')"
+	}
+	err = s.w.WithContext(ctx).Raw(query).Row().Scan(&how)
+	return how, err
+}

@@ -72,7 +72,14 @@ func (s *Store) readyPostgres(ctx context.Context, conn *pgx.Conn) error {
 			return err
 		}
 	}
-	return nil
+	// A 250 means that the post is on disk: a server or database that is set not
+	// to wait for that is told to wait. Stronger settings stay.
+	_, err := conn.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit', true) = 'off'")
+	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
+		s.log.Debug("the database does not know a setting", "setting", "synchronous_commit", "err", err)
+		return nil
+	}
+	return err
 }
 
 // postgresLocker lets one node migrate while the others look again each second.
