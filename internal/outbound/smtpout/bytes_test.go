@@ -191,6 +191,13 @@ func TestIdle(t *testing.T) {
 			t.Errorf("a letter to a connection the peer had ended: %+v, %v", r, err)
 		}
 	}
+	window := hello("PIPELINING", "CHUNKING").and("c< RSET")
+	if r, err := run(window.and("x"), 50*time.Millisecond); r.State != queue.Unsent || err == nil {
+		t.Errorf("a window on the way while the peer closed: %+v, %v", r, err)
+	}
+	if r, err := run(window.and("s> 250 reset", "x"), 50*time.Millisecond); r.State != queue.Temporary || !r.Lost || err == nil {
+		t.Errorf("a window the peer had begun to answer: %+v, %v", r, err)
+	}
 }
 
 // TestAbort: the end of the context ends everything at once.

@@ -1,7 +1,9 @@
 package smtpout
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"strconv"
 
 	"plenary/internal/outbound/queue"
@@ -87,6 +89,8 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 			if refusal != nil {
 				f.answer(it, refusal.result(at))
 				way = way[1:]
+			} else if i > 0 {
+				it.rested = false
 			}
 			c.brokenWindow(f, way, err)
 			return err
@@ -122,9 +126,15 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 }
 
 // brokenWindow answers what was on the way when the connection ended: any of it
-// may have arrived.
+// may have arrived. But a peer that had rested with us and then says not a word
+// has closed its end before it read anything.
 func (c *conn) brokenWindow(f *feed, way []*item, err error) {
+	asleep := len(way) > 0 && way[0].rested && !errors.Is(err, os.ErrDeadlineExceeded)
 	for _, it := range way {
-		f.answer(it, lost(err))
+		if asleep {
+			f.untouched(it)
+		} else {
+			f.answer(it, lost(err))
+		}
 	}
 }
