@@ -27,7 +27,6 @@ type order struct {
 	list     string
 	copies   int // after which the run ends
 	size     int // of the post; 3 kB
-	warm     bool
 	sinkArgs []string
 }
 
