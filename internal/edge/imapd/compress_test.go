@@ -23,16 +23,22 @@ import (
 // packer is a connection on which the client packs.
 type packer struct {
 	net.Conn
-	w *flate.Writer
-	r io.Reader
+	w   *flate.Writer
+	out bytes.Buffer // what w makes of a command goes out in one write: the server hears the end of one before all of it
+	r   io.Reader
 }
 
 func (p *packer) Write(b []byte) (int, error) {
-	n, err := p.w.Write(b)
-	if err == nil {
-		err = p.w.Flush()
+	if _, err := p.w.Write(b); err != nil {
+		return 0, err
 	}
-	return n, err
+	if err := p.w.Flush(); err != nil {
+		return 0, err
+	}
+	if _, err := p.out.WriteTo(p.Conn); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 func (p *packer) Read(b []byte) (int, error) { return p.r.Read(b) }
@@ -41,11 +47,12 @@ func (p *packer) Read(b []byte) (int, error) { return p.r.Read(b) }
 func (c *client) pack() {
 	c.t.Helper()
 	c.want("COMPRESS DEFLATE", "OK DEFLATE active")
-	w, err := flate.NewWriter(c.Conn, 6)
-	if err != nil {
+	p := &packer{Conn: c.Conn, r: flate.NewReader(c.r)}
+	var err error
+	if p.w, err = flate.NewWriter(&p.out, 6); err != nil {
 		c.t.Fatal(err)
 	}
-	c.Conn = &packer{c.Conn, w, flate.NewReader(c.r)}
+	c.Conn = p
 	c.r = bufio.NewReader(c.Conn)
 }
 
