@@ -224,6 +224,7 @@ func (p *process) summary() (*summary, error) {
 // post sends a post of so many octets and gives the time of its 250.
 func post(door, list, id string, size int) (time.Time, error) {
 	var text strings.Builder
+	id = fmt.Sprintf("%s-%d", id, time.Now().UnixNano()) // the same text again would be held
 	fmt.Fprintf(&text, "From: reader1@example.org\r\nTo: %s\r\nSubject: %s\r\nMessage-ID: <%s.%d@example.org>\r\n\r\n", list, id, id, time.Now().UnixNano())
 	for i := 0; text.Len() < size; i++ {
 		fmt.Fprintf(&text, "A line of the post, about sixty octets, number %s %d of many.\r\n", id, i)
