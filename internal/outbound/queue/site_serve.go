@@ -42,7 +42,8 @@ func (d *depots) kick(p *depot) {
 		}
 		p.opening++
 		d.opening++
-		d.couriers.Go(func() { d.serve(p) })
+		site := p.site // the one that was asked; the depot may get a fresher one meanwhile
+		d.couriers.Go(func() { d.serve(p, site) })
 	}
 }
 
@@ -94,9 +95,9 @@ func (d *depots) feedSlots() {
 }
 
 // serve opens one connection and lets its courier work until it ends.
-func (d *depots) serve(p *depot) {
-	c, err := p.site.Connect(d.ctx)
-	l := &link{depot: p, last: d.e.Now()}
+func (d *depots) serve(p *depot, site Site) {
+	c, err := site.Connect(d.ctx)
+	l := &link{depot: p, site: site, last: d.e.Now()}
 	d.mu.Lock()
 	p.opening--
 	d.opening--
@@ -105,7 +106,7 @@ func (d *depots) serve(p *depot) {
 		d.links[l] = struct{}{}
 	}
 	d.mu.Unlock()
-	useful := false
+	useful, answered := false, 0
 	if err == nil {
 		units, done := make(chan *Unit), make(chan error, 1)
 		go func() { done <- c.Run(d.work, units, d.e.outcomes) }()
@@ -114,19 +115,20 @@ func (d *depots) serve(p *depot) {
 		d.mu.Lock()
 		p.live--
 		delete(d.links, l)
+		answered = l.answered
 		d.mu.Unlock()
 	}
 	if d.ctx.Err() != nil {
 		err = nil // it is us who end
 	}
-	p.site.Done(err, useful)
+	site.Done(err, useful)
 	if err != nil {
-		d.e.Log.Info("a connection to a site ended", "site", p.site.Name(), "err", err, "letters", l.answered)
+		d.e.Log.Info("a connection to a site ended", "site", site.Name(), "err", err, "letters", answered)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.park(p)
-	pool := p.site.Pool()
+	pool := site.Pool()
 	for len(d.poolless[pool]) > 0 {
 		q := d.poolless[pool][0]
 		if d.poolless[pool] = d.poolless[pool][1:]; len(d.poolless[pool]) == 0 {
@@ -326,7 +328,7 @@ func (d *depots) back(u *Unit) bool {
 func (d *depots) note(l *link, r Result) {
 	p := l.depot
 	if r.State != Unsent {
-		p.site.Note(r)
+		l.site.Note(r)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

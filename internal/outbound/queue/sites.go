@@ -137,7 +137,8 @@ type parcel struct {
 // link is one connection, for who counts.
 type link struct {
 	depot    *depot
-	handed   int // letters
+	site     Site // as it was when the connection was opened
+	handed   int  // letters
 	answered int
 	last     time.Time // of an answer, or a unit handed to who had none
 }
