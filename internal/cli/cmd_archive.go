@@ -26,11 +26,7 @@ func (c *importCmd) Run(e *env) error {
 		}
 		return wrong("there is no format %q; there are %s", c.Format, strings.Join(names, ", "))
 	}
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
+	p, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}
@@ -98,11 +94,7 @@ type exportCmd struct {
 
 // Run writes the archive to standard output.
 func (c *exportCmd) Run(e *env) error {
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
+	p, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}

@@ -84,11 +84,7 @@ func (c *archiveReindexCmd) Run(e *env) error {
 
 // keeperOf makes a keeper that shows how far it is on a terminal.
 func keeperOf(e *env, list string, quiet bool) (*archive.Keeper, *model.List, error) {
-	p, err := e.app()
-	if err != nil {
-		return nil, nil, err
-	}
-	l, err := findList(e, p, list)
+	p, l, err := e.list(list)
 	if err != nil {
 		return nil, nil, err
 	}

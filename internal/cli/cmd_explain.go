@@ -56,11 +56,7 @@ func (c *explainCmd) Run(e *env) error {
 			return err
 		}
 	}
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
+	p, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}

@@ -71,6 +71,16 @@ func apply(l *model.List, pairs []string) error {
 	return nil
 }
 
+// list opens the program and finds the list with this posting address.
+func (e *env) list(text string) (*app.App, *model.List, error) {
+	p, err := e.app()
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := findList(e, p, text)
+	return p, l, err
+}
+
 // findList gives the list with this posting address.
 func findList(e *env, p *app.App, text string) (*model.List, error) {
 	a, err := address.Parse(text)
@@ -143,11 +153,7 @@ type settingRow struct {
 
 // Run prints every setting.
 func (c *listShowCmd) Run(e *env) error {
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
+	_, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}
@@ -165,11 +171,7 @@ type listSetCmd struct {
 
 // Run changes settings, all or none.
 func (c *listSetCmd) Run(e *env) error {
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
+	p, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}
@@ -186,11 +188,7 @@ type listRmCmd struct {
 
 // Run removes the list.
 func (c *listRmCmd) Run(e *env) error {
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
+	p, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}

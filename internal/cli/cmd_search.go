@@ -34,11 +34,7 @@ type searchRow struct {
 
 // Run prints the posts that match, and how many do where not all are shown.
 func (c *searchCmd) Run(e *env) error {
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
+	p, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}

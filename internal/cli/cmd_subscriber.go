@@ -33,11 +33,7 @@ type subscriberAddCmd struct {
 
 // Run adds the person; who is there gets the role in addition.
 func (c *subscriberAddCmd) Run(e *env) error {
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
+	p, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}
@@ -134,11 +130,7 @@ const listBatch = 1000
 
 // Run prints the people in the order they joined.
 func (c *subscriberLsCmd) Run(e *env) error {
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
+	p, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}

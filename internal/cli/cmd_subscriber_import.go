@@ -22,11 +22,7 @@ type subscriberImportCmd struct {
 // Run adds everybody in the file. Refused lines are reported and the others
 // stay, so that a mended file can be imported again.
 func (c *subscriberImportCmd) Run(e *env) error {
-	p, err := e.app()
-	if err != nil {
-		return err
-	}
-	l, err := findList(e, p, c.List)
+	p, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}

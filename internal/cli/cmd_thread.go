@@ -135,10 +135,6 @@ func (c *threadResetCmd) Run(e *env) error {
 }
 
 func threader(e *env, list string) (*archive.Threader, *model.List, error) {
-	p, err := e.app()
-	if err != nil {
-		return nil, nil, err
-	}
-	l, err := findList(e, p, list)
+	p, l, err := e.list(list)
 	return p.Threader, l, err
 }

@@ -50,7 +50,7 @@ func askSubscriber(action model.Action) question {
 // unwelcome is the one answer to outsiders and to subscribers who may not post, so
 // that a stranger cannot tell the two apart by sending in somebody's name.
 func (c *Case) unwelcome() string {
-	return fmt.Sprintf("%s takes posts only from subscribers, and not from all of them; this one, from %s, is refused. "+
+	return fmt.Sprintf("%s takes posts only from subscribers who may post to it, and %s is not one of them. "+
 		"To join, write to %s; to ask a person, write to %s.", c.List.Address(), c.who(), c.List.Sub("join"), c.List.Sub("owner"))
 }
 
