@@ -1,10 +1,7 @@
 package accept
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,7 +62,7 @@ func TestCommandsToTheList(t *testing.T) {
 // true commands were posted there too: they say "unsubscribe" in their subject or
 // in the first line, or nothing but "help" above a quoted digest.
 func TestNoArchivedPostIsACommand(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(real.Corpus(t, "archives"), "*.mbox.gz"))
+	files := real.Archives(t)
 	if testing.Short() {
 		files = files[:1]
 	}
@@ -73,7 +70,7 @@ func TestNoArchivedPostIsACommand(t *testing.T) {
 		posts, hits := 0, 0
 		local := strings.TrimSuffix(filepath.Base(file), ".mbox.gz")
 		l := &model.List{Local: local, Domain: "example.org", Administrivia: true}
-		eachMbox(t, file, func(raw []byte) {
+		for _, raw := range real.Mbox(t, file) {
 			posts++
 			if administrivia(l, raw) {
 				hits++
@@ -83,7 +80,7 @@ func TestNoArchivedPostIsACommand(t *testing.T) {
 					t.Errorf("%s: post %d was taken for a command", filepath.Base(file), posts)
 				}
 			}
-		})
+		}
 		t.Logf("%s: %d posts, %d commands", filepath.Base(file), posts, hits)
 	}
 }
@@ -91,10 +88,10 @@ func TestNoArchivedPostIsACommand(t *testing.T) {
 // TestArchivedPostsHaveOneAuthor: the rules about fields that may stand once hit
 // nothing in three real archives.
 func TestArchivedPostsHaveOneAuthor(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(real.Corpus(t, "archives"), "*.mbox.gz"))
+	files := real.Archives(t)
 	for _, file := range files {
 		posts := 0
-		eachMbox(t, file, func(raw []byte) {
+		for _, raw := range real.Mbox(t, file) {
 			posts++
 			c := &Case{Header: message.ParseHeader(raw)}
 			for _, ask := range []question{askAuthors, askRepeated} {
@@ -102,31 +99,9 @@ func TestArchivedPostsHaveOneAuthor(t *testing.T) {
 					t.Errorf("%s: post %d: %s", filepath.Base(file), posts, why)
 				}
 			}
-		})
+		}
 		if posts < 1000 {
 			t.Errorf("%s: only %d posts", filepath.Base(file), posts)
-		}
-	}
-}
-
-func eachMbox(t *testing.T, file string, yield func(raw []byte)) {
-	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range bytes.Split(append([]byte("\n"), all...), []byte("\nFrom ")) {
-		if i := bytes.IndexByte(m, '\n'); i >= 0 && len(m) > 100 {
-			yield(m[i+1:])
 		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 func BenchmarkPairsOrTriples(b *testing.B) {
 	var posts, cjk []string
 	for _, name := range realArchives {
-		raws, _ := gunzipMbox(b, real.Corpus(b, "archives", name+".mbox.gz"), 1000)
+		raws, _ := real.Messages(b, real.Corpus(b, "archives", name+".mbox.gz"), 1000)
 		for _, raw := range raws {
 			posts = append(posts, message.Read(raw).Body)
 		}

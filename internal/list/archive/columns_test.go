@@ -52,7 +52,7 @@ func answers(t testing.TB, r *archive.Reader, l *model.List) (out []string) {
 // that grew with the list says against one that loads it whole, and one whose
 // store has no columns.
 func TestColumnsGrowWithTheList(t *testing.T) {
-	raws, received := gunzipMbox(t, real.Corpus(t, "archives", "linux-man-2000.mbox.gz"), 360)
+	raws, received := real.Messages(t, real.Corpus(t, "archives", "linux-man-2000.mbox.gz"), 360)
 	s := stores.SQLite(t)
 	l := makeList(t, s, "talk")
 	r := archive.NewReader(s)

@@ -77,7 +77,7 @@ func TestGuessesAreRight(t *testing.T) {
 			} else if full() {
 				folds = 10
 			}
-			raws, received := distinct(gunzipMbox(t, real.Corpus(t, "archives", name+".mbox.gz"), most))
+			raws, received := distinct(real.Messages(t, real.Corpus(t, "archives", name+".mbox.gz"), most))
 			l := &model.List{ID: 1}
 			whole, hidden := make([]archive.Threadable, len(raws)), make([]archive.Threadable, len(raws))
 			there := map[int64]bool{}
@@ -193,7 +193,7 @@ func TestRealThreadsShuffled(t *testing.T) {
 			case testing.Short() || s.Dialect() == store.Postgres:
 				most = 250
 			}
-			raws, received := distinct(gunzipMbox(t, real.Corpus(t, "archives", name+".mbox.gz"), most))
+			raws, received := distinct(real.Messages(t, real.Corpus(t, "archives", name+".mbox.gz"), most))
 			for i, raw := range raws {
 				if chosen(raw, 3, 0) {
 					raws[i] = withoutReferences(raw)

@@ -33,7 +33,7 @@ func check(t *testing.T, s *store.Store, l *model.List) (texts []string) {
 // fillBoth stores real posts by import and others one by one, sealed in part.
 func fillBoth(t *testing.T, s *store.Store) *model.List {
 	t.Helper()
-	raws, received := gunzipMbox(t, real.Corpus(t, "archives", "linux-man-2000.mbox.gz"), 300)
+	raws, received := real.Messages(t, real.Corpus(t, "archives", "linux-man-2000.mbox.gz"), 300)
 	f := &fixture{s: s, r: archive.NewReader(s), l: makeList(t, s, "talk")}
 	f.fill(t, raws, received)
 	for i := range 40 {

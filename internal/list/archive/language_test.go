@@ -98,7 +98,7 @@ func TestBothDatabasesAnswerAlike(t *testing.T) {
 	var raws [][]byte
 	var received []time.Time
 	for _, name := range realArchives {
-		r, d := gunzipMbox(t, real.Corpus(t, "archives", name+".mbox.gz"), most)
+		r, d := real.Messages(t, real.Corpus(t, "archives", name+".mbox.gz"), most)
 		raws, received = append(raws, r...), append(received, d...)
 	}
 	var readers []*archive.Reader

@@ -10,7 +10,7 @@ import (
 
 func BenchmarkMake(b *testing.B) {
 	for _, file := range []string{"linux-man-2000.mbox.gz", "usrp-users-1500.mbox.gz"} {
-		raws, received := gunzipMbox(b, real.Corpus(b, "archives", file), 1500)
+		raws, received := real.Messages(b, real.Corpus(b, "archives", file), 1500)
 		l := &model.List{ID: 1}
 		b.Run(file, func(b *testing.B) {
 			octets := 0

@@ -52,7 +52,7 @@ func TestThreadForestByImaptest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			raws, received := mboxOf(t, real.Corpus(t, "threading", "imaptest", name+".mbox"))
+			raws, received := real.Messages(t, real.Corpus(t, "threading", "imaptest", name+".mbox"), 0)
 			var have, doomed []int
 			next, asked := 0, 0
 			for line := range strings.Lines(string(script)) {
@@ -104,7 +104,7 @@ func TestSortByImaptest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			raws, received := datedMbox(t, real.Corpus(t, "imap", "imaptest", name+".mbox"))
+			raws, received := real.Messages(t, real.Corpus(t, "imap", "imaptest", name+".mbox"), 0)
 			r, l := load(t, s, raws, received)
 			var order []archive.SortKey
 			asked := 0
@@ -139,30 +139,4 @@ func TestSortByImaptest(t *testing.T) {
 			}
 		})
 	}
-}
-
-// datedMbox cuts an mbox whose separators may carry a zone, as imaptest's do.
-func datedMbox(t testing.TB, path string) (raws [][]byte, received []time.Time) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); strings.HasPrefix(line, "From ") && len(f) >= 7 {
-			when, err := time.Parse("Mon Jan 2 15:04:05 2006", strings.Join(f[2:7], " "))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(f) > 7 {
-				if when, err = time.Parse("Mon Jan 2 15:04:05 2006 -0700", strings.Join(f[2:8], " ")); err != nil {
-					t.Fatal(err)
-				}
-			}
-			raws, received = append(raws, nil), append(received, when)
-			continue
-		}
-		raws[len(raws)-1] = append(raws[len(raws)-1], strings.TrimRight(line, "\n")+"\r\n"...)
-	}
-	return raws, received
 }

@@ -98,8 +98,8 @@ func phrased(p *model.NewPost, columns model.SearchColumns, words []string, pref
 
 func TestSearchFindsWhatIsThere(t *testing.T) {
 	path := real.Corpus(t, "archives", "usrp-users-1500.mbox.gz")
-	raws, received := gunzipMbox(t, path, 600)
-	more, when := gunzipMbox(t, real.Corpus(t, "archives", "linux-man-2000.mbox.gz"), 400)
+	raws, received := real.Messages(t, path, 600)
+	more, when := real.Messages(t, real.Corpus(t, "archives", "linux-man-2000.mbox.gz"), 400)
 	raws, received = append(raws, more...), append(received, when...)
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		f := &fixture{s: s, r: archive.NewReader(s), l: makeList(t, s, "talk")}

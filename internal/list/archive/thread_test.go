@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -27,29 +26,6 @@ import (
 
 func ref(id string) model.Reference {
 	return model.Reference{Key: archive.ThreadKey(id), MessageID: id}
-}
-
-// mboxOf cuts a small mbox; its separators all end in a date.
-func mboxOf(t *testing.T, path string) (raws [][]byte, received []time.Time) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for l := range bytes.Lines(data) {
-		f := strings.Fields(string(l))
-		if bytes.HasPrefix(l, []byte("From ")) && len(f) >= 6 {
-			for n := len(f) - 5; n > 0; n-- {
-				if when, err := time.Parse("Mon Jan 2 15:04:05 2006", strings.Join(f[n:n+5], " ")); err == nil {
-					raws, received = append(raws, nil), append(received, when)
-					break
-				}
-			}
-			continue
-		}
-		raws[len(raws)-1] = append(raws[len(raws)-1], bytes.ReplaceAll(l, []byte("\n"), []byte("\r\n"))...)
-	}
-	return raws, received
 }
 
 // arrange threads messages from nothing; post n is message n-1.
@@ -109,7 +85,7 @@ func TestImaptestThreads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			raws, received := mboxOf(t, real.Corpus(t, "threading", "imaptest", name+".mbox"))
+			raws, received := real.Messages(t, real.Corpus(t, "threading", "imaptest", name+".mbox"), 0)
 			var have []int
 			next, doomed, asked := 0, []int{}, 0
 			for line := range strings.Lines(string(script)) {
@@ -154,7 +130,7 @@ func TestImaptestThreads(t *testing.T) {
 func TestMailThreadBoxes(t *testing.T) {
 	for _, name := range []string{"testbox", "testbox-2", "testbox-3", "testbox-4", "testbox-5", "testbox-6", "testbox-7", "testbox-8", "testbox-9"} {
 		t.Run(name, func(t *testing.T) {
-			raws, received := mboxOf(t, real.Corpus(t, "threading", "mail-thread", name))
+			raws, received := real.Messages(t, real.Corpus(t, "threading", "mail-thread", name), 0)
 			got := drawn(raws, arrange(raws, received))
 			want, err := os.ReadFile(real.Corpus(t, "threading", "mail-thread", name+".expected.tsv"))
 			if err != nil {
@@ -384,36 +360,5 @@ func TestArrangeEnds(t *testing.T) {
 	deepest := slices.MaxFunc(bs, func(a, b archive.Branch) int { return cmp.Compare(a.Depth, b.Depth) })
 	if len(bs) != 50_000 || deepest.Depth != 49_999 || bs[0].Post.UID() != 50_000 {
 		t.Error(len(bs), deepest, bs[0])
-	}
-}
-
-// gunzipMbox gives the first n messages of a packed archive.
-func gunzipMbox(t testing.TB, path string, n int) (raws [][]byte, received []time.Time) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewReader(z)
-	for {
-		l, err := lines.ReadBytes('\n')
-		if err != nil {
-			return raws, received
-		}
-		if f := strings.Fields(string(l)); bytes.HasPrefix(l, []byte("From ")) && len(f) >= 6 {
-			if when, err := time.Parse("Mon Jan 2 15:04:05 2006", strings.Join(f[len(f)-5:], " ")); err == nil {
-				if len(raws) == n {
-					return raws, received
-				}
-				raws, received = append(raws, nil), append(received, when)
-				continue
-			}
-		}
-		raws[len(raws)-1] = append(raws[len(raws)-1], bytes.ReplaceAll(l, []byte("\n"), []byte("\r\n"))...)
 	}
 }

@@ -2,9 +2,6 @@ package compose
 
 import (
 	"bytes"
-	"compress/gzip"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,55 +10,21 @@ import (
 	"plenary/internal/testkit/real"
 )
 
-// eachMessage gives every message of the torture set and of the real archives,
-// with the line ends SMTP wants.
+// eachMessage gives every message of the torture set and each third of the real
+// archives, which is plenty.
 func eachMessage(t *testing.T, yield func(name string, raw []byte)) {
 	t.Helper()
-	mime := real.Corpus(t, "mime")
-	entries, err := os.ReadDir(mime)
-	if err != nil {
-		t.Fatal(err)
+	for name, raw := range real.Torture(t) {
+		yield(name, raw)
 	}
-	for _, e := range entries {
-		if strings.Contains(e.Name(), ".expected") || e.IsDir() {
-			continue
-		}
-		raw, err := os.ReadFile(filepath.Join(mime, e.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		yield(e.Name(), toCRLF(raw))
-	}
-	files, _ := filepath.Glob(filepath.Join(real.Corpus(t, "archives"), "*.mbox.gz"))
-	for _, file := range files {
-		f, err := os.Open(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		z, err := gzip.NewReader(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all, err := io.ReadAll(z)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, m := range bytes.Split(append([]byte("\n"), all...), []byte("\nFrom ")) {
-			if i%3 != 0 { // a third of them is plenty
-				continue
-			}
-			if at := bytes.IndexByte(m, '\n'); at >= 0 {
-				yield(filepath.Base(file), toCRLF(m[at+1:]))
+	for _, path := range real.Archives(t) {
+		n := 0
+		for _, raw := range real.Mbox(t, path) {
+			if n++; n%3 == 0 {
+				yield(filepath.Base(path), raw)
 			}
 		}
 	}
-}
-
-func toCRLF(raw []byte) []byte {
-	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
-	raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
-	return bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))
 }
 
 var everything = Options{Local: "talk", Domain: "example.org", Title: "Talk", Tag: "[talk-tag]", BaseURL: "https://lists.example.org",

@@ -2,62 +2,29 @@ package mailauth
 
 import (
 	"bytes"
-	"compress/gzip"
-	"io"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"plenary/internal/testkit/real"
 )
 
-// eachMessage gives every message of the torture set and of the real archives,
-// with the line ends SMTP wants.
-func eachMessage(t *testing.T, yield func(name string, raw []byte)) {
-	t.Helper()
-	mime := real.Corpus(t, "mime")
-	entries, err := os.ReadDir(mime)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if strings.Contains(e.Name(), ".expected") || e.IsDir() {
-			continue
-		}
-		raw, err := os.ReadFile(filepath.Join(mime, e.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		yield(e.Name(), toCRLF(raw))
-	}
-	boxes, _ := filepath.Glob(filepath.Join(real.Corpus(t, "archives"), "*.mbox.gz"))
-	for _, box := range boxes {
-		f, err := os.Open(box)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		z, err := gzip.NewReader(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all, err := io.ReadAll(z)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range bytes.Split(append([]byte("\n"), all...), []byte("\nFrom "))[1:] {
-			if at := bytes.IndexByte(m, '\n'); at >= 0 {
-				yield(filepath.Base(box), toCRLF(m[at+1:]))
-			}
-		}
-	}
-}
-
 func toCRLF(raw []byte) []byte {
 	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
 	raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
 	return bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))
+}
+
+// eachMessage gives every message of the torture set and of the real archives.
+func eachMessage(t *testing.T, yield func(name string, raw []byte)) {
+	t.Helper()
+	for name, raw := range real.Torture(t) {
+		yield(name, raw)
+	}
+	for _, path := range real.Archives(t) {
+		for _, raw := range real.Mbox(t, path) {
+			yield(filepath.Base(path), raw)
+		}
+	}
 }
 
 // repaired is a message as the first server makes it, when its header does not
