@@ -85,6 +85,10 @@ type List struct {
 	Version     int64   // grows with every change of settings
 }
 
+// ListsMark tells one state of all lists' settings from another: a list made, changed
+// or removed gives another mark.
+type ListsMark struct{ Count, LastID, IDs, Versions int64 }
+
 // Address is the posting address with an A-label domain.
 func (l *List) Address() string { return l.Local + "@" + l.Domain }
 

@@ -57,6 +57,15 @@ func (s *Store) Lists(ctx context.Context) ([]model.List, error) {
 	return all, s.fault(err)
 }
 
+// ListsMark gives the mark of all lists as they are now: who has read them at the
+// same mark need not read them again. Numbers are never used twice, and each
+// change of settings counts a version on.
+func (s *Store) ListsMark(ctx context.Context) (m model.ListsMark, err error) {
+	err = s.read(ctx).Raw("SELECT count(*), coalesce(max(id), 0), coalesce(sum(id), 0), coalesce(sum(version), 0) FROM lists").Row().
+		Scan(&m.Count, &m.LastID, &m.IDs, &m.Versions)
+	return m, s.fault(err)
+}
+
 // Domains gives the domains that have lists, sorted.
 func (s *Store) Domains(ctx context.Context) ([]string, error) {
 	var all []string

@@ -147,3 +147,68 @@ func TestRemoveListLeavesTheOther(t *testing.T) {
 		wantKind(t, s.RemoveList(ctx, gone.ID), fault.NotFound)
 	})
 }
+
+// TestListsMark: the mark tells each state of the lists from the one before.
+func TestListsMark(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		seen := map[model.ListsMark]string{}
+		look := func(what string) {
+			t.Helper()
+			m, err := s.ListsMark(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if before, ok := seen[m]; ok {
+				t.Fatalf("%s: the mark %+v is the same as with %s", what, m, before)
+			}
+			seen[m] = what
+			if again, err := s.ListsMark(ctx); err != nil || again != m {
+				t.Fatal(again, err)
+			}
+		}
+		look("none")
+		a := makeList(t, s, "a")
+		look("one")
+		b := makeList(t, s, "b")
+		look("two")
+		a.Footer = "changed"
+		if err := s.SaveList(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+		look("one changed")
+		if err := s.RemoveList(ctx, b.ID); err != nil {
+			t.Fatal(err)
+		}
+		look("one removed")
+		makeList(t, s, "b")
+		look("one made again")
+	})
+}
+
+func TestMemberOf(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		a, b, c := makeList(t, s, "a"), makeList(t, s, "b"), makeList(t, s, "c")
+		for _, sub := range []model.Subscriber{
+			{ListID: b.ID, EmailKey: "x@example.org", Roles: model.RoleSubscriber}, {ListID: a.ID, EmailKey: "x@example.org", Roles: model.RoleOwner},
+			{ListID: a.ID, EmailKey: "y@example.org", Roles: model.RoleSubscriber}, {ListID: c.ID, EmailKey: "y@example.org", Roles: model.RoleSubscriber},
+		} {
+			sub.Email = sub.EmailKey
+			if _, err := s.Subscribe(ctx, &sub); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Unsubscribe(ctx, c.ID, "y@example.org", "left"); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range []struct {
+			keys []string
+			want []int64
+		}{{nil, nil}, {[]string{"x@example.org"}, []int64{a.ID, b.ID}}, {[]string{"x@example.org", "y@example.org"}, []int64{a.ID, b.ID}}, {[]string{"z@example.org"}, nil}} {
+			if got, err := s.MemberOf(ctx, w.keys); err != nil || cmp.Diff(w.want, got) != "" {
+				t.Error(w.keys, got, err)
+			}
+		}
+	})
+}

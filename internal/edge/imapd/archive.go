@@ -32,6 +32,8 @@ type Archive interface {
 	AllHeaders(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
 	// Search gives the posts that match, in any order.
 	Search(ctx context.Context, listID int64, q archive.Query) ([]model.UID, error)
+	// Newest gives the newest that match up to UID last, newest first, at most limit.
+	Newest(ctx context.Context, listID int64, q archive.Query, last model.UID, limit int) ([]model.UID, error)
 	// Sort gives the UIDs in the order of the keys (RFC 5256).
 	Sort(ctx context.Context, listID int64, keys []archive.SortKey, uids []model.UID) ([]model.UID, error)
 	// ThreadForest draws the threads of the UIDs as REFERENCES does (RFC 5256).
@@ -64,6 +66,8 @@ type Flags interface {
 	Has(flag string, uid model.UID) bool
 	// Count says how many posts have the flag.
 	Count(flag string) int
+	// Octets is what the snapshot takes in memory, about.
+	Octets() int
 }
 
 // Over makes an Archive of a reader.

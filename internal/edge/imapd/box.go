@@ -35,23 +35,24 @@ type boxKey struct {
 	year int // 0: the whole list
 }
 
-// open gives the list's box to one more session.
-func (s *Server) open(ctx context.Context, n node) (*box, error) {
+// open gives the list's box to one more session, and says whether its index was
+// read for it just now.
+func (s *Server) open(ctx context.Context, n node) (b *box, fresh bool, err error) {
 	l, key := n.list, boxKey{n.list.ID, n.held, n.year}
 	s.mu.Lock()
-	b := s.boxes[key]
+	b = s.boxes[key]
 	if b == nil {
 		b = &box{srv: s, key: key, members: map[*selected]struct{}{}}
 		s.boxes[key] = b
 	}
 	b.users++
 	s.mu.Unlock()
-	b.ready.Do(func() { b.err = b.start(ctx, l) })
+	b.ready.Do(func() { b.err, fresh = b.start(ctx, l), !key.held })
 	if b.err != nil {
 		b.release()
-		return nil, b.err
+		return nil, false, b.err
 	}
-	return b, nil
+	return b, fresh, nil
 }
 
 // start registers for news first and looks then, so that nothing falls between.

@@ -121,6 +121,11 @@ var capabilityShown = map[string]func(t *testing.T, c *client){
 		c.says("MOVE 1 Moderation/talk/Approve", "* 1 EXPUNGE")
 	},
 	"NAMESPACE": func(t *testing.T, c *client) { c.says("NAMESPACE", `* NAMESPACE (("" "/")) NIL (("Lists/" "/"))`) },
+	"PARTIAL": func(t *testing.T, c *client) {
+		c.want("EXAMINE Lists/talk", "OK")
+		c.says("UID SEARCH RETURN (PARTIAL -1:-2) ALL", `* ESEARCH (TAG "t") UID PARTIAL (-1:-2 2:3)`)
+		c.says("UID FETCH 1:* UID (PARTIAL -1:-1)", "* 3 FETCH (UID 3)")
+	},
 	"SEARCHRES": func(t *testing.T, c *client) {
 		c.want("EXAMINE Lists/talk", "OK")
 		c.want("SEARCH RETURN (SAVE) SUBJECT shelves", "OK")

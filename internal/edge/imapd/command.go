@@ -16,6 +16,7 @@ type command struct {
 	args []byte // what follows the name and its space, without the line end
 	rest *literal
 	cond conditions
+	page page // PARTIAL of FETCH
 }
 
 // literal is the announcement of a literal at the end of a line (RFC 9051 4.3).

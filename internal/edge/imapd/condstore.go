@@ -27,6 +27,11 @@ type conditions struct {
 
 // readConditions takes what is about mod-sequences out of a command.
 func (f *front) readConditions(c *command) error {
+	if c.name == "FETCH" || c.name == "UID FETCH" {
+		if err := c.takePage(); err != nil {
+			return err
+		}
+	}
 	if !f.sess.condstore() || !f.sess.loggedIn() {
 		return nil
 	}

@@ -50,6 +50,7 @@ func (s *session) Fetch(_ *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 		}
 		spans = common(spans, m.changed(sel.rows, c.cond.since))
 	}
+	spans = c.page.cut(spans) // of what changed since, where that is asked for (RFC 9394 3.4)
 	if f.plan.marks && !sel.readOnly {
 		if err := f.markSeen(spans); err != nil {
 			return s.failed("store flags", err)

@@ -46,13 +46,8 @@ func (noFlags) Has(string, model.UID) bool { return false }
 // Count is zero.
 func (noFlags) Count(string) int { return 0 }
 
-// flagsOf reads the person's flags on a list.
-func (s *session) flagsOf(list int64) (Flags, error) {
-	if !s.mayMark() {
-		return noFlags{}, nil
-	}
-	return s.front.srv.opt.Archive.Flags(s.ctx, s.who.AccountID, list)
-}
+// Octets are none.
+func (noFlags) Octets() int { return 0 }
 
 // setFlags takes a snapshot of the person's flags. Another door may have kept a
 // mark that cannot be said in IMAP: it is not shown.
@@ -205,10 +200,7 @@ func (s *session) newFlags(sel *selected) (f Flags, spans []span, seqs map[model
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		if f, err = s.flagsOf(sel.list.ID); err != nil {
-			return nil, nil, nil, err
-		}
-		last, err := s.lastChange(sel.list.ID)
+		f, last, err := s.flagsOf(sel.list.ID)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -225,7 +217,7 @@ func (s *session) newFlags(sel *selected) (f Flags, spans []span, seqs map[model
 		}
 		return f, spans, seqs, nil
 	}
-	f, err = s.flagsOf(sel.list.ID)
+	f, sel.last, err = s.flagsOf(sel.list.ID)
 	return f, []span{{0, len(sel.rows)}}, nil, err
 }
 

@@ -178,7 +178,7 @@ func (f *front) capabilities() string {
 			move = " MOVE"
 		}
 		return always + " BINARY CHILDREN" + some +
-			" ENABLE ESEARCH ESORT IDLE LIST-EXTENDED LIST-STATUS" + move + " NAMESPACE SEARCHRES" +
+			" ENABLE ESEARCH ESORT IDLE LIST-EXTENDED LIST-STATUS" + move + " NAMESPACE PARTIAL SEARCHRES" +
 			" SORT SPECIAL-USE STATUS=SIZE THREAD=REFERENCES UIDPLUS UNSELECT UTF8=ACCEPT WITHIN"
 	case f.mayLogIn() && (f.tls != nil || f.srv.opt.TLSConfig == nil):
 		return always + " AUTH=PLAIN AUTH=LOGIN AUTH=ANONYMOUS"

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -39,6 +40,23 @@ func MailboxNames(all []model.List) map[int64]string {
 		names[l.ID] = name
 	}
 	return names
+}
+
+// mailboxNames are those of the lists as they were given last.
+type mailboxNames struct {
+	mu    sync.Mutex
+	site  []model.List
+	names map[int64]string
+}
+
+// of gives the names; lists that are the same in memory have the same names.
+func (m *mailboxNames) of(site []model.List) map[int64]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(site) == 0 || len(site) != len(m.site) || &site[0] != &m.site[0] {
+		m.site, m.names = site, MailboxNames(site)
+	}
+	return m.names
 }
 
 // longName is the name with the domain. Every list answers to it.
@@ -85,7 +103,7 @@ func (s *session) nodes(ctx context.Context, years, moderating bool) ([]node, er
 	if err != nil {
 		return nil, s.failed("list the mailboxes", err)
 	}
-	names := MailboxNames(site)
+	names := s.front.srv.names.of(site)
 	all := make([]node, 0, len(lists)+2)
 	for i := range lists {
 		if name := names[lists[i].ID]; name != "" { // else it was made just now

@@ -155,6 +155,9 @@ func (f localFlags) Has(flag string, uid model.UID) bool { return f[flag][uid] }
 // Count implements Flags.
 func (f localFlags) Count(flag string) int { return len(f[flag]) }
 
+// Octets implements Flags: these are not kept.
+func (f localFlags) Octets() int { return 0 }
+
 func (f localFlags) edit(edits []model.FlagEdit) {
 	for _, e := range edits {
 		if f[e.Flag] == nil {

@@ -50,10 +50,15 @@ func (p *pending) PostPlaces(_ context.Context, _ int64, from, to model.UID, yie
 	return p.each(from, to, func(n *model.NewPost) error { return yield(&n.Post) })
 }
 
-// NextUID implements archive.Store.
+// NextUID implements archive.Store: it is above all posts that are known here,
+// which those follow that wait already and are not shown yet.
 func (p *pending) NextUID(context.Context, int64) (model.UID, error) {
-	_, next := p.Snapshot()
-	return next, nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.posts); n > 0 {
+		return p.posts[n-1].Post.ID.UID() + 1, nil
+	}
+	return 1, nil
 }
 
 // PostEnvelopes implements archive.Store.

@@ -312,3 +312,36 @@ func eventually(t *testing.T, c *client, want string) {
 		}
 	}
 }
+
+// TestPagesArePartsOfAll: whatever is sought, the newest page holds the last of all
+// that is found.
+func TestPagesArePartsOfAll(t *testing.T) {
+	s := stores.SQLite(t)
+	imported(t, s, "linux-man-2000.mbox.gz")
+	c := loggedIn(t, serveStore(t, s), "alice@example.org")
+	c.want("SELECT Lists/talk", "OK")
+	c.want("STORE 1:1990 +FLAGS.SILENT (\\Seen)", "OK")
+	for _, keys := range []string{
+		"ALL", "UNSEEN", "SEEN", "TEXT manual", "BODY kernel", "BODY nothingofthesort", "NOT BODY the", "FROM alx", "SUBJECT patch", "SUBJECT \"man2, \"",
+		"TO linux-man CC mtk", "SINCE 1-Jan-2024 BEFORE 1-Jul-2024", "SENTSINCE 1-Mar-2024", "LARGER 20000", "HEADER List-Id linux", "TEXT page FROM alx NOT SUBJECT re",
+		"OR FROM alx TEXT kernel", "OR FROM alx SMALLER 2000", "NOT FROM alx", "UID 1:700 SUBJECT patch", "HEADER X-Mailer git BODY patch", "MODSEQ 1900",
+	} {
+		told := c.want("UID SEARCH "+keys, "OK")
+		all := strings.Fields(strings.TrimPrefix(strings.Split(told[len(told)-1], " (MODSEQ")[0], "* SEARCH"))
+		for _, r := range []page{{1, 50, true}, {3, 20, true}, {51, 100, true}, {1, 5, false}, {40, 45, false}, {1, 1500, true}} {
+			want := "NIL"
+			if from, to := r.of(len(all)); from < to {
+				var uids []model.UID
+				for _, u := range all[from:to] {
+					n, _ := parseNumber(u)
+					uids = append(uids, model.UID(n))
+				}
+				want = string(appendUIDs(nil, model.RunsOf(uids)))
+			}
+			got := c.want("UID SEARCH RETURN (PARTIAL "+r.String()+") "+keys, "OK")[0]
+			if got = strings.Split(got, " MODSEQ")[0]; got != `* ESEARCH (TAG "t") UID PARTIAL (`+r.String()+" "+want+")" {
+				t.Errorf("%s %s of %d: %.300s, want %.300s", keys, r, len(all), got, want)
+			}
+		}
+	}
+}

@@ -32,6 +32,7 @@ func (s *session) search(c *command) error {
 		return err
 	}
 	o.seqs = r.seqs
+	r.sel.save(found, o)
 	s.tellFound(c, found, o)
 	return nil
 }
@@ -63,30 +64,28 @@ func (s *session) reading(c *command) (r *searchReader, done func(), err error) 
 }
 
 // matching reads the search keys and gives the places of the rows that match, in
-// order. It saves them where that was asked for.
+// order; of a page at the end only what it needs.
 func (s *session) matching(r *searchReader, o searchOptions) ([]int, error) {
 	query, err := r.keys()
-	if err != nil {
+	if err != nil || r.sel.box == nil || len(r.sel.rows) == 0 {
 		return nil, err
 	}
-	var found []int
-	if r.sel.box != nil {
-		ctx, cancel := context.WithTimeout(s.ctx, s.front.srv.times.search)
-		defer cancel()
-		uids, err := r.sel.box.texts.Search(ctx, r.sel.list.ID, query)
-		if err != nil {
-			if o.save {
-				r.sel.saved = nil // RFC 5182 2.1
-			}
-			if ctx.Err() != nil {
-				err = fault.Wrap(fault.TooLarge, err, "That search takes too long, please ask for less at once")
-			}
-			return nil, s.failed("search", err)
-		}
+	if o.save {
+		r.sel.saved = nil // RFC 5182 2.1: what fails leaves nothing
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.front.srv.times.search)
+	defer cancel()
+	found, ok, err := s.newest(ctx, r, query, o)
+	if err == nil && !ok {
+		var uids []model.UID
+		uids, err = r.sel.box.texts.Search(ctx, r.sel.list.ID, query)
 		found = r.sel.places(uids)
 	}
-	if o.save {
-		r.sel.save(found, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = fault.Wrap(fault.TooLarge, err, "That search takes too long, please ask for less at once")
+		}
+		return nil, s.failed("search", err)
 	}
 	return found, nil
 }
@@ -121,31 +120,33 @@ func (sel *selected) uids(places []int) []model.UID {
 	return uids
 }
 
-// save keeps the result for "$" (RFC 9051 6.4.4.1): all of it, unless only its
-// ends were asked for.
+// save keeps the result for "$" where that was asked for (RFC 9051 6.4.4.1): all of
+// it, unless only its ends or a page of it were asked for. It is kept in order,
+// however the result was sorted.
 func (sel *selected) save(found []int, o searchOptions) {
-	sel.saved = nil
-	keep := func(i int) { sel.saved = append(sel.saved, sel.rows[i].UID) }
-	if len(found) == 0 {
+	if !o.save {
 		return
 	}
-	if !o.all && !o.count && (o.min || o.max) {
-		if o.min {
-			keep(found[0])
-		}
-		if o.max && (!o.min || len(found) > 1) {
-			keep(found[len(found)-1])
-		}
-		return
+	switch n := len(found); {
+	case n == 0 || o.all || o.count:
+	case o.page.asked():
+		found = o.told(found)
+	case o.min && o.max && n > 1:
+		found = []int{found[0], found[n-1]}
+	case o.min:
+		found = found[:1]
+	case o.max:
+		found = found[n-1:]
 	}
-	for _, i := range found {
-		keep(i)
-	}
+	sel.saved = sel.uids(found)
+	slices.Sort(sel.saved)
 }
 
 // searchOptions is what is asked of the result (RFC 9051 6.4.4, RETURN).
 type searchOptions struct {
 	given, all, min, max, count, save bool
+
+	page page // PARTIAL (RFC 9394)
 
 	seqs []uint64 // of all rows, where the search was for mod-sequences
 }
@@ -156,7 +157,9 @@ func (o searchOptions) highest(found []int) (top uint64) {
 	if o.seqs == nil || len(found) == 0 {
 		return 0
 	}
-	if ends := o.given && !o.all && !o.count; ends && o.min && o.max {
+	if ends := o.given && !o.all && !o.count; ends && o.page.asked() {
+		found = o.told(found)
+	} else if ends && o.min && o.max {
 		found = []int{found[0], found[len(found)-1]}
 	} else if ends && o.min {
 		found = found[:1]
@@ -180,7 +183,7 @@ func (s *session) tellFound(c *command, found []int, o searchOptions) {
 		return int64(i + 1)
 	}
 	extended := o.given || strings.HasSuffix(c.name, "SEARCH") && s.conn.EnabledCaps().Has(imap.CapIMAP4rev2)
-	if o.given && o.save && !o.all && !o.min && !o.max && !o.count {
+	if o.given && o.save && !o.all && !o.min && !o.max && !o.count && !o.page.asked() {
 		return
 	}
 	top := o.highest(found)
@@ -206,9 +209,18 @@ func (s *session) tellFound(c *command, found []int, o searchOptions) {
 			if o.max {
 				b = appendInt(append(b, " MAX "...), number(found[n-1]))
 			}
-			if o.all || !o.given {
+			if o.all {
 				b = appendRuns(append(b, " ALL "...), found, number)
 			}
+		}
+		if o.page.asked() {
+			b = append(append(append(b, " PARTIAL ("...), o.page.String()...), ' ')
+			if from, to := o.page.of(len(found)); from < to {
+				b = appendRuns(b, found[from:to], number)
+			} else {
+				b = append(b, "NIL"...)
+			}
+			b = append(b, ')')
 		}
 		if o.count {
 			b = appendInt(append(b, " COUNT "...), int64(len(found)))

@@ -46,8 +46,17 @@ func (r *searchReader) returns() (o searchOptions, err error) {
 		}
 		r.rest = strings.TrimLeft(after, " ")
 		o.given = true
-		for _, word := range strings.Fields(strings.ToUpper(list)) {
-			switch word {
+		for words := strings.Fields(strings.ToUpper(list)); len(words) > 0; words = words[1:] {
+			switch words[0] {
+			case "PARTIAL":
+				p, ok := page{}, false
+				if len(words) > 1 && !o.page.asked() {
+					p, ok = parsePage(words[1])
+				}
+				if !ok {
+					return o, &syntaxError{text: "PARTIAL takes one range"}
+				}
+				o.page, words = p, words[1:]
 			case "ALL":
 				o.all = true
 			case "MIN":
@@ -62,8 +71,13 @@ func (r *searchReader) returns() (o searchOptions, err error) {
 				return o, &syntaxError{text: "There is no such RETURN option"}
 			}
 		}
-		o.all = o.all || !o.min && !o.max && !o.count && !o.save
+		if o.all && o.page.asked() { // RFC 9394 3.1
+			return o, &syntaxError{text: "PARTIAL and ALL do not go together"}
+		}
+		o.all = o.all || !o.min && !o.max && !o.count && !o.save && !o.page.asked()
+		return o, nil
 	}
+	o.all = true
 	return o, nil
 }
 

@@ -2,8 +2,6 @@ package imapd
 
 import (
 	"github.com/emersion/go-imap/v2"
-
-	"plenary/internal/model"
 )
 
 // maxUnseen bounds the walk to the first unseen message that SELECT tells: it
@@ -51,7 +49,7 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 // openList joins the list's box and looks at the list as it is now.
 func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
 	l := n.list
-	box, err := s.front.srv.open(s.ctx, n)
+	box, fresh, err := s.front.srv.open(s.ctx, n)
 	if err != nil {
 		return nil, s.failed("open a list", err)
 	}
@@ -64,11 +62,14 @@ func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
 		sel.leave()
 		return nil, s.failed("open a list", err)
 	}
-	if err := box.index.Refresh(s.ctx); err != nil {
-		return fail(err)
+	if !fresh {
+		if err := box.index.Refresh(s.ctx); err != nil {
+			return fail(err)
+		}
 	}
+	var flags Flags = localFlags{}
 	if !n.held {
-		if sel.last, err = s.lastChange(l.ID); err != nil {
+		if flags, sel.last, err = s.flagsOf(l.ID); err != nil {
 			return fail(err)
 		}
 	}
@@ -78,15 +79,7 @@ func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
 		}
 	}
 	sel.view = viewOf(box.index)
-	if n.held {
-		sel.setFlags(localFlags{})
-	} else {
-		flags, err := s.flagsOf(l.ID)
-		if err != nil {
-			return fail(err)
-		}
-		sel.setFlags(flags)
-	}
+	sel.setFlags(flags)
 	return &imap.SelectData{
 		NumMessages: uint32(len(sel.rows)), FirstUnseenSeqNum: sel.firstUnseen(),
 		UIDNext: imap.UID(sel.next), UIDValidity: box.index.UIDValidity(),
@@ -187,20 +180,13 @@ func (s *session) status(n node) (*imap.StatusData, error) {
 	case !n.archive():
 		return data, nil
 	}
-	var last model.FlagChange
-	if c := s.front.cmd; c != nil && c.cond.modseq {
-		var err error
-		if last, err = s.lastChange(n.list.ID); err != nil {
-			return nil, s.failed("read flags", err)
-		}
+	flags, last, err := s.flagsOf(n.list.ID)
+	if err != nil {
+		return nil, s.failed("read flags", err)
 	}
 	index, err := s.front.srv.opt.Archive.Open(s.ctx, n.list.ID)
 	if err != nil {
 		return nil, s.failed("open a list", err)
-	}
-	flags, err := s.flagsOf(n.list.ID)
-	if err != nil {
-		return nil, s.failed("read flags", err)
 	}
 	v := viewOf(index)
 	s.highest = v.highest(last)

@@ -125,9 +125,12 @@ type Server struct {
 	buffers sync.Pool // of *[]byte, for responses
 	fails   throttle
 	sizes   sizes
+	names   mailboxNames
 	years   yearsOf
-	served  sync.WaitGroup // connections
-	boxed   sync.WaitGroup // goroutines of boxes
+
+	flagSets flagSets
+	served   sync.WaitGroup // connections
+	boxed    sync.WaitGroup // goroutines of boxes
 
 	mu        sync.Mutex
 	closing   bool

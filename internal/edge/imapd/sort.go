@@ -53,7 +53,9 @@ func (s *session) sort(c *command) error {
 	if err := r.charset(); err != nil {
 		return err
 	}
-	found, err := s.matching(r, o)
+	all := o
+	all.page = page{} // which of them come first is known in the end
+	found, err := s.matching(r, all)
 	if err != nil {
 		return err
 	}
@@ -67,6 +69,7 @@ func (s *session) sort(c *command) error {
 		found = r.sel.located(uids)
 	}
 	o.seqs = r.seqs
+	r.sel.save(found, o)
 	s.tellFound(c, found, o)
 	return nil
 }

@@ -50,6 +50,13 @@ type Lists interface {
 	Watch(topic string) (wake <-chan struct{}, cancel func())
 }
 
+// Brief is a store that answers in a word what a Reader asks whenever a mailbox is
+// opened. Without it whole rows are read each time.
+type Brief interface {
+	ListsMark(ctx context.Context) (model.ListsMark, error)
+	MemberOf(ctx context.Context, emailKeys []string) (lists []int64, err error)
+}
+
 // Posts is what a Reader asks about posts. Ranges are inclusive and come in the
 // order of UIDs; what yield is given is good until it returns.
 type Posts interface {

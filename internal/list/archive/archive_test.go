@@ -186,3 +186,50 @@ func TestWords(t *testing.T) {
 		t.Error(n)
 	}
 }
+
+// TestWhoMayReadIsFresh: a reader that keeps what it knows of the lists notices at
+// once what changed.
+func TestWhoMayReadIsFresh(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		r := archive.NewReader(s)
+		ann := model.Actor{AccountID: 1, Email: "ann@example.org", Keys: []string{"ann@example.org"}}
+		look := func(what string, want ...string) {
+			t.Helper()
+			lists, err := r.Lists(ctx, ann)
+			var got []string
+			for i := range lists {
+				got = append(got, lists[i].Local)
+				if ok, err := r.MayRead(ctx, ann, lists[i].ID); !ok || err != nil {
+					t.Error(what, lists[i].Local, ok, err)
+				}
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Fatal(what, got, err)
+			}
+		}
+		look("nothing there")
+		a, b := makeList(t, s, "a"), makeList(t, s, "b")
+		look("not subscribed")
+		if _, err := s.Subscribe(ctx, &model.Subscriber{ListID: b.ID, Email: "ann@example.org", EmailKey: "ann@example.org", Roles: model.RoleSubscriber}); err != nil {
+			t.Fatal(err)
+		}
+		look("subscribed", "b")
+		a.ArchiveAccess = model.AccessPublic
+		if err := s.SaveList(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+		look("one is public", "a", "b")
+		if _, err := s.Unsubscribe(ctx, b.ID, "ann@example.org", "left"); err != nil {
+			t.Fatal(err)
+		}
+		look("she left", "a")
+		if err := s.RemoveList(ctx, a.ID); err != nil {
+			t.Fatal(err)
+		}
+		look("removed")
+		if ok, err := r.MayRead(ctx, ann, a.ID); ok || err != nil {
+			t.Error(ok, err)
+		}
+	})
+}

@@ -26,6 +26,7 @@ func (b bitset) trim() {
 }
 
 func (b bitset) add(i int)      { b.words[i/64] |= 1 << (i % 64) }
+func (b bitset) remove(i int)   { b.words[i/64] &^= 1 << (i % 64) }
 func (b bitset) has(i int) bool { return b.words[i/64]&(1<<(i%64)) != 0 }
 
 func (b bitset) and(o bitset) {

@@ -152,21 +152,12 @@ const maxFill = 1000
 
 // column answers a substring of a header field that is kept in columns.
 func (s *searcher) column(column int, text string) (conj, error) {
-	set := newBitset(len(s.rows))
 	if len(s.rows) == 0 {
-		return conj{set: &set}, nil
+		return s.where(func(*Row) bool { return false }), nil
 	}
 	cols, err := s.r.columns(s.ctx, s.ix, s.rows)
 	if err != nil {
 		return conj{}, err
 	}
-	values := cols.dictionary(column).containing(text)
-	if values.count() > 0 {
-		for i := range cols.rows {
-			if values.has(int(cols.rows[i].fields[column])) {
-				set.add(i)
-			}
-		}
-	}
-	return conj{set: &set}, nil
+	return conj{tests: []test{columnTest(cols, column, text)}}, nil
 }

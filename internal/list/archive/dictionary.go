@@ -102,7 +102,12 @@ func (d *dictionary) containing(text string) bitset {
 		}
 	case strings.IndexByte(text, 0) >= 0:
 	case strings.Contains(text, ","):
-		d.across(strings.Split(text, ","), found)
+		pieces := strings.Split(text, ",")
+		d.each(func(v int, own []uint32) {
+			if d.acrossIn(own, pieces) {
+				found.add(v)
+			}
+		})
 	default:
 		toks := d.tokensWith(text)
 		d.each(func(v int, own []uint32) {
@@ -115,6 +120,19 @@ func (d *dictionary) containing(text string) bitset {
 		})
 	}
 	return found
+}
+
+// holds says of one value what containing says of all.
+func (d *dictionary) holds(value uint32, text string) bool {
+	if value == 0 || text == "" || strings.IndexByte(text, 0) >= 0 {
+		return value != 0 && text == ""
+	}
+	own := d.toks[d.tokEnd[value-1]:d.tokEnd[value]]
+	if strings.Contains(text, ",") {
+		return d.acrossIn(own, strings.Split(text, ","))
+	}
+	sought := []byte(text)
+	return slices.ContainsFunc(own, func(t uint32) bool { return t != boundary && bytes.Contains(d.tokenText(t), sought) })
 }
 
 func (d *dictionary) each(look func(v int, toks []uint32)) {
@@ -139,30 +157,24 @@ func (d *dictionary) tokensWith(text string) bitset {
 	return found
 }
 
-// across finds text with commas in it: the first piece ends a token, the last
-// begins one, those between are tokens.
-func (d *dictionary) across(texts []string, found bitset) {
-	last := len(texts) - 1
-	pieces := make([][]byte, len(texts))
-	for i, t := range texts {
-		pieces[i] = []byte(t)
-	}
-	d.each(func(v int, own []uint32) {
-		for at := 0; at+last < len(own); at++ {
-			if slices.Contains(own[at:at+last+1], boundary) ||
-				!bytes.HasSuffix(d.tokenText(own[at]), pieces[0]) || !bytes.HasPrefix(d.tokenText(own[at+last]), pieces[last]) {
-				continue
-			}
-			same := true
-			for i := 1; i < last && same; i++ {
-				same = bytes.Equal(d.tokenText(own[at+i]), pieces[i])
-			}
-			if same {
-				found.add(v)
-				return
-			}
+// acrossIn finds text with commas in the tokens of a value: the first piece ends a
+// token, the last begins one, those between are tokens.
+func (d *dictionary) acrossIn(own []uint32, pieces []string) bool {
+	last := len(pieces) - 1
+	for at := 0; at+last < len(own); at++ {
+		if slices.Contains(own[at:at+last+1], boundary) ||
+			!bytes.HasSuffix(d.tokenText(own[at]), []byte(pieces[0])) || !bytes.HasPrefix(d.tokenText(own[at+last]), []byte(pieces[last])) {
+			continue
 		}
-	})
+		same := true
+		for i := 1; i < last && same; i++ {
+			same = string(d.tokenText(own[at+i])) == pieces[i]
+		}
+		if same {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *dictionary) tokenText(t uint32) []byte {

@@ -12,11 +12,16 @@ import (
 // flagPage is the number of UIDs of one page of a bitmap.
 const flagPage = 8192
 
+// pageOverhead is what a page takes beside its bits, about.
+const pageOverhead = 100
+
 // FlagSet is a person's flags on one list at one moment. It does not change.
 type FlagSet struct {
 	pages map[string]map[int64][]byte
 	names []string
 	count map[string]int
+
+	octets int
 }
 
 // Flags gives the account's flags on the list as they are now.
@@ -32,6 +37,7 @@ func (r *Reader) Flags(ctx context.Context, account, listID int64) (*FlagSet, er
 		}
 		f.pages[flag][page] = slices.Clone(b)
 		f.count[flag] += ones(b)
+		f.octets += len(b) + pageOverhead
 	})
 	slices.Sort(f.names)
 	return f, err
@@ -63,6 +69,9 @@ func (f *FlagSet) Names() []string { return f.names }
 
 // Count tells how many posts carry the flag.
 func (f *FlagSet) Count(flag string) int { return f.count[flag] }
+
+// Octets is what the set takes in memory, about.
+func (f *FlagSet) Octets() int { return f.octets + pageOverhead }
 
 // SetFlag sets or clears a personal flag of the account on posts of the list.
 // UIDs that do not exist are left out. Flags are told apart octet by octet: the

@@ -33,6 +33,7 @@ type Index struct {
 	mu   sync.RWMutex
 	rows []Row
 	next model.UID // UIDs below were given out before the rows were read
+	read model.UID // what the next UID was when all rows were read; 0: never
 
 	cols columnStore
 	refs linkStore
@@ -50,9 +51,11 @@ func (ix *Index) Refresh(ctx context.Context) error {
 	if n := len(rows); n > 0 {
 		from = rows[n-1].UID + 1
 	}
-	// Asked first: it is never above the UID of a post that is not read then.
+	// Asked first: it is never above the UID of a post that is not read then. A
+	// UID is taken in the transaction that stores its post: while none is taken
+	// there is nothing to read.
 	given, err := ix.posts.NextUID(ctx, ix.list)
-	if err != nil {
+	if err != nil || given == ix.read {
 		return err
 	}
 	// Rows behind the length of any snapshot are free to be written: nobody
@@ -69,7 +72,7 @@ func (ix *Index) Refresh(ctx context.Context) error {
 	}
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	ix.rows, ix.next = rows, max(next, given)
+	ix.rows, ix.next, ix.read = rows, max(next, given), given
 	if len(rows) > 0 {
 		ix.next = max(ix.next, rows[len(rows)-1].UID+1)
 	}

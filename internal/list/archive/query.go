@@ -149,7 +149,7 @@ func Flagged(account int64, flag string) Query {
 }
 
 // Where matches posts that f answers true for: sequence sets, a session's own
-// flags. f is called once for each post, in order.
+// flags. f is called for any post, in any order, as often as it takes.
 func Where(f func(model.UID) bool) Query { return leaf(step{op: opWhere, where: f}) }
 
 // HasFact matches posts with all of these facts.

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"plenary/internal/fault"
 	"plenary/internal/model"
 )
 
@@ -21,6 +20,7 @@ type Reader struct {
 
 	mu      sync.Mutex
 	indexes map[int64]*Index
+	known   *site
 	frames  frames
 }
 
@@ -35,30 +35,80 @@ func (r *Reader) Lists(ctx context.Context, who model.Actor) ([]model.List, erro
 }
 
 // SiteLists gives all lists of the site, and apart from them what Lists gives.
+// Nobody may change them: readers share them.
 func (r *Reader) SiteLists(ctx context.Context, who model.Actor) (all, may []model.List, err error) {
-	if all, err = r.store.Lists(ctx); err != nil {
+	known, err := r.site(ctx)
+	if err != nil {
 		return nil, nil, err
 	}
 	mine, err := r.memberships(ctx, who)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, l := range all {
-		if readable(&l, who, mine) {
-			may = append(may, l)
+	for i := range known.lists {
+		if l := &known.lists[i]; readable(l, who, mine) {
+			may = append(may, *l)
 		}
 	}
-	return all, may, nil
+	return known.lists, may, nil
+}
+
+// site is all lists as they were at a mark.
+type site struct {
+	mark  model.ListsMark
+	lists []model.List
+	place map[int64]int // in lists, by id
+}
+
+// site gives all lists as they are now. They are read again when they changed.
+func (r *Reader) site(ctx context.Context) (*site, error) {
+	brief, ok := r.store.(Brief)
+	fresh := &site{}
+	if ok {
+		var err error
+		if fresh.mark, err = brief.ListsMark(ctx); err != nil { // before the lists: they may be newer, never older
+			return nil, err
+		}
+		r.mu.Lock()
+		known := r.known
+		r.mu.Unlock()
+		if known != nil && known.mark == fresh.mark {
+			return known, nil
+		}
+	}
+	var err error
+	if fresh.lists, err = r.store.Lists(ctx); err != nil {
+		return nil, err
+	}
+	fresh.place = make(map[int64]int, len(fresh.lists))
+	for i := range fresh.lists {
+		fresh.place[fresh.lists[i].ID] = i
+	}
+	if ok {
+		r.mu.Lock()
+		r.known = fresh
+		r.mu.Unlock()
+	}
+	return fresh, nil
+}
+
+// list gives one list as it is now, nil when there is none.
+func (r *Reader) list(ctx context.Context, id int64) (*model.List, error) {
+	known, err := r.site(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if i, ok := known.place[id]; ok {
+		return &known.lists[i], nil
+	}
+	return nil, nil
 }
 
 // MayRead reports whether who may read the archive of the list now. A list
 // that does not exist cannot be read.
 func (r *Reader) MayRead(ctx context.Context, who model.Actor, listID int64) (bool, error) {
-	l, err := r.store.GetList(ctx, listID)
-	if fault.Is(err, fault.NotFound) {
-		return false, nil
-	}
-	if err != nil {
+	l, err := r.list(ctx, listID)
+	if err != nil || l == nil {
 		return false, err
 	}
 	if readable(l, who, nil) {
@@ -71,12 +121,9 @@ func (r *Reader) MayRead(ctx context.Context, who model.Actor, listID int64) (bo
 // MayReadEach is MayRead for many people at once.
 func (r *Reader) MayReadEach(ctx context.Context, who []model.Actor, listID int64) ([]bool, error) {
 	may := make([]bool, len(who))
-	l, err := r.store.GetList(ctx, listID)
-	if fault.Is(err, fault.NotFound) {
-		return may, nil
-	}
-	if err != nil {
-		return nil, err
+	l, err := r.list(ctx, listID)
+	if err != nil || l == nil {
+		return may, err
 	}
 	var keys []string
 	for i := range who {
@@ -115,8 +162,15 @@ func (r *Reader) memberships(ctx context.Context, who model.Actor) (map[int64]bo
 	if who.Anonymous || len(who.Keys) == 0 {
 		return nil, nil
 	}
-	subs, err := r.store.SubscriptionsOf(ctx, who.Keys)
 	mine := map[int64]bool{}
+	if brief, ok := r.store.(Brief); ok {
+		lists, err := brief.MemberOf(ctx, who.Keys)
+		for _, id := range lists {
+			mine[id] = true
+		}
+		return mine, err
+	}
+	subs, err := r.store.SubscriptionsOf(ctx, who.Keys)
 	for _, s := range subs {
 		if s.EndedSeq == 0 && s.Roles != 0 {
 			mine[s.ListID] = true

@@ -26,25 +26,26 @@ func (r *Reader) Search(ctx context.Context, listID int64, q Query) ([]model.UID
 	return uids, nil
 }
 
-// Newest gives the UIDs of the newest posts of a list that match q, newest
-// first, at most limit. It reads no more of the index than it needs.
-func (r *Reader) Newest(ctx context.Context, listID int64, q Query, limit int) ([]model.UID, error) {
-	s, c, err := r.prepare(ctx, listID, q, nil)
-	if err != nil || limit <= 0 {
-		return nil, err
+// Newest gives the UIDs of the newest posts of a list, up to UID last, that match
+// q, newest first, at most limit. It looks at no more than it needs.
+func (r *Reader) Newest(ctx context.Context, listID int64, q Query, last model.UID, limit int) ([]model.UID, error) {
+	if limit <= 0 {
+		return nil, q.check()
 	}
-	return s.newest(c, limit)
-}
-
-func (s *searcher) newest(c conj, limit int) ([]model.UID, error) {
-	if len(c.pos) > 0 && len(c.scans) == 0 {
-		return s.stream(c, limit)
-	}
-	set, err := s.answer(c)
+	s, err := r.searcher(ctx, listID, q, nil)
 	if err != nil {
 		return nil, err
 	}
-	return s.newestOf(set, limit), nil
+	at, found := find(s.rows, last)
+	if found {
+		at++
+	}
+	s.rows = s.rows[:at]
+	c, err := s.run(q.explicit())
+	if err != nil {
+		return nil, err
+	}
+	return s.newest(c, limit)
 }
 
 // newestOf gives the newest posts of a set, newest first.
@@ -75,6 +76,7 @@ type searcher struct {
 type conj struct {
 	pos, neg [][]model.MatchStep // each one question to the index
 	set      *bitset             // nil: all
+	tests    []test
 	scans    []scan
 }
 
@@ -92,16 +94,23 @@ type asker struct {
 }
 
 func (r *Reader) prepare(ctx context.Context, listID int64, q Query, who *asker) (*searcher, conj, error) {
-	if err := q.check(); err != nil {
-		return nil, conj{}, err
-	}
-	ix, err := r.Open(ctx, listID)
+	s, err := r.searcher(ctx, listID, q, who)
 	if err != nil {
 		return nil, conj{}, err
 	}
-	s := &searcher{r: r, ctx: ctx, list: listID, ix: ix, rows: ix.Rows(), who: who, flags: map[int64]*FlagSet{}}
 	c, err := s.run(q.explicit())
 	return s, c, err
+}
+
+func (r *Reader) searcher(ctx context.Context, listID int64, q Query, who *asker) (*searcher, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	ix, err := r.Open(ctx, listID)
+	if err != nil {
+		return nil, err
+	}
+	return &searcher{r: r, ctx: ctx, list: listID, ix: ix, rows: ix.Rows(), who: who, flags: map[int64]*FlagSet{}}, nil
 }
 
 // run walks the postfix steps with a stack of results.
@@ -185,13 +194,7 @@ func (s *searcher) leaf(st step) (conj, error) {
 const leastPrefix = 2
 
 func (s *searcher) where(f func(*Row) bool) conj {
-	set := newBitset(len(s.rows))
-	for i := range s.rows {
-		if f(&s.rows[i]) {
-			set.add(i)
-		}
-	}
-	return conj{set: &set}
+	return conj{tests: []test{func(i int) bool { return f(&s.rows[i]) }}}
 }
 
 const dayMicros = int64(24 * time.Hour / time.Microsecond)
@@ -209,6 +212,7 @@ func (s *searcher) allOf(args []conj) conj {
 	var c conj
 	for _, a := range args {
 		c.pos, c.neg, c.scans = append(c.pos, a.pos...), append(c.neg, a.neg...), append(c.scans, a.scans...)
+		c.tests = append(c.tests, a.tests...)
 		switch {
 		case a.set == nil:
 		case c.set == nil:
@@ -224,6 +228,12 @@ func (s *searcher) allOf(args []conj) conj {
 func (s *searcher) anyOf(args []conj) (conj, error) {
 	var asked [][]model.MatchStep
 	var set *bitset
+	if !slices.ContainsFunc(args, func(a conj) bool { return !a.onlyTests() }) {
+		args = slices.Clone(args) // they stand where the next results will
+		return conj{tests: []test{func(i int) bool {
+			return slices.ContainsFunc(args, func(a conj) bool { return a.passes(i) })
+		}}}, nil
+	}
 	for _, a := range args {
 		if steps, ok := a.question(); ok {
 			asked = append(asked, steps)
@@ -259,9 +269,11 @@ func (s *searcher) noneOf(a conj) (conj, error) {
 		return conj{neg: [][]model.MatchStep{steps}}, nil
 	}
 	switch {
-	case a.set == nil && len(a.scans) == 0 && len(a.pos) == 0 && len(a.neg) == 1:
+	case a.onlyTests():
+		return conj{tests: []test{func(i int) bool { return !a.passes(i) }}}, nil
+	case a.set == nil && len(a.tests)+len(a.scans)+len(a.pos) == 0 && len(a.neg) == 1:
 		return conj{pos: a.neg}, nil
-	case a.set == nil && len(a.pos)+len(a.neg) == 0 && len(a.scans) == 1:
+	case a.set == nil && len(a.tests)+len(a.pos)+len(a.neg) == 0 && len(a.scans) == 1:
 		return conj{scans: []scan{{a.scans[0].step, !a.scans[0].not}}}, nil
 	}
 	set, err := s.answer(a)
@@ -274,7 +286,7 @@ func (s *searcher) noneOf(a conj) (conj, error) {
 
 // question gives the one question to the index that c is, if it is no more.
 func (c conj) question() ([]model.MatchStep, bool) {
-	if c.set != nil || len(c.scans) > 0 || len(c.pos) == 0 {
+	if c.set != nil || len(c.tests)+len(c.scans) > 0 || len(c.pos) == 0 {
 		return nil, false
 	}
 	return c.asked(), true
@@ -298,12 +310,7 @@ func joinSteps(op model.MatchOp, parts [][]model.MatchStep) []model.MatchStep {
 
 // answer finds the places c is satisfied at.
 func (s *searcher) answer(c conj) (bitset, error) {
-	var set bitset
-	if c.set != nil {
-		set = c.set.clone()
-	} else {
-		set = fullBitset(len(s.rows))
-	}
+	set := s.candidates(c)
 	var err error
 	switch {
 	case len(c.pos) > 0:
@@ -354,28 +361,21 @@ func (s *searcher) ask(steps []model.MatchStep, within bitset) (bitset, error) {
 	return hits, err
 }
 
-// stream gives the newest posts of what c asks of the index that are in its set.
+// stream gives the newest posts of what c, which is no more, asks of the index.
 func (s *searcher) stream(c conj, limit int) ([]model.UID, error) {
 	if len(s.rows) == 0 {
 		return nil, nil
 	}
-	m := model.Match{Steps: c.asked(), From: s.rows[0].UID, To: s.rows[len(s.rows)-1].UID, Newest: true}
+	m := model.Match{Steps: c.asked(), From: s.rows[0].UID, To: s.rows[len(s.rows)-1].UID, Newest: true, Limit: limit}
 	if len(m.Steps) > maxPhrases {
 		return nil, fault.New(fault.TooMany, "that is more than can be searched for at once")
 	}
-	if c.set == nil {
-		m.Limit = limit
-	} else if first, last, ok := c.set.bounds(); ok {
-		m.From, m.To = s.rows[first].UID, s.rows[last].UID
-	} else {
-		return nil, nil
-	}
 	var uids []model.UID
 	err := s.r.store.MatchPosts(s.ctx, s.list, m, func(uid model.UID) bool {
-		if i, ok := find(s.rows, uid); ok && (c.set == nil || c.set.has(i)) {
+		if _, ok := find(s.rows, uid); ok {
 			uids = append(uids, uid)
 		}
-		return len(uids) < limit
+		return true
 	})
 	return uids, err
 }

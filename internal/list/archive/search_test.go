@@ -58,11 +58,17 @@ func (f *fixture) check(t *testing.T, what string, q archive.Query, match func(*
 	if err != nil || !slices.Equal(got, want) && len(got)+len(want) > 0 {
 		t.Fatalf("%s: %d posts %v, want %d %v (%v)", what, len(got), head(got), len(want), head(want), err)
 	}
-	newest, err := f.r.Newest(context.Background(), f.l.ID, q, 7)
 	slices.Reverse(want)
-	want = want[:min(7, len(want))]
-	if err != nil || !slices.Equal(newest, want) && len(newest)+len(want) > 0 {
-		t.Fatalf("newest %s: %v, want %v (%v)", what, newest, want, err)
+	for _, last := range []model.UID{1<<32 - 1, model.UID(len(f.posts) / 2)} {
+		at := slices.IndexFunc(want, func(u model.UID) bool { return u <= last })
+		some := want[:0]
+		if at >= 0 {
+			some = want[at:min(at+7, len(want))]
+		}
+		newest, err := f.r.Newest(context.Background(), f.l.ID, q, last, 7)
+		if err != nil || !slices.Equal(newest, some) && len(newest)+len(some) > 0 {
+			t.Fatalf("newest %s up to %d: %v, want %v (%v)", what, last, newest, some, err)
+		}
 	}
 }
 

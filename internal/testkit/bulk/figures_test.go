@@ -160,7 +160,7 @@ func (f *figures) measure() {
 	f.times("SEARCH TEXT word", 100, func(i int) int { return search(archive.Phrase(model.InAll, words[i], false)) })
 	f.times("SEARCH BODY word, its beginning", 100, func(i int) int { return search(archive.Phrase(model.InText, words[i], true)) })
 	f.times("newest 50 of a word", 100, func(i int) int {
-		return found(f.r.Newest(ctx, f.l.ID, archive.Phrase(model.InAll, words[i], false), 50))
+		return found(f.r.Newest(ctx, f.l.ID, archive.Phrase(model.InAll, words[i], false), 1<<32-1, 50))
 	})
 	f.times("SEARCH SINCE", 50, func(i int) int {
 		return search(archive.ReceivedFrom(rows[len(rows)*i/50].ReceivedAt.Time()))

@@ -1,0 +1,82 @@
+package imapd
+
+import (
+	"sync"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// flagSets keeps people's flags as they were after a change of theirs: each
+// change has a number, so that one small question tells whether they are still
+// the same. Mail programs ask for the state of their folders all day long.
+type flagSets struct {
+	mu     sync.Mutex
+	known  map[flagsKey]knownFlags
+	octets int
+}
+
+type flagsKey struct{ account, list int64 }
+
+type knownFlags struct {
+	last  model.FlagChange
+	flags Flags
+}
+
+// maxFlagSets bounds what is kept, in octets; when there is more all is forgotten.
+const maxFlagSets = 8 << 20
+
+func (k *flagSets) find(key flagsKey, last model.FlagChange) (Flags, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	have, ok := k.known[key]
+	return have.flags, ok && have.last.Seq == last.Seq
+}
+
+func (k *flagSets) keep(key flagsKey, last model.FlagChange, f Flags) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if had, ok := k.known[key]; ok {
+		k.octets -= had.flags.Octets()
+	}
+	if k.octets += f.Octets(); k.octets > maxFlagSets || k.known == nil {
+		k.known, k.octets = map[flagsKey]knownFlags{}, f.Octets()
+	}
+	k.known[key] = knownFlags{last, f}
+}
+
+// settle is how often a person's flags are read again because they were changed
+// meanwhile.
+const settle = 10
+
+// flagsOf gives the person's flags on a list and the last change that is in them.
+func (s *session) flagsOf(list int64) (f Flags, last model.FlagChange, err error) {
+	if !s.mayMark() {
+		return noFlags{}, last, nil
+	}
+	opt, sets, key := &s.front.srv.opt, &s.front.srv.flagSets, flagsKey{s.who.AccountID, list}
+	if !s.condstore() {
+		f, err = opt.Archive.Flags(s.ctx, s.who.AccountID, list)
+		return f, last, err
+	}
+	for range settle {
+		if last, err = s.lastChange(list); err != nil {
+			return nil, last, err
+		}
+		if f, ok := sets.find(key, last); ok {
+			return f, last, nil
+		}
+		if f, err = opt.Archive.Flags(s.ctx, s.who.AccountID, list); err != nil {
+			return nil, last, err
+		}
+		again, err := s.lastChange(list)
+		if err != nil {
+			return nil, last, err
+		}
+		if again.Seq == last.Seq {
+			sets.keep(key, last, f)
+			return f, last, nil
+		}
+	}
+	return nil, last, fault.New(fault.Temporary, "your marks are being changed all the time, please try again")
+}
