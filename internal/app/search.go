@@ -15,6 +15,13 @@ import (
 // searchByMail answers the command SEARCH as the archive answers every door.
 func (a *App) searchByMail(ctx context.Context, from address.Address, l *model.List, query string, limit int) (command.Found, error) {
 	who := model.Actor{Email: from.String(), Keys: []string{from.Key()}}
+	acc, err := a.Store.FindAccount(ctx, from.Key()) // for is:
+	if err != nil {
+		return command.Found{}, err
+	}
+	if acc != nil {
+		who.AccountID = acc.ID
+	}
 	got, err := a.Reader.Ask(ctx, who, archive.Ask{Text: query, List: l.ID, Limit: limit})
 	if err != nil {
 		return command.Found{}, err

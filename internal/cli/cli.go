@@ -69,7 +69,7 @@ func (e *env) run(args []string) int {
 	if len(args) == 0 || args[0] == "help" {
 		args = append(append([]string{}, args[min(1, len(args)):]...), "--help")
 	}
-	call, err := parser.Parse(args)
+	call, err := parser.Parse(queryArgs(args))
 	if exited >= 0 { // --help was printed
 		_ = e.out.Flush()
 		return exited

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"plenary/internal/app"
@@ -13,7 +15,7 @@ import (
 )
 
 type searchCmd struct {
-	List  string   `arg:"" help:"The list's address."`
+	List  string   `arg:"" help:"The list's address, or all."`
 	Query []string `arg:"" help:"Words, \"phrases\", -not, OR, prefix*, s: f: b: d: and more: docs/search.md."`
 	Limit int      `default:"20" help:"Posts to show, at most 200."`
 	Skip  int      `help:"Posts to leave out first."`
@@ -24,6 +26,7 @@ type searchCmd struct {
 
 // searchRow is what --json prints.
 type searchRow struct {
+	List      string    `json:"list"`
 	UID       model.UID `json:"uid"`
 	Date      string    `json:"date"`
 	Author    string    `json:"author"`
@@ -34,7 +37,7 @@ type searchRow struct {
 
 // Run prints the posts that match, and how many do where not all are shown.
 func (c *searchCmd) Run(e *env) error {
-	p, l, err := e.list(c.List)
+	p, lists, err := c.lists(e)
 	if err != nil {
 		return err
 	}
@@ -42,7 +45,14 @@ func (c *searchCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	got, err := p.Reader.Ask(e.ctx, who, archive.Ask{Text: strings.Join(c.Query, " "), List: l.ID, Limit: c.Limit, Skip: c.Skip, Ranked: c.Best})
+	ask := archive.Ask{Text: strings.Join(c.Query, " "), Limit: c.Limit, Skip: c.Skip, Ranked: c.Best}
+	if c.List != allLists {
+		ask.List = lists[0].ID
+	}
+	got, err := p.Reader.Ask(e.ctx, who, ask)
+	if errors.Is(err, archive.ErrWhose) && c.As == "" {
+		return wrong("is: looks at somebody's own marks: say whose with --as EMAIL")
+	}
 	if err != nil {
 		return err
 	}
@@ -50,15 +60,66 @@ func (c *searchCmd) Run(e *env) error {
 	if !c.JSON {
 		mark = strings.NewReplacer(archive.MarkStart, "«", archive.MarkEnd, "»")
 	}
+	names := map[int64]string{}
+	for i := range lists {
+		names[lists[i].ID] = lists[i].Address()
+	}
 	var out []searchRow
 	for _, h := range got.Hits {
-		out = append(out, searchRow{h.UID, h.SentAt.Time().Format("2006-01-02"), h.Author, h.Subject, h.MessageID, mark.Replace(h.Snippet)})
+		out = append(out, searchRow{names[h.List], h.UID, h.SentAt.Time().Format("2006-01-02"), h.Author, h.Subject, h.MessageID, mark.Replace(h.Snippet)})
 	}
-	err = rows(e, c.JSON, out, "UID DATE AUTHOR SUBJECT FOUND", func(r searchRow) []any { return []any{r.UID, r.Date, r.Author, r.Subject, r.Snippet} })
+	switch {
+	case got.Total == 0 && !c.JSON:
+		fmt.Fprintln(e.out, "no post matches")
+		return nil
+	case c.List == allLists:
+		err = rows(e, c.JSON, out, "LIST UID DATE AUTHOR SUBJECT FOUND", func(r searchRow) []any { return []any{r.List, r.UID, r.Date, r.Author, r.Subject, r.Snippet} })
+	default:
+		err = rows(e, c.JSON, out, "UID DATE AUTHOR SUBJECT FOUND", func(r searchRow) []any { return []any{r.UID, r.Date, r.Author, r.Subject, r.Snippet} })
+	}
 	if err == nil && !c.JSON && got.Total > len(out) {
 		fmt.Fprintf(e.out, "%d of %d posts that match\n", len(out), got.Total)
 	}
 	return err
+}
+
+// allLists stands in the place of a list for all that may be read.
+const allLists = "all"
+
+// lists are those that are searched: for all of them, whatever there is.
+func (c *searchCmd) lists(e *env) (*app.App, []model.List, error) {
+	if c.List == allLists {
+		p, err := e.app()
+		if err != nil {
+			return nil, nil, err
+		}
+		lists, err := p.Store.Lists(e.ctx)
+		return p, lists, err
+	}
+	p, l, err := e.list(c.List)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, []model.List{*l}, nil
+}
+
+// queryArgs keeps what a search does not want, -word, from being read as options:
+// the language has !word for the same.
+func queryArgs(args []string) []string {
+	verb := slices.Index(args, "search")
+	if verb < 0 || verb > 0 && !strings.HasPrefix(args[0], "-") {
+		return args
+	}
+	args = slices.Clone(args)
+	for i, a := range args[verb+1:] {
+		if a == "--" {
+			break
+		}
+		if len(a) > 1 && a[0] == '-' && a[1] != '-' && a != "-h" && a != "-c" {
+			args[verb+1+i] = "!" + a[1:]
+		}
+	}
+	return args
 }
 
 // searcher is the postmaster, or the person named.

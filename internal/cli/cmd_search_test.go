@@ -23,6 +23,22 @@ func TestSearchVerb(t *testing.T) {
 	}
 	r.fails(exitFailure, "may not read", "search", "talk@lists.example.org", "--as", "bob@example.org", "oak")
 	r.fails(exitFailure, "has no account", "search", "talk@lists.example.org", "--as", "cy@example.org", "oak")
-	r.fails(exitFailure, "log in first", "search", "talk@lists.example.org", "is:unread")
+	r.fails(exitUsage, "--as EMAIL", "search", "talk@lists.example.org", "is:unread")
+	if id := first("oak", "-elm", "-s:oak"); id != "b@x" {
+		t.Error(id)
+	}
+	if id := first("-(oak", "s:shelves)", "-c:x", "-b:elm"); id != "a@x" {
+		t.Error(id)
+	}
+	r.has(r.ok("search", "talk@lists.example.org", "nothing"), "no post matches")
+	r.ok("list", "create", "search@lists.example.org")
+	r.ok("import", "mbox", "search@lists.example.org", r.file("b.mbox", sep+"Message-ID: <d@x>\nFrom: Ann <ann@example.org>\nSubject: Oak\n\noak\n"))
+	r.has(r.ok("search", "all", "oak", "-elm"), "LIST", "talk@lists.example.org", "search@lists.example.org")
+	if all := r.json("search", "all", "oak list:search"); len(all) != 1 || all[0]["list"] != "search@lists.example.org" {
+		t.Error(all)
+	}
+	if n := len(r.json("search", "all", "--as", "ann@example.org", "oak")); n != 3 {
+		t.Error(n)
+	}
 	r.fails(exitFailure, "a bracket is opened and not closed", "search", "talk@lists.example.org", "(oak")
 }

@@ -17,6 +17,9 @@ const (
 	MarkEnd   = "\x02"
 )
 
+// ErrWhose is said when is: is asked by nobody in particular.
+var ErrWhose = fault.New(fault.Invalid, "what is: looks at are your own marks: they come with reading the archive by IMAP, and there are none of yours")
+
 const (
 	maxHits = 200    // handed out at once
 	maxSkip = 10_000 // passed over
@@ -145,7 +148,7 @@ func (r *Reader) best(ctx context.Context, q Query, a Ask, who *asker) ([]scored
 }
 
 // show makes hits of posts, in their order.
-func (r *Reader) show(ctx context.Context, found []scored, sought []wanted) ([]Hit, error) {
+func (r *Reader) show(ctx context.Context, found []scored, sought []phrase) ([]Hit, error) {
 	ids := make([]model.PostID, len(found))
 	for i, f := range found {
 		ids[i] = f.id

@@ -2,9 +2,11 @@ package archive_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"plenary/internal/fault"
 	"plenary/internal/list/archive"
@@ -93,14 +95,53 @@ func TestAskAcrossLists(t *testing.T) {
 		for text, says := range map[string]string{
 			"(oak": "not closed", "oak)": "not opened", "oak NOT": "NOT stands", "(oak OR) x": "OR stands", "is:new": "is:unread",
 			"s: oak": "without a space", "list: oak": "list:talk", "thread:": "Message-ID", "d:soon": "d:2.weeks.ago", "m:": "m:<id@host>",
-			strings.Repeat("(", 40): "brackets", "has:x": "has:attachment",
+			strings.Repeat("(", 40): "brackets", "has:x": "has:attachment", "*shelf": "end of a word", "sh*f": "end of a word", "oak a*": "at least 2 letters",
+			"d:2026-03-01..2026-01-31": "earlier day comes first", "d:2026..2025": "ends before", "d:" + strings.Repeat("x", 1900): "is no date",
 		} {
-			if _, err := r.Ask(ctx, ann, archive.Ask{Text: text}); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), says) {
+			if _, err := r.Ask(ctx, ann, archive.Ask{Text: text}); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), says) || len(err.Error()) > 300 {
 				t.Errorf("%s: %v", text, err)
 			}
 		}
-		if _, err := r.Ask(ctx, model.Actor{Site: true}, archive.Ask{Text: "is:unread"}); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "log in") {
+		if _, err := r.Ask(ctx, model.Actor{Site: true}, archive.Ask{Text: "is:unread"}); !errors.Is(err, archive.ErrWhose) {
 			t.Error(err)
 		}
 	})
+}
+
+// A word alone is not sought in To: most posts of a list have its name there.
+// Quotes may be those of a telephone. What was found is shown where all of it
+// stands together, and what was not wanted is not marked.
+func TestSearchAsPeopleType(t *testing.T) {
+	s := stores.SQLite(t)
+	l := makeList(t, s, "talk")
+	to := "To: School library people <talk@lists.example.org>"
+	save(t, s, l, mail("1@x", "Ann <ann@example.org>", "Shelves", "The shelves are of pine. Oak came later: oak shelves, and they last.", to))
+	save(t, s, l, mail("2@x", "Bo <bo@example.org>", "Library hours", "Shelves for all. We open at nine.", to))
+	save(t, s, l, mail("3@x", "森沢 <m@example.org>", "図書", "図書委員の話。学校図書館 glass oak", to, "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit"))
+	r := archive.NewReader(s)
+	r.Now = func() time.Time { return now }
+	for _, c := range []struct{ query, want, snippet string }{
+		{"library", "2", "Shelves for all. We open at nine."},
+		{"a:library", "3 2 1", ""},
+		{"t:library s:hours", "2", ""},
+		{"“oak shelves”", "1", "pine. Oak came later: <oak> <shelves>, and"},
+		{"s:„library hours“", "2", ""},
+		{"«oak shelves»", "1", ""},
+		{`"oak shelves"`, "1", "pine. Oak came later: <oak> <shelves>, and"},
+		{"図書館", "3", "図書委員の話。<学校図書館>"},
+		{"oak -(glass OR pine)", "", ""},
+		{"nine NOT (oak glass)", "2", "at <nine>."},
+		{"shelves -t:nobody oak", "1", "The <shelves> are of pine. <Oak> came"},
+		{"-t:school OR glass", "3", "<glass>"},
+	} {
+		got, err := r.Ask(context.Background(), site, archive.Ask{Text: c.query, List: l.ID, Limit: 10})
+		var uids []string
+		snippet := ""
+		for _, h := range got.Hits {
+			uids, snippet = append(uids, fmt.Sprint(h.UID)), strings.NewReplacer(archive.MarkStart, "<", archive.MarkEnd, ">").Replace(h.Snippet)
+		}
+		if err != nil || strings.Join(uids, " ") != c.want || !strings.Contains(snippet, c.snippet) {
+			t.Errorf("%s: %v %q, want %s %q (%v)", c.query, uids, snippet, c.want, c.snippet, err)
+		}
+	}
 }

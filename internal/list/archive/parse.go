@@ -37,6 +37,7 @@ func Parse(text string, now time.Time) (Query, error) {
 		return Query{}, fault.New(fault.Invalid, "the search is longer than %d characters, or not text", maxQuery)
 	}
 	p := &parser{now: now, open: []bracket{{}}}
+	text = printedQuotes.Replace(text)
 	for text = skipSpace(text); text != ""; text = skipSpace(text) {
 		if p.terms++; p.terms > maxTerms {
 			return Query{}, fault.New(fault.Invalid, "the search has more than %d terms", maxTerms)
@@ -55,6 +56,9 @@ func Parse(text string, now time.Time) (Query, error) {
 	}
 	return q, err
 }
+
+// printedQuotes are what telephones and word processors make of a quote.
+var printedQuotes = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "‟", `"`, "«", `"`, "»", `"`)
 
 func skipSpace(s string) string { return strings.TrimLeft(s, " \t\r\n") }
 
@@ -182,9 +186,10 @@ func cutTerm(text string) (t term, rest string) {
 	return t, text
 }
 
-// fieldColumns are the prefixes that look at columns of the index.
+// fieldColumns are the prefixes that look at columns of the index. A word alone
+// is not sought in To and Cc: most posts have the name of the list there.
 var fieldColumns = map[string]model.SearchColumns{
-	"": model.InAll, "s": model.InSubject, "subject": model.InSubject, "f": model.InAuthor, "from": model.InAuthor,
+	"": model.InAll &^ model.InRecipients, "s": model.InSubject, "subject": model.InSubject, "f": model.InAuthor, "from": model.InAuthor,
 	"t": model.InRecipients, "to": model.InRecipients, "c": model.InRecipients, "cc": model.InRecipients,
 	"tc": model.InRecipients, "a": model.InAuthor | model.InRecipients,
 	"b": model.InText, "body": model.InText, "nq": model.InBody, "q": model.InQuoted, "n": model.InFiles,
@@ -218,26 +223,29 @@ func (t term) query(now time.Time) (q Query, ok bool, err error) {
 	case "is":
 		m, ok := marks[strings.ToLower(t.value)]
 		if !ok {
-			err = fault.New(fault.Invalid, "is: knows is:unread, is:read, is:flagged and is:answered")
+			err = fault.New(fault.Invalid, "there are is:unread, is:read, is:flagged and is:answered")
 		}
 		if q = Mine(m.flag); m.not {
 			q = Not(q)
 		}
 	case "has":
 		if !strings.EqualFold(t.value, "attachment") {
-			err = fault.New(fault.Invalid, "has: knows only has:attachment")
+			err = fault.New(fault.Invalid, "there is has:attachment, and nothing else with has:")
 		}
 		q = HasFact(model.PostHasAttachment)
 	default:
 		words, _ := QueryWords(t.value)
 		if len(words) == 0 {
 			if t.field != "" {
-				err = fault.New(fault.Invalid, "%s: wants a word or a \"phrase\" behind it, without a space", t.field)
+				err = fault.New(fault.Invalid, "behind %s: belongs a word or a \"phrase\", without a space", t.field)
 			}
 			return Query{}, false, err
 		}
+		if !t.quoted && strings.Contains(t.value, "*") {
+			return Query{}, false, fault.New(fault.Invalid, "the * stands at the end of a word: shel* finds shelves; the middle of a word is not sought")
+		}
 		if t.prefix && len(words[len(words)-1]) < leastPrefix {
-			return Query{}, false, fault.New(fault.Invalid, "%s* is too short: at least %d letters before the *", t.value, leastPrefix)
+			return Query{}, false, fault.New(fault.Invalid, "at least %d letters stand before the *", leastPrefix)
 		}
 		q = Phrase(fieldColumns[t.field], t.value, t.prefix)
 		switch t.field {
@@ -256,7 +264,7 @@ func (t term) query(now time.Time) (q Query, ok bool, err error) {
 // needs explains an empty value.
 func (t term) needs(what string) error {
 	if strings.Trim(t.value, "<> ") == "" {
-		return fault.New(fault.Invalid, "%s: wants %s", t.field, what)
+		return fault.New(fault.Invalid, "behind %s: belongs %s", t.field, what)
 	}
 	return nil
 }

@@ -12,11 +12,13 @@ import (
 func dates(text string, now time.Time) (Query, error) {
 	from, to, isRange := strings.Cut(text, "..")
 	var parts []Query
+	var begin time.Time
 	if from != "" {
 		first, last, err := period(from, now)
 		if err != nil {
 			return Query{}, err
 		}
+		begin = first
 		parts = append(parts, SentFrom(first))
 		if !isRange {
 			parts = append(parts, SentBefore(last))
@@ -27,6 +29,9 @@ func dates(text string, now time.Time) (Query, error) {
 		if err != nil {
 			return Query{}, err
 		}
+		if !begin.Before(last) && from != "" {
+			return Query{}, fault.New(fault.Invalid, "%q ends before it begins: the earlier day comes first", brief(text))
+		}
 		parts = append(parts, SentBefore(last))
 	}
 	if len(parts) == 0 {
@@ -36,7 +41,15 @@ func dates(text string, now time.Time) (Query, error) {
 }
 
 func badDate(text string) error {
-	return fault.New(fault.Invalid, "%q is no date: write d:2026-03-01, d:2026-03, d:2026, d:2026-01-01..2026-03-31 or d:2.weeks.ago..", text)
+	return fault.New(fault.Invalid, "%q is no date: write d:2026-03-01, d:2026-03, d:2026, d:2026-01-01..2026-03-31 or d:2.weeks.ago..", brief(text))
+}
+
+// brief cuts what is repeated in an explanation.
+func brief(text string) string {
+	if r := []rune(text); len(r) > 40 {
+		return string(r[:40]) + "…"
+	}
+	return text
 }
 
 // period gives the first day of what text names, and the first day after it:

@@ -37,7 +37,7 @@ func TestFind(t *testing.T) {
 			"drawers OR nobody": "3 2", "oak shelves OR nobody": "2 1", "shel*": "2 1", "s:shelves": "2 1", "s:oak": "", "f:ann": "4 1",
 			"f:zoe": "3", "f:ann@example.org": "4 1", "c:zoe": "2", "t:zoe": "", "a:zoe": "3 2", "b:ordered": "2 1", "nq:ordered": "2", "q:ordered": "1",
 			"n:minutes": "4", "has:attachment": "4", "m:<2@x>": "2", "m:none@x": "", "d:2026-03-02": "4 3 2 1", "d:2026-03-03..": "", "d:..2026-03-02 oak": "3 1",
-			"d:2026": "4 3 2 1", "d:3.weeks.ago..": "4 3 2 1", "d:2.weeks.ago..": "", "(oak)": "3 1", "S:SHELVES": "2 1", "Zoé": "3 2",
+			"d:2026": "4 3 2 1", "d:3.weeks.ago..": "4 3 2 1", "d:2.weeks.ago..": "", "(oak)": "3 1", "S:SHELVES": "2 1", "Zoé": "3", "a:Zoé": "3 2",
 			"http://oak": "", `s:"new shelves"`: "2 1", `"oak`: "3 1", "!oak shelves": "2", "oak ... shelves": "1", "d:yesterday": "", "d:202603": "4 3 2 1",
 		} {
 			hits, err := r.Find(ctx, model.Actor{Site: true}, l.ID, q, 10)

@@ -24,14 +24,20 @@ const (
 
 // rank scores the posts of set: for each word sought, the more the rarer it is
 // and the better the place it stands at; and a little for being new.
-func (s *searcher) rank(set bitset, sought []wanted) ([]int64, error) {
+func (s *searcher) rank(set bitset, sought []phrase) ([]int64, error) {
 	scores := make([]float64, len(s.rows))
-	for _, w := range sought[:min(len(sought), maxRanked)] {
+	var words []model.MatchStep
+	for _, p := range sought {
+		for i, w := range p.words {
+			words = append(words, model.MatchStep{Words: []string{w}, Prefix: p.prefix && i == len(p.words)-1})
+		}
+	}
+	for _, step := range words[:min(len(words), maxRanked)] {
 		any := newBitset(len(s.rows))
 		hits := make([]bitset, len(rankWeights))
 		for i, place := range rankWeights {
 			var err error
-			step := model.MatchStep{Columns: place.columns, Words: []string{w.word}, Prefix: w.prefix}
+			step.Columns = place.columns
 			if hits[i], err = s.ask([]model.MatchStep{step}, set); err != nil {
 				return nil, err
 			}

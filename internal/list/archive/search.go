@@ -163,7 +163,7 @@ func (s *searcher) leaf(st step) (conj, error) {
 		return s.marked(st.account, st.text)
 	case opMine:
 		if s.who == nil || s.who.account == 0 {
-			return conj{}, fault.New(fault.Invalid, "is: asks for your own marks: log in first")
+			return conj{}, ErrWhose
 		}
 		return s.marked(s.who.account, st.text)
 	case opList:

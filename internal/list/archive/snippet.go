@@ -13,48 +13,82 @@ const (
 	snippetText   = 64 << 10
 )
 
-// wanted is a word to mark; prefix means it may go on.
-type wanted struct {
-	word   string
+// phrase is words to mark that stand one after another; prefix means that the
+// last may go on.
+type phrase struct {
+	words  []string
 	prefix bool
 }
 
-// sought gives the words q asks for, those it does not want left out.
-func (q Query) sought() []wanted {
-	var out []wanted
+// sought gives what q asks for, what it does not want left out.
+func (q Query) sought() []phrase {
+	not := make([]bool, len(q.steps))
+	var begins []int // of the results on the stack
 	for i, s := range q.steps {
-		if s.op != opWords || i+1 < len(q.steps) && q.steps[i+1].op == opNot {
+		switch s.op {
+		case opAnd, opOr:
+			begins = begins[:len(begins)-s.n+1]
+		case opNot:
+			for k := begins[len(begins)-1]; k < i; k++ {
+				not[k] = !not[k]
+			}
+		default:
+			begins = append(begins, i)
+		}
+	}
+	var out []phrase
+	for i, s := range q.steps {
+		if s.op != opWords || not[i] {
 			continue
 		}
-		words, prefix := QueryWords(s.text)
-		for i, w := range words {
-			out = append(out, wanted{w, (prefix || s.prefix) && i == len(words)-1})
+		if words, prefix := QueryWords(s.text); len(words) > 0 {
+			out = append(out, phrase{words, prefix || s.prefix})
 		}
 	}
 	return out
 }
 
-func (w wanted) is(s span) bool {
-	return s.word == w.word || w.prefix && strings.HasPrefix(s.word, w.word)
+// begins reports whether the phrase stands at the beginning of the words.
+func (p phrase) begins(at []span) bool {
+	if len(at) < len(p.words) {
+		return false
+	}
+	for i, w := range p.words {
+		last := p.prefix && i == len(p.words)-1
+		if at[i].word != w && !(last && strings.HasPrefix(at[i].word, w)) {
+			return false
+		}
+	}
+	return true
 }
 
-// snippet cuts a line out of what was read, around the first word sought: of
+// found gives the words of text that are sought, in order.
+func found(text string, sought []phrase) (marks []span) {
+	var all []span
+	scanWords(text, func(s span) bool {
+		all = append(all, s)
+		return true
+	})
+	marked := 0 // words before are
+	for i := range all {
+		for _, p := range sought {
+			if p.begins(all[i:]) {
+				end := i + len(p.words)
+				marks = append(marks, all[max(i, marked):max(end, marked)]...)
+				marked = max(end, marked)
+			}
+		}
+	}
+	return marks
+}
+
+// snippet cuts a line out of what was read, around the first thing sought: of
 // the own words, else of quoted lines and attachments, else the beginning.
-func snippet(r message.Reading, sought []wanted) string {
+func snippet(r message.Reading, sought []phrase) string {
 	for _, text := range []string{r.Body, r.Quoted, r.Attached} {
 		text = oneLine(text)
-		at := -1
-		scanWords(text, func(s span) bool {
-			for _, w := range sought {
-				if w.is(s) {
-					at = s.start
-					return false
-				}
-			}
-			return true
-		})
-		if at >= 0 {
-			return marked(window(text, at), sought)
+		if marks := found(text, sought); len(marks) > 0 {
+			return marked(window(text, marks[0].start), sought)
 		}
 	}
 	return window(oneLine(r.Body), 0)
@@ -97,21 +131,14 @@ func window(text string, at int) string {
 }
 
 // marked puts marks around the words sought.
-func marked(text string, sought []wanted) string {
+func marked(text string, sought []phrase) string {
 	var b strings.Builder
 	done := 0
-	scanWords(text, func(s span) bool {
-		if s.start < done {
-			return true
+	for _, s := range found(text, sought) {
+		if s.start >= done { // words of one run without spaces share a place
+			b.WriteString(text[done:s.start] + MarkStart + text[s.start:s.end] + MarkEnd)
+			done = s.end
 		}
-		for _, w := range sought {
-			if w.is(s) {
-				b.WriteString(text[done:s.start] + MarkStart + text[s.start:s.end] + MarkEnd)
-				done = s.end
-				break
-			}
-		}
-		return true
-	})
+	}
 	return b.String() + text[done:]
 }

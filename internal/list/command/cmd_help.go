@@ -38,7 +38,11 @@ func runHelp(_ context.Context, j *job, c call) (result, error) {
 			for _, n := range cmd.Names {
 				names = append(names, strings.ToUpper(n))
 			}
-			return result{text: strings.TrimSpace(names[0]+" "+cmd.Usage) + "\n" + cmd.Doc + "\nAlso: " + strings.Join(names[1:], ", ") + "."}, nil
+			text := strings.TrimSpace(names[0]+" "+cmd.Usage) + "\n" + cmd.Doc
+			if len(names) > 1 {
+				text += "\nAlso: " + strings.Join(names[1:], ", ") + "."
+			}
+			return result{text: text}, nil
 		}
 	}
 	return result{text: "The commands are below.", help: true}, nil

@@ -28,8 +28,8 @@ func cmdSearch() command {
 	return command{
 		Names: []string{"SEArch"},
 		Usage: "[list] what to look for",
-		Doc: "Posts of a list's archive, newest first: words, \"phrases\", -not, OR, beginnings*, s:subject f:author b:text nq:own words " +
-			"q:quoted lines n:file d:2026-01..2026-03 d:2.weeks.ago.. has:attachment.",
+		Doc: "Posts of a list's archive, newest first: words, \"phrases\", -not, OR, beginnings*, s:subject f:author t:to c:cc a:any address " +
+			"b:text nq:own words q:quoted lines n:file d:2026-01..2026-03 d:2.weeks.ago.. has:attachment is:unread m:Message-ID thread:Message-ID.",
 		fits: fitsSearch,
 		run:  runSearch,
 	}
