@@ -239,6 +239,10 @@ func beside(t *testing.T, m *memory, srv *Server, what string) {
 		if err := m.Decide(context.Background(), 113, model.Accept, "bob@example.org"); err != nil {
 			t.Fatal(err)
 		}
+	case "bob@bücher.example decides 11":
+		if err := m.Decide(context.Background(), 111, model.Accept, "bob@bücher.example"); err != nil {
+			t.Fatal(err)
+		}
 	case "alice moderates no more":
 		m.moderate(1, "alice@example.org", false)
 		m.wake("list:1")

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"strings"
-
-	"github.com/emersion/go-imap/v2"
 )
 
 // next gives the next line for go-imap, answering what the front answers
@@ -128,7 +126,7 @@ func (f *front) answer(c *command) (pass bool, err error) {
 // guardName answers a command about a mailbox whose name is not modified UTF-7
 // (RFC 3501 5.1.3): there is none, while go-imap takes it for nonsense.
 func (f *front) guardName(c *command) (pass bool, err error) {
-	if !f.sess.loggedIn() || f.sess.conn.EnabledCaps().Has(imap.CapUTF8Accept) || f.sess.conn.EnabledCaps().Has(imap.CapIMAP4rev2) {
+	if !f.sess.loggedIn() || f.sess.readsUTF8() {
 		return true, nil
 	}
 	list := c.name == "LIST" || c.name == "LSUB"

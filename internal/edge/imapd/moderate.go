@@ -132,7 +132,7 @@ func (s *session) decideAll(sel *selected, spans []span, action model.Action) (f
 			switch {
 			case err == nil || failed != nil:
 			case fault.Is(err, fault.Conflict), fault.Is(err, fault.Expired):
-				failed = no(expungeIssued, "Too late: "+fault.Text(err))
+				failed = no(expungeIssued, s.readable("Too late: "+fault.Text(err)))
 			case fault.Is(err, fault.NotFound):
 				failed = no(expungeIssued, "The message does not wait any more")
 			default:

@@ -82,7 +82,7 @@ func (s *session) allowed(sel *selected) error {
 	if sel.box == nil || !sel.lost && sel.believed(now, s.front.srv.times.access) {
 		return nil
 	}
-	text := "The list " + sel.list.Address() + " is no longer open to you"
+	text := "The list " + s.addressOf(&sel.list, "") + " is no longer open to you"
 	if !sel.lost {
 		ok, err := s.mayOpen(sel)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
 
+	"plenary/internal/mail/address"
 	"plenary/internal/model"
 )
 
@@ -25,7 +26,35 @@ func (s *session) postTo(mailbox string) error {
 	case n.list == nil:
 		return no(imap.ResponseCodeNoPerm, keepsNothing)
 	}
-	return no(imap.ResponseCodeNoPerm, "Nothing can be put into the archive; to post, send mail to "+n.list.Address())
+	return no(imap.ResponseCodeNoPerm, "Nothing can be put into the archive; to post, send mail to "+s.addressOf(n.list, ""))
+}
+
+// addressOf writes an address of the list. Responses are ASCII until the client
+// says that it reads more (RFC 3501 9, RFC 6855 3): then it is the address every
+// mail program can write to.
+func (s *session) addressOf(l *model.List, suffix string) string {
+	if s.readsUTF8() {
+		return address.Address{Local: l.Local + suffix, Domain: l.Domain}.Unicode()
+	}
+	return address.ASCIIName(l.Local) + suffix + "@" + l.Domain
+}
+
+func (s *session) readsUTF8() bool {
+	caps := s.conn.EnabledCaps()
+	return caps.Has(imap.CapUTF8Accept) || caps.Has(imap.CapIMAP4rev2)
+}
+
+// readable makes a text one that the client may be sent.
+func (s *session) readable(text string) string {
+	if s.readsUTF8() {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // answerAppend refuses APPEND (RFC 9051 6.3.12) without waiting for the
@@ -99,7 +128,7 @@ func (s *session) Delete(mailbox string) error {
 	if !n.archive() {
 		return no(imap.ResponseCodeNoPerm, "This mailbox cannot be deleted")
 	}
-	return no(imap.ResponseCodeNoPerm, "A list's archive cannot be deleted; to leave the list, send mail to "+n.list.Sub("leave"))
+	return no(imap.ResponseCodeNoPerm, "A list's archive cannot be deleted; to leave the list, send mail to "+s.addressOf(n.list, "-leave"))
 }
 
 // Rename refuses RENAME (RFC 9051 6.3.6).
@@ -127,7 +156,7 @@ func (s *session) Unsubscribe(mailbox string) error {
 	case !n.archive():
 		return no(imap.ResponseCodeCannot, "This mailbox is always shown")
 	}
-	return no(imap.ResponseCodeCannot, "Every list you may read is shown; to leave the list, send mail to "+n.list.Sub("leave"))
+	return no(imap.ResponseCodeCannot, "Every list you may read is shown; to leave the list, send mail to "+s.addressOf(n.list, "-leave"))
 }
 
 // Expunge has nothing to remove: \Deleted cannot be set. CLOSE comes here too.

@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ func (s *session) search(c *command) error {
 	defer done()
 	o, err := r.options()
 	if err != nil {
-		return err
+		return r.unsaved(o, err)
 	}
 	found, err := s.matching(r, o)
 	if err != nil {
@@ -68,7 +69,7 @@ func (s *session) reading(c *command) (r *searchReader, done func(), err error) 
 func (s *session) matching(r *searchReader, o searchOptions) ([]int, error) {
 	query, err := r.keys()
 	if err != nil || r.sel.box == nil || len(r.sel.rows) == 0 {
-		return nil, err
+		return nil, r.unsaved(o, err)
 	}
 	if o.save {
 		r.sel.saved = nil // RFC 5182 2.1: what fails leaves nothing
@@ -88,6 +89,16 @@ func (s *session) matching(r *searchReader, o searchOptions) ([]int, error) {
 		return nil, s.failed("search", err)
 	}
 	return found, nil
+}
+
+// unsaved empties the saved result where a search that was to save its own is
+// refused; one that makes no sense leaves it (RFC 5182 2.1).
+func (r *searchReader) unsaved(o searchOptions, err error) error {
+	var bad *syntaxError
+	if o.save && !errors.As(err, &bad) {
+		r.sel.saved = nil
+	}
+	return err
 }
 
 // places are the rows of UIDs, in order; posts the client has not been told of

@@ -21,13 +21,13 @@ const (
 func (r *searchReader) key(word string) (archive.Query, error) {
 	none := archive.Not(archive.All())
 	switch word {
-	case "ALL", "OLD", "UNDELETED", "UNDRAFT":
+	case "ALL", "OLD", "UNDELETED":
 		return archive.All(), nil
-	case "DELETED", "DRAFT", "NEW", "RECENT":
+	case "DELETED", "NEW", "RECENT":
 		return none, nil
-	case "ANSWERED", "FLAGGED", "SEEN":
+	case "ANSWERED", "DRAFT", "FLAGGED", "SEEN":
 		return r.flag(`\` + word), nil
-	case "UNANSWERED", "UNFLAGGED", "UNSEEN":
+	case "UNANSWERED", "UNDRAFT", "UNFLAGGED", "UNSEEN":
 		return archive.Not(r.flag(`\` + word[2:])), nil
 	case "KEYWORD", "UNKEYWORD":
 		name, err := r.text()

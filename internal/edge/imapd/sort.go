@@ -51,7 +51,7 @@ func (s *session) sort(c *command) error {
 		return err
 	}
 	if err := r.charset(); err != nil {
-		return err
+		return r.unsaved(o, err)
 	}
 	all := o
 	all.page = page{} // which of them come first is known in the end
