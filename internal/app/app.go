@@ -30,6 +30,7 @@ import (
 	"plenary/internal/list/bounce"
 	"plenary/internal/list/command"
 	"plenary/internal/list/intake"
+	"plenary/internal/list/keys"
 	"plenary/internal/list/membership"
 	"plenary/internal/list/moderation"
 	"plenary/internal/list/notify"
@@ -72,8 +73,10 @@ type App struct {
 	serving                bool                    // set before Ready by a process that will serve without a configured base URL
 	addrs                  Addrs
 	tlsCounts              *route.Tally  // in direct mode
-	fetcher                route.Fetcher // of MTA-STS policies; nil: by HTTPS
+	tlsReports             *tlsReporter  // in direct mode, when configured
+	client                 *http.Client  // for what strangers name; see https
 	outTLS                 *tls.Config   // of mail hosts; nil: the system's roots
+	keys                   *keys.Service // of DKIM, for what is sent
 }
 
 // New opens the database of the configuration and makes the services. Nothing

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"plenary/internal/list/keys"
 )
 
 // CertCheck is how often certificates are looked at.
@@ -30,14 +32,19 @@ func (a *App) Repeat(ctx context.Context, name string, every time.Duration, run 
 // MTA-STS policies at this address. It is called before Ready.
 func (a *App) Outside(roots *x509.CertPool, https string) {
 	a.outTLS = &tls.Config{RootCAs: roots}
-	f := newSTSFetcher(func(netip.Addr) bool { return true })
-	tr := f.client.Transport.(*http.Transport)
+	a.client = publicClient(func(netip.Addr) bool { return true })
+	tr := a.client.Transport.(*http.Transport)
 	tr.TLSClientConfig = &tls.Config{RootCAs: roots}
 	tr.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, https)
 	}
-	a.fetcher = f
 }
+
+// ReportTLS sends the reports on TLS that are due at a moment.
+func (a *App) ReportTLS(ctx context.Context, now time.Time) error { return a.tlsReports.run(ctx, now) }
 
 // WriteTLSCounts writes the counts of TLS sessions down now.
 func (a *App) WriteTLSCounts(ctx context.Context) { a.writeTLSCounts(ctx) }
+
+// ForgetKeys lets keys of DKIM be read anew.
+func (a *App) ForgetKeys() { a.keys.Now = func() time.Time { return time.Now().Add(keys.Refresh) } }

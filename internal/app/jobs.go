@@ -15,12 +15,16 @@ type job struct {
 
 // jobs is the table of all periodic work.
 func (a *App) jobs() []job {
-	return []job{
+	table := []job{
 		{"expire held posts", 10 * time.Minute, a.Moderation.Expire},
 		{"pack posts", 15 * time.Minute, a.sealAll},
 		{"fold deliveries", time.Hour, a.fold},
 		{"prune", time.Hour, a.Store.Prune},
 	}
+	if a.tlsReports != nil {
+		table = append(table, job{"report on TLS", reportEvery, a.reportTLS})
+	}
+	return table
 }
 
 // sealAll packs the single posts of every list into groups.

@@ -25,14 +25,10 @@ const (
 	policyDialAfter = 10 * time.Second
 )
 
-// stsFetcher gets MTA-STS policies by HTTPS; it is a route.Fetcher. The host is
-// named by strangers: it is reached at public addresses only, and nothing but
-// the policy is asked of it.
-type stsFetcher struct{ client *http.Client }
-
-// newSTSFetcher makes one. allowed says which addresses may be asked; nil is
+// publicClient asks hosts that strangers name: at public addresses only, without
+// following redirects. allowed says which addresses may be asked; nil is
 // route.Public.
-func newSTSFetcher(allowed func(netip.Addr) bool) *stsFetcher {
+func publicClient(allowed func(netip.Addr) bool) *http.Client {
 	if allowed == nil {
 		allowed = route.Public
 	}
@@ -43,15 +39,26 @@ func newSTSFetcher(allowed func(netip.Addr) bool) *stsFetcher {
 		}
 		return nil
 	}}
-	return &stsFetcher{&http.Client{
+	return &http.Client{
 		Timeout: policyTimeout,
 		// No proxy: the address could not be checked, and the certificate must
 		// be the host's own.
 		Transport: &http.Transport{DialContext: d.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: policyDialAfter,
 			MaxResponseHeaderBytes: policyHeaders, MaxIdleConns: policyIdle, IdleConnTimeout: policyIdleFor},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
 }
+
+// https is the client for what strangers name.
+func (a *App) https() *http.Client {
+	if a.client == nil {
+		a.client = publicClient(nil)
+	}
+	return a.client
+}
+
+// stsFetcher gets MTA-STS policies by HTTPS; it is a route.Fetcher.
+type stsFetcher struct{ client *http.Client }
 
 // Policy implements route.Fetcher.
 func (f *stsFetcher) Policy(ctx context.Context, domain string) ([]byte, error) {

@@ -41,7 +41,7 @@ func TestFetchPolicy(t *testing.T) {
 			s.Config.ErrorLog = nil
 			s.StartTLS()
 			defer s.Close()
-			f := newSTSFetcher(func(netip.Addr) bool { return true })
+			f := &stsFetcher{publicClient(func(netip.Addr) bool { return true })}
 			tr := f.client.Transport.(*http.Transport)
 			// The wildcard of httptest's certificate stands for one label.
 			tr.TLSClientConfig = &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
@@ -65,7 +65,7 @@ func TestFetchPolicy(t *testing.T) {
 // TestPolicyHostsArePublic: a name that leads to our own machines is not
 // followed.
 func TestPolicyHostsArePublic(t *testing.T) {
-	f := newSTSFetcher(nil)
+	f := &stsFetcher{publicClient(nil)}
 	tr := f.client.Transport.(*http.Transport)
 	for _, at := range []string{"127.0.0.1:443", "10.0.0.1:443", "[::1]:443"} {
 		if _, err := tr.DialContext(t.Context(), "tcp", at); err == nil || !strings.Contains(err.Error(), "not a public address") {

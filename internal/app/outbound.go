@@ -32,8 +32,9 @@ func relayTLS(c *config.Config) smtpout.TLSMode {
 // newQueue makes the engine with the configured way out.
 func (a *App) newQueue(tokens *token.Keyring) (*queue.Engine, error) {
 	o := a.Config.Outbound
+	a.keys = keys.New(keys.Deps{Store: a.Store})
 	opts := queue.Options{
-		Store: a.Store, Composer: &posting.Composer{Store: a.Store, Tokens: tokens, Keys: keys.New(keys.Deps{Store: a.Store}), Log: a.Log}, Node: a.Node,
+		Store: a.Store, Composer: &posting.Composer{Store: a.Store, Tokens: tokens, Keys: a.keys, Log: a.Log}, Node: a.Node,
 		Metrics: a.Metrics, Log: a.Log, Connections: o.Connections, StaleAge: o.HoldOlder, Lease: o.Lease, Now: a.Store.Clock,
 	}
 	switch o.Mode {
@@ -70,13 +71,12 @@ func (a *App) direct() (*route.Direct, error) {
 		names = &route.Stub{Servers: servers, Validates: loopback(servers)}
 	}
 	a.tlsCounts = &route.Tally{}
-	fetch := a.fetcher
-	if fetch == nil {
-		fetch = newSTSFetcher(nil)
+	if a.tlsReports, err = a.newTLSReporter(names); err != nil {
+		return nil, err
 	}
 	r, err := route.New(route.Options{
 		Table: table, Hello: a.Config.Hostname, DNS: names, Reports: a.tlsCounts, Log: a.Log, Port: o.MXPort, TLSConfig: a.outTLS,
-		STS:          &route.STS{DNS: names, Fetcher: fetch, Store: policies{a}, Reports: a.tlsCounts, Log: a.Log},
+		STS:          &route.STS{DNS: names, Fetcher: &stsFetcher{a.https()}, Store: policies{a}, Reports: a.tlsCounts, Log: a.Log},
 		AllowPrivate: o.MXPrivate == "yes", NoIPv4: o.IP == "6", NoIPv6: o.IP == "4",
 	})
 	if err != nil {

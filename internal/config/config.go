@@ -99,6 +99,7 @@ type Outbound struct {
 	IP                string        `toml:"ip" default:"both" doc:"direct: both, 4 or 6: which addresses of mail hosts are used; with both IPv4 comes first."`
 	MXPort            string        `toml:"mx_port" default:"25" doc:"direct: the port of mail hosts."`
 	MXPrivate         string        `toml:"mx_private" default:"no" doc:"direct: yes lets mail hosts have private and loopback addresses, for networks of one's own and tests."`
+	TLSReports        string        `toml:"tls_reports" default:"" doc:"direct: an address of yours, as contact and sender of the daily reports on TLS (RFC 8460) to domains that ask for them; its domain needs a DKIM key (plenary dkim). No reports when empty."`
 	Lease             time.Duration `toml:"lease" default:"2m" doc:"With several nodes: how long one may be silent before the others take over what it was sending."`
 	FoldAfter         time.Duration `toml:"fold_after" default:"168h" doc:"How long after its end a distribution's delivery records stay rows; then they are packed into a few octets each, and plenary trace reads them as before."`
 	HoldOlder         time.Duration `toml:"hold_older" default:"48h" doc:"After a start, unsent mail older than this waits for plenary queue resume: a restored backup sends nothing by itself."`

@@ -35,3 +35,14 @@ type TLSCount struct {
 
 // TableName is for GORM.
 func (TLSCount) TableName() string { return "tls_counts" }
+
+// TLSReport is a report on the TLS of a day that was made for a policy domain.
+type TLSReport struct {
+	Day    string `gorm:"primaryKey"` // 2006-01-02, UTC
+	Domain string `gorm:"primaryKey"`
+	SentTo string // URIs with spaces between them; empty: it wants none
+	At     Instant
+}
+
+// TableName is for GORM.
+func (TLSReport) TableName() string { return "tls_reports" }

@@ -36,21 +36,25 @@ func (s *Store) SaveLetter(ctx context.Context, d *model.Distribution, data []by
 	var made model.Distribution
 	err := s.write(ctx, func(t *tx) error {
 		made = *d
-		id, err := t.putBytes(data)
-		if err != nil {
-			return err
-		}
-		made.ID, made.Kind, made.State, made.BytesID, made.Cursor = 0, model.DistributeLetter, model.DistributionActive, id, 0
-		if made.CreatedAt.IsZero() {
-			made.CreatedAt = model.At(s.Now())
-		}
-		t.signal(TopicQueue)
-		return t.Create(&made).Error
+		return t.saveLetter(&made, data)
 	})
 	if err == nil {
 		*d = made
 	}
 	return err
+}
+
+func (t *tx) saveLetter(d *model.Distribution, data []byte) error {
+	id, err := t.putBytes(data)
+	if err != nil {
+		return err
+	}
+	d.ID, d.Kind, d.State, d.BytesID, d.Cursor = 0, model.DistributeLetter, model.DistributionActive, id, 0
+	if d.CreatedAt.IsZero() {
+		d.CreatedAt = model.At(t.s.Now())
+	}
+	t.signal(TopicQueue)
+	return t.Create(d).Error
 }
 
 // WatchQueue is Watch of the queue's topic, for the engine.

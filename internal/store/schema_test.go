@@ -26,7 +26,7 @@ func TestSchemaFitsTheModels(t *testing.T) {
 		for _, m := range []any{
 			model.List{}, model.Subscriber{}, model.Account{}, model.AppPassword{}, model.Pending{}, model.Ban{}, model.Post{},
 			model.PostEnvelope{}, model.PostHeader{}, model.ThreadNode{}, model.ThreadHint{}, model.ThreadRuling{}, model.Held{}, model.Event{}, model.Distribution{},
-			model.Delivery{}, model.Chunk{}, model.Bounce{}, model.DKIMKey{}, store.Caught{}, model.STSPolicy{}, model.TLSCount{},
+			model.Delivery{}, model.Chunk{}, model.Bounce{}, model.DKIMKey{}, store.Caught{}, model.STSPolicy{}, model.TLSCount{}, model.TLSReport{},
 		} {
 			sch, err := schema.Parse(m, &sync.Map{}, schema.NamingStrategy{})
 			if err != nil {

@@ -38,7 +38,11 @@ func (s *Store) AddTLSCounts(ctx context.Context, rows []model.TLSCount) error {
 				return err
 			}
 		}
-		return t.Exec("DELETE FROM tls_counts WHERE day < ?", s.Now().Add(-keepTLSCounts).UTC().Format("2006-01-02")).Error
+		old := s.Now().Add(-keepTLSCounts).UTC().Format("2006-01-02")
+		if err := t.Exec("DELETE FROM tls_reports WHERE day < ?", old).Error; err != nil {
+			return err
+		}
+		return t.Exec("DELETE FROM tls_counts WHERE day < ?", old).Error
 	})
 }
 
@@ -47,4 +51,66 @@ func (s *Store) TLSCounts(ctx context.Context, day string) ([]model.TLSCount, er
 	var rows []model.TLSCount
 	err := s.read(ctx).Where("day = ?", day).Order("domain, policy, mx_host, ip, result").Find(&rows).Error
 	return rows, s.fault(err)
+}
+
+// TLSCountsOf gives what was counted on a day for one policy domain.
+func (s *Store) TLSCountsOf(ctx context.Context, day, domain string) ([]model.TLSCount, error) {
+	var rows []model.TLSCount
+	err := s.read(ctx).Where("day = ? AND domain = ?", day, domain).Order("policy, mx_host, ip, result").Find(&rows).Error
+	return rows, s.fault(err)
+}
+
+// UnreportedTLS gives up to limit policy domains with counts of a day for which
+// no report was made, by name from the one after the given.
+func (s *Store) UnreportedTLS(ctx context.Context, day, after string, limit int) ([]string, error) {
+	var domains []string
+	err := s.read(ctx).Raw("SELECT DISTINCT c.domain FROM tls_counts c WHERE c.day = ? AND c.domain > ? AND NOT EXISTS"+
+		" (SELECT 1 FROM tls_reports r WHERE r.day = c.day AND r.domain = c.domain) ORDER BY c.domain LIMIT ?", day, after, limit).Scan(&domains).Error
+	return domains, s.fault(err)
+}
+
+// ReportLetter is a report on its way by mail.
+type ReportLetter struct {
+	model.Distribution
+	Data []byte
+}
+
+// SaveTLSReport notes that a report was made, and queues the letters that carry
+// it in the same transaction. When it had been noted before, perhaps by another
+// node, nothing is queued and fresh is false.
+func (s *Store) SaveTLSReport(ctx context.Context, r model.TLSReport, letters []ReportLetter) (fresh bool, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		n, err := t.noteReports(r)
+		if fresh = n == 1; err != nil || !fresh {
+			return err
+		}
+		for _, l := range letters {
+			d := l.Distribution
+			if err := t.saveLetter(&d, l.Data); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return fresh && err == nil, err
+}
+
+// SkipTLSReports notes domains that want no report of a day.
+func (s *Store) SkipTLSReports(ctx context.Context, day string, domains []string) error {
+	if len(domains) == 0 {
+		return nil
+	}
+	return s.write(ctx, func(t *tx) error {
+		for _, d := range domains {
+			if _, err := t.noteReports(model.TLSReport{Day: day, Domain: d, At: model.At(s.Now())}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (t *tx) noteReports(r model.TLSReport) (int64, error) {
+	res := t.Exec("INSERT INTO tls_reports (day, domain, sent_to, at) VALUES (?, ?, ?, ?) ON CONFLICT (day, domain) DO NOTHING", r.Day, r.Domain, r.SentTo, r.At)
+	return res.RowsAffected, res.Error
 }

@@ -22,6 +22,10 @@ type Mail interface {
 	Bytes(ctx context.Context, id int64) ([]byte, error)
 }
 
+// reportField marks reports on TLS (RFC 8460 5.3), which must arrive even where
+// TLS fails.
+const reportField = "TLS-Report-Domain"
+
 // Composer makes distributions ready for the queue: posts are composed anew from
 // the archived bytes and the settings snapshot, house letters go as they are.
 type Composer struct {
@@ -75,8 +79,9 @@ func (c *Composer) Open(ctx context.Context, d *model.Distribution) (queue.Prepa
 
 // openLetter signs a house letter for the domain it is from.
 func (c *Composer) openLetter(ctx context.Context, d *model.Distribution, data []byte) (queue.Prepared, error) {
-	r := &ready{reversePath: d.ReversePath, recipient: d.Recipient, data: data}
-	from := message.ParseHeader(data).Addresses("From")
+	header := message.ParseHeader(data)
+	r := &ready{reversePath: d.ReversePath, recipient: d.Recipient, data: data, anyway: header.Has(reportField)}
+	from := header.Addresses("From")
 	if len(from) == 0 {
 		return r, nil
 	}
@@ -124,7 +129,11 @@ type ready struct {
 	reversePath, recipient string
 	data                   []byte
 	signature              []byte // empty: not signed
+	anyway                 bool   // see queue.Insistent
 }
+
+// Anyway implements queue.Insistent.
+func (r *ready) Anyway() bool { return r.anyway }
 
 // Letter gives the letter; there is only one recipient.
 func (r *ready) Letter(queue.Recipient) queue.Letter {

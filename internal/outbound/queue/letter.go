@@ -52,6 +52,12 @@ type Sparing interface {
 	Spare(r Recipient) (why string)
 }
 
+// Insistent is what a Prepared may also say: that its letters must arrive even
+// where TLS does not work, whatever the site's policy demands.
+type Insistent interface {
+	Anyway() bool
+}
+
 // Composer makes a distribution ready for its copies. A Temporary fault (the
 // database is away) is tried again; any other error pauses the distribution.
 type Composer interface {

@@ -10,6 +10,7 @@ import (
 // domain is where the mail of a domain goes, or who waits to know.
 type domain struct {
 	name   string
+	anyway bool   // of letters that must arrive even where TLS fails
 	depot  *depot // nil: nowhere, as result says
 	result Result
 	until  time.Time
@@ -68,14 +69,18 @@ func (d *depots) spread(u *Unit) {
 			d.later(u.job, *t, pauseOf(name))
 			continue
 		}
-		f := d.domains[name]
+		key := name
+		if u.job.source.anyway {
+			key += " anyway"
+		}
+		f := d.domains[key]
 		if f == nil || !f.asking && now.After(f.until) {
 			if f == nil {
-				f = &domain{name: name}
+				f = &domain{name: name, anyway: u.job.source.anyway}
 				if len(d.domains) >= domainsMost {
 					d.forgetDomains()
 				}
-				d.domains[name] = f
+				d.domains[key] = f
 			}
 			f.asking = true
 			d.toLook = append(d.toLook, f)
@@ -126,7 +131,7 @@ func (d *depots) look() {
 		d.toLook = d.toLook[1:]
 		d.looking++
 		d.couriers.Go(func() {
-			s, res := d.e.Router.Find(d.ctx, f.name)
+			s, res := d.e.Router.Find(d.ctx, f.name, f.anyway)
 			d.found(f, s, res)
 		})
 	}

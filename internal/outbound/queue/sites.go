@@ -12,8 +12,9 @@ import (
 // one way out for everything.
 type Router interface {
 	// Find gives the site for the domain of an address; without one, the outcome
-	// of every letter for it. It may take as long as DNS does.
-	Find(ctx context.Context, domain string) (Site, Result)
+	// of every letter for it. It may take as long as DNS does. anyway: letters
+	// that must arrive even where TLS fails (see Insistent).
+	Find(ctx context.Context, domain string, anyway bool) (Site, Result)
 	// Tidy forgets what has not been used for a while; called every minute.
 	Tidy()
 }

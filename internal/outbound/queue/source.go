@@ -14,6 +14,7 @@ type source struct {
 	prepared Prepared
 	sparing  Sparing // nil when the composer leaves nobody out
 	author   string  // identity of the post's author
+	anyway   bool    // see Insistent
 
 	// Guarded by lanes.mu.
 	jobs   int  // in hand
@@ -57,6 +58,9 @@ func (f *feeder) open(ctx context.Context, d *model.Distribution) (*source, erro
 	}
 	s := &source{d: &copied, prepared: p}
 	s.sparing, _ = p.(Sparing)
+	if i, ok := p.(Insistent); ok {
+		s.anyway = i.Anyway()
+	}
 	if d.PostID != 0 {
 		if s.author, err = f.e.Store.PostAuthorKey(ctx, d.PostID); err != nil {
 			return nil, err

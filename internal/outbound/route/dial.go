@@ -173,7 +173,7 @@ func (r *Router) tester(cfg *tls.Config, p *Policy, host string, seen *session) 
 // account counts what became of TLS. A connection that failed for other reasons
 // says nothing about it.
 func (r *Router) account(ctx context.Context, s *Site, w way, seen *session, err error) {
-	if r.o.Reports == nil || ctx.Err() != nil {
+	if r.o.Reports == nil || s.anyway || ctx.Err() != nil {
 		return
 	}
 	result := ""

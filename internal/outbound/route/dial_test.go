@@ -218,7 +218,7 @@ func TestTLSARecordsThatCannotBeTold(t *testing.T) {
 	r.dns.Host("mx.a.example", "127.0.0.1")
 	r.dns.Secure("a.example", "mx.a.example")
 	r.dns.Fail("_25._tcp.mx.a.example", 2)
-	if _, fail := r.Find(t.Context(), "a.example"); fail.State != queue.Temporary {
+	if _, fail := r.Find(t.Context(), "a.example", false); fail.State != queue.Temporary {
 		t.Errorf("%v %s", fail.State, fail.Reply)
 	}
 }

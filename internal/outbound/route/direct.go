@@ -18,8 +18,8 @@ type Direct struct {
 }
 
 // Find implements queue.Router.
-func (d *Direct) Find(ctx context.Context, domain string) (queue.Site, queue.Result) {
-	s, fail := d.Router.Find(ctx, domain)
+func (d *Direct) Find(ctx context.Context, domain string, anyway bool) (queue.Site, queue.Result) {
+	s, fail := d.Router.Find(ctx, domain, anyway)
 	if s == nil {
 		return nil, fail
 	}

@@ -48,7 +48,10 @@ type located struct {
 // outcome of every letter for that domain: Permanent when there is no such
 // domain or it takes no mail, Temporary when that cannot be told now, Unsent
 // when ctx has ended.
-func (r *Router) Find(ctx context.Context, domain string) (*Site, queue.Result) {
+//
+// anyway leaves out what policies demand of the connection, and TLS is not
+// counted: so go reports on TLS, which must arrive where TLS fails (RFC 8460 3).
+func (r *Router) Find(ctx context.Context, domain string, anyway bool) (*Site, queue.Result) {
 	name := plainName(domain)
 	if !strings.HasPrefix(name, "[") {
 		ascii, err := idna.Lookup.ToASCII(name)
@@ -57,10 +60,14 @@ func (r *Router) Find(ctx context.Context, domain string) (*Site, queue.Result) 
 		}
 		name = ascii
 	}
-	d, err := r.domains.get(ctx, name, func(ctx context.Context) (destination, time.Duration) {
+	key := name
+	if anyway {
+		key += " anyway"
+	}
+	d, err := r.domains.get(ctx, key, func(ctx context.Context) (destination, time.Duration) {
 		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 		defer cancel()
-		return r.look(ctx, name)
+		return r.look(ctx, name, anyway)
 	})
 	if err != nil {
 		return nil, queue.Result{Reply: err.Error()}
@@ -85,7 +92,7 @@ func failed(res queue.Result) (destination, time.Duration) {
 }
 
 // look asks DNS about a domain.
-func (r *Router) look(ctx context.Context, domain string) (destination, time.Duration) {
+func (r *Router) look(ctx context.Context, domain string, anyway bool) (destination, time.Duration) {
 	if strings.HasPrefix(domain, "[") {
 		return r.literal(domain)
 	}
@@ -98,7 +105,7 @@ func (r *Router) look(ctx context.Context, domain string) (destination, time.Dur
 	case len(mx.Records) == 1 && mx.Records[0].Host == "":
 		return failed(permanent(556, "5.1.10 %s takes no mail (null MX)", domain)) // RFC 7505 4.1
 	}
-	site := &Site{Domain: domain}
+	site := &Site{Domain: domain, anyway: anyway}
 	for _, m := range mx.Records {
 		// A "." beside others is not a null MX (RFC 7505 3), and no host either.
 		if m.Host != "" && !slices.ContainsFunc(site.Hosts, func(h Host) bool { return h.Name == m.Host }) {
@@ -173,7 +180,7 @@ func (r *Router) choose(ctx context.Context, site *Site, mx Answer[MX], found []
 		if h.Addrs = r.usable(found[i].Records); len(h.Addrs) == 0 {
 			continue
 		}
-		if mx.Secure && found[i].Secure {
+		if mx.Secure && found[i].Secure && !site.anyway {
 			if err := r.dane(ctx, &h); err != nil {
 				// What was promised to be protected waits (RFC 7672 2.1.2).
 				trouble = err
@@ -201,7 +208,7 @@ func (r *Router) choose(ctx context.Context, site *Site, mx Answer[MX], found []
 // sts applies the MTA-STS policy of the domain. DANE comes first: a host with
 // TLSA records stands by those (RFC 8461 2).
 func (r *Router) sts(ctx context.Context, site *Site) *queue.Result {
-	if r.o.STS == nil {
+	if r.o.STS == nil || site.anyway {
 		return nil
 	}
 	site.policy = r.o.STS.Find(ctx, site.Domain)

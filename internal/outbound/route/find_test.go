@@ -108,7 +108,7 @@ func TestFind(t *testing.T) {
 				}
 				domain := strings.ReplaceAll(c.domain, "[198.51", "[18.51")
 				domain = strings.ReplaceAll(domain, "2001:db8", "2606:db8")
-				site, fail := r.Find(t.Context(), domain)
+				site, fail := r.Find(t.Context(), domain, false)
 				got := ""
 				if site != nil {
 					got = fmt.Sprintf("%s %d", site.Key, len(site.Hosts[0].Addrs))
@@ -180,7 +180,7 @@ func TestAnswersAreKept(t *testing.T) {
 	zone(r.dns)
 	var wg sync.WaitGroup
 	for range 50 {
-		wg.Go(func() { r.Find(context.Background(), "three.example") })
+		wg.Go(func() { r.Find(context.Background(), "three.example", false) })
 	}
 	wg.Wait()
 	r.find(t, "same.example") // other MX, the same hosts
@@ -196,7 +196,7 @@ func TestAnswersAreKept(t *testing.T) {
 		t.Errorf("after the TTL MX asked %d times, A %d times", mx, a)
 	}
 	for range 5 {
-		r.Find(t.Context(), "broken.example")
+		r.Find(t.Context(), "broken.example", false)
 	}
 	first := r.dns.Asked("broken.example", dnsmessage.TypeMX)
 	r.clock.pass(2 * time.Minute)
@@ -216,7 +216,7 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan queue.Result)
 	go func() {
-		_, fail := r.Find(ctx, "silent.example")
+		_, fail := r.Find(ctx, "silent.example", false)
 		done <- fail
 	}()
 	for r.dns.Asked("silent.example", dnsmessage.TypeMX) == 0 {
@@ -227,7 +227,7 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 		t.Errorf("%v %s", fail.State, fail.Reply)
 	}
 	r.dns.Forget("silent.example")
-	if _, fail := r.Find(t.Context(), "silent.example"); fail.State != queue.Permanent {
+	if _, fail := r.Find(t.Context(), "silent.example", false); fail.State != queue.Permanent {
 		t.Errorf("%v %s", fail.State, fail.Reply)
 	}
 }

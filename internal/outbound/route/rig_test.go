@@ -101,7 +101,7 @@ func newRig(t testing.TB, change ...func(*route.Options)) *rig {
 
 func (r *rig) find(t testing.TB, domain string) *route.Site {
 	t.Helper()
-	s, fail := r.Find(t.Context(), domain)
+	s, fail := r.Find(t.Context(), domain, false)
 	if s == nil {
 		t.Fatalf("%s: %v %d %s", domain, fail.State, fail.Code, fail.Reply)
 	}

@@ -18,6 +18,7 @@ type Site struct {
 	Limits   *Limits
 
 	required bool    // TLS with a valid certificate at every host
+	anyway   bool    // whatever becomes of TLS, which is not counted
 	policy   *Policy // MTA-STS of Domain, in any mode; nil: none
 }
 
@@ -55,7 +56,7 @@ func (s *Site) finish(t *Table) {
 	}
 	s.Provider = registered(best[0])
 	s.Limits = t.For(best, s.Domain)
-	s.required = s.required || s.Limits.TLS == tlsRequired
+	s.required = !s.anyway && (s.required || s.Limits.TLS == tlsRequired)
 	s.Key = s.key()
 }
 
@@ -81,6 +82,9 @@ func (s *Site) key() string {
 	}
 	if s.required {
 		b.WriteString("+tls")
+	}
+	if s.anyway {
+		b.WriteString("+anyway")
 	}
 	if dane {
 		b.WriteString("+dane")

@@ -197,7 +197,7 @@ func TestEnforceFiltersHosts(t *testing.T) {
 	if k := r.find(t, "b.example").Key; k != "mx1.a.example>mx2.a.example" {
 		t.Errorf("testing: %s", k)
 	}
-	if _, fail := r.Find(t.Context(), "c.example"); fail.State != queue.Temporary || !strings.HasPrefix(fail.Reply, "4.7.5") {
+	if _, fail := r.Find(t.Context(), "c.example", false); fail.State != queue.Temporary || !strings.HasPrefix(fail.Reply, "4.7.5") {
 		t.Errorf("%v", fail)
 	}
 }
