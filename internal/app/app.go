@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"plenary/internal/auth"
@@ -72,7 +73,10 @@ type App struct {
 	base                   string                  // how readers reach the web door; see baseURL
 	serving                bool                    // set before Ready by a process that will serve without a configured base URL
 	addrs                  Addrs
-	tlsCounts              *route.Tally  // in direct mode
+	tlsCounts              *route.Tally // in direct mode
+	paces                  *route.Paces // in direct mode
+	partMu                 sync.Mutex
+	part                   [2]int        // of the limits of providers: this node, and how many there are
 	tlsReports             *tlsReporter  // in direct mode, when configured
 	client                 *http.Client  // for what strangers name; see https
 	outTLS                 *tls.Config   // of mail hosts; nil: the system's roots

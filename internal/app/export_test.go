@@ -48,3 +48,13 @@ func (a *App) WriteTLSCounts(ctx context.Context) { a.writeTLSCounts(ctx) }
 
 // ForgetKeys lets keys of DKIM be read anew.
 func (a *App) ForgetKeys() { a.keys.Now = func() time.Time { return time.Now().Add(keys.Refresh) } }
+
+// TakePart lets a node say that it lives.
+func (a *App) TakePart(ctx context.Context) { a.takePart(ctx) }
+
+// Part is which of the nodes that send this is.
+func (a *App) Part() (node, nodes int) {
+	a.partMu.Lock()
+	defer a.partMu.Unlock()
+	return a.part[0], a.part[1]
+}

@@ -82,7 +82,8 @@ func (a *App) direct() (*route.Direct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &route.Direct{Router: r, Paces: route.NewPaces(time.Now, rand.Float64, a.paceChanged)}, nil
+	a.paces = route.NewPaces(time.Now, rand.Float64, a.paceChanged)
+	return &route.Direct{Router: r, Paces: a.paces}, nil
 }
 
 // ProviderLimits is the built-in table of what providers bear, as TOML.

@@ -20,6 +20,7 @@ const stopTimeout = 30 * time.Second
 func (a *App) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
+	a.takePart(work)
 	var background sync.WaitGroup
 	background.Go(func() {
 		if err := a.Queue.Run(work); err != nil {
@@ -28,6 +29,7 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	background.Go(func() { a.runJobs(work) })
 	background.Go(func() { a.countTLS(work) })
+	background.Go(func() { a.shareLimits(work) })
 
 	broken := make(chan error, len(a.listeners))
 	var doors sync.WaitGroup
@@ -52,6 +54,7 @@ func (a *App) Run(ctx context.Context) error {
 	doors.Wait()
 	stopWork()
 	background.Wait()
+	a.leavePart()
 	return err
 }
 

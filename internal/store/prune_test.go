@@ -50,6 +50,33 @@ func TestPruneLeavesNoBytesBehind(t *testing.T) {
 	})
 }
 
+// TestLeaseSlots: nodes know how many they are and which they are.
+func TestLeaseSlots(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		take := func(owner string, d time.Duration, want ...int) {
+			t.Helper()
+			slot, all, err := s.LeaseSlot(ctx, "senders", owner, d)
+			if err != nil || slot != want[0] || all != want[1] {
+				t.Fatalf("%s is %d of %d, %v; want %v", owner, slot, all, err, want)
+			}
+		}
+		take("b", time.Minute, 0, 1)
+		take("b", time.Minute, 0, 1)
+		take("a", time.Minute, 0, 2)
+		take("c", time.Minute, 2, 3)
+		take("b", time.Minute, 1, 3)
+		if _, all, err := s.LeaseSlot(ctx, "others", "z", time.Minute); err != nil || all != 1 {
+			t.Fatal(all, err)
+		}
+		if err := s.LeaveSlot(ctx, "senders", "a"); err != nil {
+			t.Fatal(err)
+		}
+		take("c", -time.Second, 1, 2) // it ended a second ago
+		take("b", time.Minute, 0, 1)
+	})
+}
+
 func TestLeaseHasOneOwner(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		ctx := context.Background()

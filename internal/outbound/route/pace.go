@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"plenary/internal/outbound/queue"
@@ -18,6 +19,7 @@ const (
 	stormLength      = 10               // refusals in a row that stop a site; or twice its connections
 	paceJitter       = 0.2              // of a wait, to both sides
 	maxSigns         = 1000             // remembered of one reaction
+	shareRest        = time.Second      // for a node without a part of a limit
 )
 
 // siteBackoff is the schedule of a site that is down: waits after the first,
@@ -44,6 +46,7 @@ type Paces struct {
 	now    func() time.Time
 	random func() float64
 	note   func(Change)
+	share  atomic.Pointer[part]
 
 	mu    sync.Mutex
 	sites map[string]*Pace
@@ -53,8 +56,18 @@ type Paces struct {
 // NewPaces makes an empty set. random gives [0,1); note is called for every
 // change, one at a time for a site, and must not call back.
 func NewPaces(now func() time.Time, random func() float64, note func(Change)) *Paces {
-	return &Paces{now: now, random: random, note: note, sites: map[string]*Pace{}, pools: map[string]*pool{}}
+	ps := &Paces{now: now, random: random, note: note, sites: map[string]*Pace{}, pools: map[string]*pool{}}
+	ps.Share(0, 1)
+	return ps
 }
+
+// Share says that limits are shared with other nodes: this is number node, from
+// 0, of so many. Connections are divided, the rest among the first, so that all
+// together never have more; a node without one sends nothing there, its copies
+// wait for the others. Rates are divided among those with one.
+func (ps *Paces) Share(node, nodes int) { ps.share.Store(&part{node, max(1, nodes)}) }
+
+func (ps *Paces) part() part { return *ps.share.Load() }
 
 // Of gives the pace of a site.
 func (ps *Paces) Of(s *Site) *Pace {
@@ -275,7 +288,7 @@ func (p *Pace) Down() (until time.Time, why string, down bool) {
 	now := p.ps.now()
 	until, why = p.until, p.why
 	p.mu.Unlock()
-	if u, w := p.pool.stopped(); u.After(until) {
+	if u, w := p.pool.stopped(now); u.After(until) {
 		until, why = u, w
 	}
 	return until, why, now.Before(until)

@@ -346,3 +346,64 @@ func TestIdlePacesAreForgotten(t *testing.T) {
 		t.Error("an idle pace is kept")
 	}
 }
+
+// TestShare: several nodes together never have more connections, new ones or
+// letters than one would, whoever comes and goes.
+func TestShare(t *testing.T) {
+	const row = "[[limit]]\nname = 'narrow'\nmx = ['.narrow.example']\nconnections = 2\nopens = 60\nrate = 9.0\n" +
+		"[[limit.reaction]]\nreply = 'slow down'\nconnections = 1\nfor = '90m'\n"
+	for _, nodes := range []int{1, 2, 3, 7} {
+		w := newWorld(t, row)
+		site := w.site("a.example", "mx.narrow.example")
+		paces := make([]*route.Pace, nodes)
+		for i := range paces {
+			ps := route.NewPaces(w.clock.Now, func() float64 { return 0.5 }, func(route.Change) {})
+			ps.Share(i, nodes)
+			paces[i] = ps.Of(site)
+		}
+		open := func() (n int) {
+			for _, p := range paces {
+				for {
+					ok, wait := p.Acquire()
+					if !ok {
+						if _, why, down := p.Down(); down && (wait == 0 || !strings.Contains(why, "other nodes")) {
+							t.Errorf("%d nodes: %v %q", nodes, wait, why)
+						}
+						break
+					}
+					n++
+				}
+			}
+			return n
+		}
+		if n := open(); n != 2 {
+			t.Errorf("%d nodes have %d connections, 2 are allowed", nodes, n)
+		}
+		letters := 0
+		for range 10 {
+			w.clock.pass(time.Second)
+			for i, p := range paces {
+				if _, _, down := p.Down(); down != (i > 1) {
+					t.Errorf("node %d of %d: down is %v", i, nodes, down)
+				}
+				if i < 2 {
+					n, _ := p.Letters(100)
+					letters += n
+				}
+			}
+		}
+		if letters > 99 || letters < 80 {
+			t.Errorf("%d nodes may send %d letters in ten seconds, 9 a second are allowed", nodes, letters)
+		}
+		leave := 0
+		for _, p := range paces {
+			p.Note(queue.Result{State: queue.Temporary, Code: 451, Reply: "slow down"})
+			if p.Leave() {
+				leave++
+			}
+		}
+		if want := min(nodes, 2) - 1; leave != want && nodes > 1 {
+			t.Errorf("%d nodes: %d leave when one connection is allowed, want %d", nodes, leave, want)
+		}
+	}
+}

@@ -6,8 +6,9 @@ import (
 )
 
 // pool is what the sites of a provider share: connections at once, new ones a
-// minute, letters a second, and what reactions have lowered. The figures are of
-// this process: several nodes each have their own.
+// minute, letters a second, and what reactions have lowered. Where several nodes
+// send, each has a part of every limit (see Paces.Share); what a reaction lowers
+// each learns by itself.
 type pool struct {
 	ps     *Paces
 	key    string
@@ -31,8 +32,21 @@ type lowered struct {
 	index       int // of the reaction
 	until       time.Time
 	connections int
+	own         bool // connections are this node's, not of all together
 	rate        float64
 	opens       int
+}
+
+// part is what one of several nodes has of the limits.
+type part struct{ node, nodes int }
+
+// of divides n; the first nodes get the rest.
+func (p part) of(n int) int {
+	k := n / p.nodes
+	if p.node < n%p.nodes {
+		k++
+	}
+	return k
 }
 
 func newPool(ps *Paces, s *Site) *pool {
@@ -41,8 +55,8 @@ func newPool(ps *Paces, s *Site) *pool {
 		tokens: bucket{level: max(1, s.Limits.Rate), at: now}, opens: bucket{level: float64(s.Limits.Opens), at: now}}
 }
 
-// allowed gives the limits of now; what is over is restored.
-func (l *pool) allowed(now time.Time) (connections int, rate float64, opens int) {
+// allowed gives this node's limits of now; what is over is restored.
+func (l *pool) allowed(now time.Time) (connections int, rate, opens float64) {
 	before := l.connections()
 	kept := l.lowered[:0]
 	for _, w := range l.lowered {
@@ -52,26 +66,31 @@ func (l *pool) allowed(now time.Time) (connections int, rate float64, opens int)
 	}
 	over := len(kept) < len(l.lowered)
 	l.lowered = kept
-	connections, rate, opens = l.connections(), l.limits.Rate, l.limits.Opens
+	connections, rate, opens = l.connections(), l.limits.Rate, float64(l.limits.Opens)
 	for _, w := range l.lowered {
 		if w.rate > 0 {
 			rate = min(rate, w.rate)
 		}
 		if w.opens > 0 {
-			opens = min(opens, w.opens)
+			opens = min(opens, float64(w.opens))
 		}
 	}
 	if over {
 		l.change(Change{What: "restored", From: before, To: connections})
 	}
-	return connections, rate, opens
+	nodes := float64(min(l.ps.part().nodes, l.limits.Connections)) // the others have no connection
+	return connections, rate / nodes, opens / nodes
 }
 
 func (l *pool) connections() int {
-	n := l.limits.Connections
+	p := l.ps.part()
+	n := p.of(l.limits.Connections)
 	for _, w := range l.lowered {
-		if w.connections > 0 {
+		switch {
+		case w.own:
 			n = min(n, w.connections)
+		case w.connections > 0:
+			n = min(n, p.of(w.connections))
 		}
 	}
 	return n
@@ -84,10 +103,13 @@ func (l *pool) acquire(now time.Time) (ok bool, wait time.Duration) {
 	if now.Before(l.until) {
 		return false, l.until.Sub(now)
 	}
+	if connections == 0 {
+		return false, shareRest
+	}
 	if l.live >= connections {
 		return false, 0
 	}
-	got, wait := l.opens.take(now, 1, float64(opens)/60, float64(opens))
+	got, wait := l.opens.take(now, 1, opens/60, max(1, opens))
 	if got == 1 {
 		l.live++
 	}
@@ -127,9 +149,12 @@ func (l *pool) letters(now time.Time, n int) (granted int, wait time.Duration) {
 	return l.tokens.take(now, n, rate, max(1, rate))
 }
 
-func (l *pool) stopped() (time.Time, string) {
+func (l *pool) stopped(now time.Time) (time.Time, string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !now.Before(l.until) && l.connections() == 0 {
+		return now.Add(shareRest), "other nodes have all connections that its provider bears"
+	}
 	return l.until, l.why
 }
 
@@ -173,7 +198,7 @@ func (l *pool) act(now time.Time, i int, text string) {
 	if r.For == 0 || !r.Halve && r.Connections == 0 && r.Rate == 0 && r.Opens == 0 {
 		return
 	}
-	w := lowered{index: i, until: now.Add(r.For), connections: r.Connections, rate: r.Rate, opens: r.Opens}
+	w := lowered{index: i, until: now.Add(r.For), connections: r.Connections, own: r.Halve, rate: r.Rate, opens: r.Opens}
 	for k := range l.lowered {
 		if have := &l.lowered[k]; have.index == i {
 			// Letters that were on the way say the same again: it lasts longer,
