@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"plenary/internal/config"
@@ -44,7 +45,8 @@ func (a *App) newQueue(tokens *token.Keyring) (*queue.Engine, error) {
 			return nil, err
 		}
 		for _, r := range relays {
-			way := &smtpout.Relay{Addr: r.Addr, TLS: relayTLS(a.Config), Username: o.RelayUsername, Password: o.RelayPassword, Hello: a.Config.Hostname}
+			way := &smtpout.Relay{Addr: r.Addr, TLS: relayTLS(a.Config), Username: o.RelayUsername, Password: o.RelayPassword, Hello: a.Config.Hostname,
+				Known: &smtpout.Known{}, InClear: a.inClear(r.Addr)}
 			opts.Outlets = append(opts.Outlets, queue.Outlet{Name: r.Addr, Weight: r.Weight, Connect: way.Connect})
 		}
 	case "direct":
@@ -57,6 +59,20 @@ func (a *App) newQueue(tokens *token.Keyring) (*queue.Engine, error) {
 		opts.Connect = (&smtpout.Catcher{Keep: a.Store.SaveCaught}).Connect
 	}
 	return queue.New(opts), nil
+}
+
+// inClear tells now and then that a relay offers TLS and has none.
+func (a *App) inClear(relay string) func(error) {
+	var mu sync.Mutex
+	var said time.Time
+	return func(why error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(said) > time.Hour {
+			said = time.Now()
+			a.Log.Warn("TLS does not work with the relay, letters go to it in clear; outbound.relay_tls = \"required\" would hold them back", "relay", relay, "err", why)
+		}
+	}
 }
 
 // direct makes the way out to the mail hosts of each domain.

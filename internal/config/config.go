@@ -89,7 +89,7 @@ type TLS struct {
 type Outbound struct {
 	Mode              string        `toml:"mode" default:"relay" doc:"relay: hand everything to a smarthost. direct: send to the mail hosts of each recipient's domain. catch: keep it in the built-in catcher and send nothing."`
 	Relay             string        `toml:"relay" default:"127.0.0.1:25" doc:"host:port of the smarthost; never a door of Plenary itself. Several, with commas, as in a.example:25 weight=3, b.example:25 share the copies by weight, and one that is down gets none; weight=0: only while no other can be used."`
-	RelayTLS          string        `toml:"relay_tls" default:"opportunistic" doc:"none, opportunistic (STARTTLS when offered), required (STARTTLS or nothing), implicit (TLS from the first octet)."`
+	RelayTLS          string        `toml:"relay_tls" default:"opportunistic" doc:"none, opportunistic (STARTTLS when offered; when it does not work and no password is set, in clear), required (STARTTLS or nothing), implicit (TLS from the first octet)."`
 	RelayUsername     string        `toml:"relay_username" default:"" doc:"User for AUTH at the smarthost; no AUTH when empty."`
 	RelayPassword     string        `toml:"relay_password" default:"" doc:"Its password." secret:"yes"`
 	Connections       int           `toml:"connections" default:"10" doc:"Connections to the smarthost at once."`

@@ -142,7 +142,7 @@ func (r *Router) open(ctx context.Context, s *Site, w way, mode smtpout.TLSMode,
 	}
 	addr := net.JoinHostPort(w.addr.String(), r.o.Port)
 	relay := &smtpout.Relay{Addr: addr, Hello: r.o.Hello, TLS: mode, TLSConfig: cfg, Timeouts: r.o.Timeouts,
-		Window: r.o.Window, WindowBytes: r.o.WindowBytes,
+		Window: r.o.Window, WindowBytes: r.o.WindowBytes, Known: &r.known,
 		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			c, err := r.o.Dial(ctx, network, addr)
 			if err != nil {

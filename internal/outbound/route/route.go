@@ -78,6 +78,7 @@ type Router struct {
 	domains *memo[destination]
 	hosts   *memo[located]
 	shunned *shunned
+	known   smtpout.Known // of hosts that offer CHUNKING and do not know it
 }
 
 // New makes a router.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 // conn is one connection to a relay; it is a queue.Courier.
 type conn struct {
 	relay *Relay
+	mode  TLSMode
 	t     Timeouts
 	raw   net.Conn // below TLS
 	nc    net.Conn
@@ -71,6 +73,22 @@ func (c *conn) read(d time.Duration) (reply, error) {
 	return r, err
 }
 
+// quiet finds what a peer has said without being asked, while nothing is on the
+// way to it.
+func (c *conn) quiet() error {
+	if c.br.Buffered() == 0 {
+		return nil
+	}
+	r, err := c.read(c.t.Command)
+	switch {
+	case err != nil:
+		return err
+	case r.code == 421:
+		return closing(r)
+	}
+	return fmt.Errorf("%w: nobody had asked for %s", errGarbage, r)
+}
+
 // flush writes what is buffered.
 func (c *conn) flush() error {
 	if len(c.buf) == 0 {
@@ -124,7 +142,7 @@ func (c *conn) Run(ctx context.Context, units <-chan *queue.Unit, outcomes chan<
 	defer stop()
 	f := &feed{c: c, units: units, outcomes: outcomes}
 	var err error
-	if c.ext.pipelining && c.ext.chunking {
+	if c.ext.pipelining && c.ext.chunking && !c.relay.Known.avoidsBDAT(c.relay.Addr) {
 		err = c.runWindow(f)
 	} else {
 		err = c.runData(f)

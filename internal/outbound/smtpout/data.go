@@ -75,6 +75,10 @@ func (c *conn) finish() (reply, error) {
 // open sends the envelope and DATA, in one write when the peer allows it. ready
 // means that the peer waits for the message; otherwise the letter is answered.
 func (c *conn) open(f *feed, it *item) (ready bool, err error) {
+	if err := c.quiet(); err != nil {
+		f.untouched(it)
+		return false, err
+	}
 	it.reset, c.reset = c.reset, false
 	if c.ext.pipelining {
 		c.envelope(it)

@@ -31,6 +31,9 @@ func TestDialogues(t *testing.T) {
 		return d
 	}
 	end := []string{"c< ...", "c< ."}
+	early := func(extension, rest string) dialogue { // more than the reply to EHLO, in one write
+		return dialogue{"s> 220 peer", "c< EHLO", "raw> 250-peer\r\n250-" + extension + "\r\n" + rest}
+	}
 	for _, c := range []struct {
 		name string
 		d    dialogue
@@ -63,6 +66,10 @@ func TestDialogues(t *testing.T) {
 		{"a reply without end", join(piped, env, "raw> "+strings.Repeat("250-on and on\r\n", 200)), 1, "temporary", "without end"},
 		{"a line without end", join(piped, env, "raw> 250 "+strings.Repeat("x", 20_000)), 1, "temporary", "without end"},
 		{"BDAT offered and not known", join(window, bdat, bdat, four[0], four[1], four[2], "s> 502 5.5.1 what"), 2, "temporary 502, temporary lost", "BDAT"},
+		{"BDAT refused in mid-window, by a peer that reads on", join(window, bdat, bdat, bdat, four, four[0], four[1], "s> 550 5.1.1 who", "s> 503 5.5.1 no recipients", "s> 500 what", "s> 500 what"), 3, "ok 250, permanent 550, temporary lost", "RSET"},
+		{"a reply to nothing", early("PIPELINING", "250-CHUNKING\r\n250 HELP\r\n250 once more\r\n"), 2, "unsent, unsent", "nobody had asked"},
+		{"a reply to nothing, by DATA", early("PIPELINING", "250 HELP\r\n250 once more\r\n"), 2, "unsent, unsent", "nobody had asked"},
+		{"421 before a command", early("8BITMIME", "250 HELP\r\n421 4.3.2 going down\r\n"), 2, "unsent, unsent", "421"},
 		{"bare codes", join(piped, env, "s> 250", "s> 250", "s> 354", end, "s> 250", "c< QUIT"), 1, "ok 250", ""},
 		{"lower-case extensions", join(hello("pipelining", "chunking"), bdat, bdat, four, four, "c< QUIT"), 2, "ok 250, ok 250", ""},
 		{"a peer that knows HELO only", join([]string{"s> 220 old", "c< EHLO", "s> 502 what", "c< HELO lists.example.org", "s> 250 hi"}, env[0], ok[0], env[1], ok[1], env[2], ok[2], end, "s> 250 yes", "c< QUIT"), 1, "ok 250", ""},
@@ -76,6 +83,22 @@ func TestDialogues(t *testing.T) {
 				t.Errorf("ended with %v, want %q", err, c.err)
 			}
 		})
+	}
+}
+
+// TestCHUNKINGThatIsNone: a peer that offers CHUNKING and does not know BDAT gets
+// everything by DATA, and no letter waits for the next try.
+func TestCHUNKINGThatIsNone(t *testing.T) {
+	window := hello("PIPELINING", "CHUNKING")
+	first := window.and("c< RSET", "c< MAIL", "c< RCPT", "c< BDAT", "s> 250 reset", "s> 250 mail", "s> 250 rcpt", "s> 502 5.5.1 what", "x")
+	second := window.and("c< MAIL", "c< RCPT", "c< DATA", "s> 250 ok", "s> 250 ok", "s> 354 go on", "c< ...", "c< .", "s> 250 yes", "c< QUIT")
+	r := relay(peer(t, first, second))
+	r.Known = &smtpout.Known{}
+	if results, err := send(t, r, plainLetters(2)); brief(results) != "unsent, unsent" || err == nil {
+		t.Errorf("%s, %v", brief(results), err)
+	}
+	if results, err := send(t, r, plainLetters(1)); brief(results) != "ok 250" || err != nil {
+		t.Errorf("%s, %v", brief(results), err)
 	}
 }
 

@@ -12,10 +12,13 @@ import (
 	"time"
 )
 
+// errHandshake is an offer of TLS that did not hold.
+var errHandshake = errors.New("TLS")
+
 // hello brings the connection to where letters can be sent.
 func (c *conn) hello(ctx context.Context) error {
 	r := c.relay
-	if r.TLS == TLSImplicit {
+	if c.mode == TLSImplicit {
 		if err := c.handshake(ctx, true); err != nil {
 			return err
 		}
@@ -28,7 +31,7 @@ func (c *conn) hello(ctx context.Context) error {
 	if err := c.ehlo(); err != nil {
 		return err
 	}
-	if r.TLS == TLSRequired || (r.TLS == TLSOpportunistic || r.TLS == "") && c.ext.startTLS {
+	if c.mode == TLSRequired || (c.mode == TLSOpportunistic || c.mode == "") && c.ext.startTLS {
 		if err := c.startTLS(ctx); err != nil {
 			return err
 		}
@@ -36,7 +39,7 @@ func (c *conn) hello(ctx context.Context) error {
 	if r.Username == "" {
 		return nil
 	}
-	if _, secure := c.nc.(*tls.Conn); !secure && r.TLS != TLSNone {
+	if _, secure := c.nc.(*tls.Conn); !secure && c.mode != TLSNone {
 		return errors.New("the peer offers no STARTTLS, and the password does not go in clear")
 	}
 	return c.auth()
@@ -55,7 +58,7 @@ func (c *conn) handshake(ctx context.Context, verify bool) error {
 	ctx, cancel := context.WithTimeout(ctx, c.t.Dial)
 	defer cancel()
 	if err := tc.HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("TLS: %w", err)
+		return fmt.Errorf("%w: %w", errHandshake, err)
 	}
 	c.use(tc)
 	return nil
@@ -73,13 +76,20 @@ func (c *conn) startTLS(ctx context.Context) error {
 		return err
 	}
 	if r.code != 220 {
-		return fmt.Errorf("STARTTLS was answered %s", r)
+		err := fmt.Errorf("STARTTLS was answered %s", r)
+		if r.code == 421 || !c.relay.maybeClear(c.mode) {
+			return err
+		}
+		if c.relay.InClear != nil {
+			c.relay.InClear(err)
+		}
+		return nil // it goes on in clear
 	}
 	if c.br.Buffered() > 0 {
 		return fmt.Errorf("%w: octets before the TLS handshake", errGarbage)
 	}
 	// Without a password, encryption with anybody is better than none.
-	if err := c.handshake(ctx, c.relay.TLS == TLSRequired || c.relay.Username != ""); err != nil {
+	if err := c.handshake(ctx, c.mode == TLSRequired || c.relay.Username != ""); err != nil {
 		return err
 	}
 	return c.ehlo()

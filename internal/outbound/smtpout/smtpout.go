@@ -25,12 +25,16 @@
 // and not answered may have arrived: it is tried again and counted as lost.
 //
 // Nothing a peer sends is trusted: reply lines and replies are bounded, every
-// wait has its timeout, text after STARTTLS's reply ends the connection.
+// wait has its timeout, text after STARTTLS's reply ends the connection, and so
+// does a reply to nothing, because each after it would be taken for the answer
+// to another command. A peer that offers CHUNKING and does not know BDAT gets
+// its letters by DATA from then on.
 package smtpout
 
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -98,6 +102,11 @@ type Relay struct {
 	WindowBytes int         // and their octets, unless it is one message; 256 kB
 	TLSConfig   *tls.Config // nil: the system's roots, the host of Addr
 	Dial        func(ctx context.Context, network, addr string) (net.Conn, error)
+	Known       *Known // what is remembered of peers; nil: nothing
+	// InClear is told why opportunistic TLS does not work before letters go
+	// without. When it is nil only a refused STARTTLS is passed over: a handshake
+	// that fails is an error.
+	InClear func(why error)
 }
 
 // Check finds mistakes in the settings.
@@ -122,6 +131,24 @@ func (r *Relay) Connect(ctx context.Context) (queue.Courier, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
+	c, err := r.open(ctx, r.TLS)
+	if errors.Is(err, errHandshake) && r.InClear != nil && r.maybeClear(r.TLS) && ctx.Err() == nil {
+		r.InClear(err)
+		return r.open(ctx, TLSNone)
+	}
+	return c, err
+}
+
+// maybeClear reports whether letters may go without TLS: nobody asked for it, and
+// no password does. Encryption with anybody protects from who listens only, and
+// who can break the handshake could have taken the offer out as well (RFC 7435
+// 4).
+func (r *Relay) maybeClear(mode TLSMode) bool {
+	return (mode == TLSOpportunistic || mode == "") && r.Username == ""
+}
+
+// open opens one connection.
+func (r *Relay) open(ctx context.Context, mode TLSMode) (queue.Courier, error) {
 	t := r.timeouts()
 	dial := r.Dial
 	if dial == nil {
@@ -133,7 +160,7 @@ func (r *Relay) Connect(ctx context.Context) (queue.Courier, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{relay: r, t: t, raw: nc, seen: newSegments()}
+	c := &conn{relay: r, mode: mode, t: t, raw: nc, seen: newSegments()}
 	c.use(nc)
 	// ctx ends the connection at once, also in the middle of a reply.
 	stop := context.AfterFunc(ctx, c.abort)

@@ -93,3 +93,47 @@ func TestInjectedBeforeTLS(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestTLSThatDoesNotWork: an offer of TLS that does not hold keeps no letter
+// back where nobody asked for TLS, and every letter where somebody did.
+func TestTLSThatDoesNotWork(t *testing.T) {
+	offer := hello("STARTTLS").and("c< STARTTLS")
+	refused := offer.and("s> 454 4.7.0 TLS not available due to local problem")
+	broken := offer.and("s> 220 go", "x")
+	clear := dialogue{"c< MAIL", "s> 250 ok", "c< RCPT", "s> 250 ok", "c< DATA", "s> 354 go on", "c< ...", "c< .", "s> 250 yes", "c< QUIT"}
+	anew := hello("STARTTLS").and(clear...)
+	for _, c := range []struct {
+		name string
+		ds   []dialogue
+		mode smtpout.TLSMode
+		user string
+		told string // InClear; "-": there is none
+		err  string
+	}{
+		{"refused", []dialogue{refused.and(clear...)}, "", "", "454 4.7.0", ""},
+		{"refused, nobody to tell", []dialogue{refused.and(clear...)}, "", "", "-", ""},
+		{"refused, required", []dialogue{refused}, smtpout.TLSRequired, "", "", "454 4.7.0"},
+		{"refused, a password", []dialogue{refused}, "", "u", "", "454 4.7.0"},
+		{"refused because it closes", []dialogue{offer.and("s> 421 4.3.2 going down")}, "", "", "", "421"},
+		{"broken", []dialogue{broken, anew}, "", "", "TLS: ", ""},
+		{"broken, nobody to tell", []dialogue{broken}, "", "", "-", "TLS: "},
+		{"broken, required", []dialogue{broken}, smtpout.TLSRequired, "", "", "TLS: "},
+		{"broken, a password", []dialogue{broken}, "", "u", "", "TLS: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := relay(peer(t, c.ds...))
+			r.TLS, r.Username = c.mode, c.user
+			told := ""
+			if c.told != "-" {
+				r.InClear = func(why error) { told += why.Error() }
+			}
+			results, err := send(t, r, plainLetters(1))
+			switch {
+			case c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err) || told != ""):
+				t.Errorf("%v, want %q; told %q", err, c.err, told)
+			case c.err == "" && (err != nil || brief(results) != "ok 250" || !strings.Contains("-"+told, c.told)):
+				t.Errorf("%s, %v; told %q", brief(results), err, told)
+			}
+		})
+	}
+}

@@ -20,6 +20,12 @@ func (c *conn) runWindow(f *feed) error {
 			if it == nil {
 				break
 			}
+			if len(way) == 0 {
+				if err := c.quiet(); err != nil {
+					f.untouched(it)
+					return err
+				}
+			}
 			way = append(way, it)
 			bytes += it.survey.size
 			if err := c.whole(it); err != nil {
@@ -105,16 +111,18 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 			return closing(r)
 		}
 		switch {
+		case i == 0 && (r.code == 500 || r.code == 502 || r.code == 503):
+			// Every server knows RSET: this answers a line of the message before,
+			// which a server did not take as the BDAT it was told of.
+			c.relay.Known.avoidBDAT(c.relay.Addr)
+			err := fmt.Errorf("%w: RSET was answered %s", errGarbage, r)
+			c.brokenWindow(f, way, err)
+			return err
 		case refusal != nil || i == 0:
 		case i < 3 && !r.ok():
 			refusal, at = &r, stage(i-1)
 		case i == 3 && (r.code == 500 || r.code == 502):
-			// It offered CHUNKING and does not know BDAT: what followed was read
-			// as commands.
-			f.answer(it, queue.Result{State: queue.Temporary, Code: r.code, Reply: r.text})
-			err := fmt.Errorf("%w: BDAT was answered %s", errGarbage, r)
-			c.brokenWindow(f, way[1:], err)
-			return err
+			return c.noBDAT(f, way, r)
 		case i == 3:
 			f.answer(it, r.result(atData))
 		}
@@ -123,6 +131,22 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 		f.answer(it, refusal.result(at))
 	}
 	return nil
+}
+
+// noBDAT answers what was on the way to a peer that offered CHUNKING and does not
+// know BDAT: what followed was read as commands, and nothing was taken. When that
+// is remembered all of it goes out by DATA at once.
+func (c *conn) noBDAT(f *feed, way []*item, r reply) error {
+	err := fmt.Errorf("%w: BDAT was answered %s", errGarbage, r)
+	if c.relay.Known.avoidBDAT(c.relay.Addr) && c.taken == 0 {
+		for _, it := range way {
+			f.untouched(it)
+		}
+		return err
+	}
+	f.answer(way[0], queue.Result{State: queue.Temporary, Code: r.code, Reply: r.text})
+	c.brokenWindow(f, way[1:], err)
+	return err
 }
 
 // brokenWindow answers what was on the way when the connection ended: any of it
