@@ -159,9 +159,11 @@ func (f *front) done(c *command) error {
 	return nil
 }
 
-// capabilities are what the client may use now (RFC 9051 6.1.1).
+// capabilities are what the client may use now (RFC 9051 6.1.1). ENABLE and IDLE
+// are named before login too, as other servers do: Python's imaplib believes what
+// it was told then.
 func (f *front) capabilities() string {
-	const always = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID"
+	const always = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE"
 	switch {
 	case f.sess.loggedIn():
 		some := ""
@@ -176,7 +178,7 @@ func (f *front) capabilities() string {
 			move = " MOVE"
 		}
 		return always + " BINARY CHILDREN" + some +
-			" ENABLE ESEARCH ESORT IDLE LIST-EXTENDED LIST-STATUS" + move + " NAMESPACE PARTIAL SEARCHRES" +
+			" ESEARCH ESORT LIST-EXTENDED LIST-STATUS" + move + " NAMESPACE PARTIAL SEARCHRES" +
 			" SORT SPECIAL-USE STATUS=SIZE THREAD=REFERENCES UIDPLUS UNSELECT UTF8=ACCEPT WITHIN"
 	case f.mayLogIn() && (f.tls != nil || f.srv.opt.TLSConfig == nil):
 		return always + " AUTH=PLAIN AUTH=LOGIN AUTH=ANONYMOUS"

@@ -190,6 +190,10 @@ typ, d = m.expunge(); assert typ in ('OK', 'NO')
 typ, d = m.status('"%s"' % box, '(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)'); assert typ == 'OK'; print('STATUS', d)
 m.close(); m.logout()
 m = imaplib.IMAP4(host, int(port)); m.login(user, password); m.select('"%s"' % box, readonly=True)
+utf8 = imaplib.IMAP4(host, int(port)); utf8.login(user, password)
+typ, d = utf8.enable('UTF8=ACCEPT'); assert typ == 'OK', d  # it looks at what was announced before login
+utf8.select('"%s"' % box); typ, d = utf8.search(None, 'SUBJECT', '"朝の読書"'); assert typ == 'OK' and d[0], d
+utf8.logout()
 typ, d = m.search(None, 'FLAGGED'); assert d[0] == b'3', d
 typ, d = m.store('1', '+FLAGS', '(\\Seen)'); assert typ == 'NO', d
 m.select('"%s"' % box)
