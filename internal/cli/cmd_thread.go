@@ -56,6 +56,9 @@ func (c *threadShowCmd) Run(e *env) error {
 		if r.UID == 0 {
 			return []any{"-", "", r.By, "", indent + "(a message that never came: " + r.MessageID + ")"}
 		}
+		if r.Depth == 0 && r.By == model.LinkReferences.String() {
+			r.By = "-" // it begins the thread
+		}
 		return []any{r.UID, r.Date, r.By, r.Author, indent + r.Subject}
 	})
 }

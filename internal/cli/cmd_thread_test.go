@@ -35,6 +35,7 @@ func TestThreadVerbs(t *testing.T) {
 	same(show("2"), "a@x references", ".b@x references")
 	same(show("c@x"), "gone@x references", ".c@x references", ".d@x references")
 	r.has(r.ok("thread", "show", "talk@lists.example.org", "<d@x>"), "(a message that never came: gone@x)", "· Ladders")
+	r.has(r.ok("thread", "show", "talk@lists.example.org", "1"), "-           Ann", "references  Bob")
 	r.has(r.ok("thread", "split", "talk@lists.example.org", "2"), "a thread of its own")
 	same(show("2"), "b@x moderator")
 	r.has(r.ok("thread", "merge", "talk@lists.example.org", "4", "a@x"), "belongs to")
