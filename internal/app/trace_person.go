@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -130,8 +131,11 @@ func (t *tracer) distributions(ctx context.Context, listID int64, of string) ([]
 	return t.app.Store.DistributionsOf(ctx, id)
 }
 
-// How long the fates of copies are kept; see store.Prune.
-const keptFates = 30 * 24 * time.Hour
+// How long the fates of copies are kept, in days; see store.Prune.
+const (
+	keptFates   = 365
+	keptLetters = 30
+)
 
 // absent says why there is no record of a copy.
 func (t *tracer) absent(d *model.Distribution, rows []model.Subscriber) (what, text string) {
@@ -166,6 +170,10 @@ func (t *tracer) absent(d *model.Distribution, rows []model.Subscriber) (what, t
 
 // undecided says where the copy of somebody who was meant is.
 func (t *tracer) undecided(d *model.Distribution) (what, text string) {
+	kept := keptFates
+	if d.Kind == model.DistributeLetter {
+		kept = keptLetters
+	}
 	switch {
 	case d.State == model.DistributionCancelled:
 		return "delivery.cancelled", "not sent: the distribution was cancelled"
@@ -173,8 +181,8 @@ func (t *tracer) undecided(d *model.Distribution) (what, text string) {
 		return "delivery.paused", "not sent yet: the distribution is paused; plenary queue status says why"
 	case d.DoneAt == 0:
 		return "delivery.waiting", "not sent yet: waits in the queue; plenary queue status shows it"
-	case time.Since(d.DoneAt.Time()) > keptFates:
-		return "delivery.forgotten", "its turn was on " + stamp(d.DoneAt) + "; what became of a copy is kept for 30 days"
+	case time.Since(d.DoneAt.Time()) > time.Duration(kept)*24*time.Hour:
+		return "delivery.forgotten", fmt.Sprintf("its turn was on %s; what became of a copy is kept for %d days", stamp(d.DoneAt), kept)
 	}
 	return "delivery.absent", "not sent: had no subscription when its turn came"
 }

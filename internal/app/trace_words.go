@@ -28,8 +28,11 @@ func deliveryText(d *model.Delivery) string {
 	if d.Code != 0 {
 		answer = strings.TrimSpace(fmt.Sprint(d.Code, " ", d.Reply))
 	}
-	if answer != "" {
+	switch {
+	case d.Code != 0:
 		answer = "; the answer was: " + answer
+	case answer != "": // nobody's answer, but what happened
+		answer = ": " + answer
 	}
 	try := ""
 	if d.Attempts > 1 {
@@ -39,7 +42,14 @@ func deliveryText(d *model.Delivery) string {
 	case model.DeliverySent:
 		return "delivered" + try + answer
 	case model.DeliveryRetry:
-		return fmt.Sprintf("deferred after %s, next try %s%s", attempts(d.Attempts), stamp(d.NextAt), answer)
+		switch next := stamp(d.NextAt); {
+		case d.NextAt >= model.Never:
+			return "waits for plenary queue resume" + answer
+		case d.Attempts == 0:
+			return "not tried yet, next look " + next + answer
+		default:
+			return fmt.Sprintf("deferred after %s, next try %s%s", attempts(d.Attempts), next, answer)
+		}
 	case model.DeliveryFailed:
 		return "refused for good" + try + answer
 	}

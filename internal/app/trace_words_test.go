@@ -41,7 +41,10 @@ func TestFatesInWords(t *testing.T) {
 	}{
 		{model.Delivery{State: model.DeliverySent, Attempts: 1, Code: 250, Reply: "2.0.0 ok"}, "delivered; the answer was: 250 2.0.0 ok"},
 		{model.Delivery{State: model.DeliverySent, Attempts: 3}, "delivered at attempt 3"},
-		{model.Delivery{State: model.DeliveryRetry, Attempts: 2, Reply: "connection refused", NextAt: at}, "deferred after 2 attempts, next try 2026-01-05 10:00:00; the answer was: connection refused"},
+		{model.Delivery{State: model.DeliveryRetry, Attempts: 2, Reply: "connection refused", NextAt: at}, "deferred after 2 attempts, next try 2026-01-05 10:00:00: connection refused"},
+		{model.Delivery{State: model.DeliveryRetry, Attempts: 1, Code: 451, Reply: "4.3.0 later", NextAt: at}, "deferred after 1 attempt, next try 2026-01-05 10:00:00; the answer was: 451 4.3.0 later"},
+		{model.Delivery{State: model.DeliveryRetry, Reply: "it waits for its turn at the site", NextAt: at}, "not tried yet, next look 2026-01-05 10:00:00: it waits for its turn at the site"},
+		{model.Delivery{State: model.DeliveryRetry, Reply: "sending to a.example is paused", NextAt: model.Never}, "waits for plenary queue resume: sending to a.example is paused"},
 		{model.Delivery{State: model.DeliveryFailed, Attempts: 1, Code: 550, Reply: "5.1.1 nobody"}, "refused for good; the answer was: 550 5.1.1 nobody"},
 		{model.Delivery{State: model.DeliverySkipped, Reply: "left the list"}, "not sent: left the list"},
 	} {
@@ -56,6 +59,7 @@ func TestWhyThereIsNoCopy(t *testing.T) {
 	at := model.At(time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC))
 	sub, mod := model.RoleSubscriber, model.RoleModerator
 	now := model.At(time.Now())
+	month, years := now.Add(-40*24*time.Hour), now.Add(-800*24*time.Hour)
 	for _, c := range []struct {
 		d    model.Distribution
 		rows []model.Subscriber
@@ -68,7 +72,9 @@ func TestWhyThereIsNoCopy(t *testing.T) {
 		{model.Distribution{Seq: 5, State: model.DistributionPaused}, []model.Subscriber{{BeganSeq: 2, Roles: sub}}, "not sent yet: the distribution is paused; plenary queue status says why"},
 		{model.Distribution{Seq: 5, State: model.DistributionCancelled}, []model.Subscriber{{BeganSeq: 2, EndedSeq: 6, Roles: sub}}, "not sent: the distribution was cancelled"},
 		{model.Distribution{Seq: 5, State: model.DistributionDone, DoneAt: now}, []model.Subscriber{{BeganSeq: 2, Roles: sub}}, "not sent: had no subscription when its turn came"},
-		{model.Distribution{Seq: 5, State: model.DistributionDone, DoneAt: at}, []model.Subscriber{{BeganSeq: 2, Roles: sub}}, "its turn was on 2026-01-05 10:00:00; what became of a copy is kept for 30 days"},
+		{model.Distribution{Seq: 5, State: model.DistributionDone, DoneAt: month}, []model.Subscriber{{BeganSeq: 2, Roles: sub}}, "not sent: had no subscription when its turn came"},
+		{model.Distribution{Kind: model.DistributeLetter, State: model.DistributionDone, DoneAt: month}, []model.Subscriber{{Roles: sub}}, "its turn was on " + stamp(month) + "; what became of a copy is kept for 30 days"},
+		{model.Distribution{Seq: 5, State: model.DistributionDone, DoneAt: years}, []model.Subscriber{{BeganSeq: 2, Roles: sub}}, "its turn was on " + stamp(years) + "; what became of a copy is kept for 365 days"},
 	} {
 		if _, got := (&tracer{}).absent(&c.d, c.rows); got != c.want {
 			t.Errorf("%+v\n got %s\nwant %s", c.d, got, c.want)

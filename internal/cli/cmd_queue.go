@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"plenary/internal/app"
@@ -16,6 +17,7 @@ type queueCmd struct {
 	Retry  queueRetryCmd  `cmd:"" help:"Try what waits for its next attempt now."`
 	Pause  queuePauseCmd  `cmd:"" help:"Send nothing until resume."`
 	Resume queueResumeCmd `cmd:"" help:"Go on, also with what was too old after a restart."`
+	Cancel queueCancelCmd `cmd:"" help:"Give a distribution up: who has no copy yet gets none."`
 	Limits queueLimitsCmd `cmd:"" help:"The built-in table of what providers of mailboxes bear, to begin a file of your own with."`
 }
 
@@ -94,7 +96,7 @@ func (c *queueStatusCmd) Run(e *env) error {
 		fmt.Fprintf(e.out, "node %s cannot send since %s: %s\n", oneLine(n.Name), n.Since, oneLine(n.Text))
 	}
 	if out.Stale > 0 {
-		fmt.Fprintf(e.out, "%d distributions are too old to go by themselves; plenary queue resume sends them\n", out.Stale)
+		fmt.Fprintf(e.out, "%d distributions are too old to go by themselves: plenary queue resume sends them, with --distribution ID one of them; plenary queue cancel ID gives one up\n", out.Stale)
 	}
 	fmt.Fprintf(e.out, "being sent %d, waiting for their last copies %d, paused %d, copies to try again %d", out.Active, out.Waiting, out.Held, out.Retries)
 	if out.Oldest != "" {
@@ -252,11 +254,39 @@ func (c *queueRetryCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	if err := knownDistribution(e, p, scope); err != nil {
+		return err
+	}
 	n, err := p.Store.RetryNow(e.ctx, scope)
 	if err == nil {
 		fmt.Fprintf(e.out, "%d copies will be tried now\n", n)
 	}
 	return err
+}
+
+// knownDistribution refuses a number that no distribution has.
+func knownDistribution(e *env, p *app.App, scope store.QueueScope) error {
+	if scope.DistributionID == 0 {
+		return nil
+	}
+	_, err := p.Store.GetDistribution(e.ctx, scope.DistributionID)
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.NotFound, "there is no distribution %d; plenary queue status shows those that are not finished", scope.DistributionID)
+	}
+	return err
+}
+
+// what names the part of the queue in a sentence, and as the flag that chooses it.
+func (q *queueScope) what() (words, flag string) {
+	switch {
+	case q.List != "":
+		return " for " + q.List, " --list " + q.List
+	case q.Distribution != 0:
+		return fmt.Sprint(" of distribution ", q.Distribution), fmt.Sprint(" --distribution ", q.Distribution)
+	case q.Destination != "":
+		return " to " + q.Destination, " --destination " + q.Destination
+	}
+	return "", ""
 }
 
 type queuePauseCmd struct{ queueScope }
@@ -271,7 +301,15 @@ func (c *queuePauseCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	return p.Store.PauseQueue(e.ctx, scope, "cli")
+	if err := knownDistribution(e, p, scope); err != nil {
+		return err
+	}
+	err = p.Store.PauseQueue(e.ctx, scope, "cli")
+	if err == nil {
+		words, flag := c.what()
+		fmt.Fprintf(e.out, "sending%s is paused, copies on the way are finished; plenary queue resume%s goes on\n", oneLine(words), oneLine(flag))
+	}
+	return err
 }
 
 type queueResumeCmd struct{ queueScope }
@@ -286,9 +324,51 @@ func (c *queueResumeCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	if err := knownDistribution(e, p, scope); err != nil {
+		return err
+	}
+	before, err := p.Store.QueueStatus(e.ctx, 0)
+	if err != nil {
+		return err
+	}
 	n, err := p.Store.ResumeQueue(e.ctx, scope, "cli")
-	if err == nil && scope.Destination == "" {
-		fmt.Fprintf(e.out, "%d distributions go on\n", n)
+	if err != nil {
+		return err
+	}
+	paused := scope == store.QueueScope{} && before.Paused != "" || slices.Contains(before.PausedTo, scope.Destination) ||
+		slices.Contains(before.PausedLists, scope.ListID)
+	words, _ := c.what()
+	switch {
+	case paused || n == 1 && c.Distribution != 0:
+		fmt.Fprintf(e.out, "sending%s goes on\n", oneLine(words))
+	case n == 0:
+		fmt.Fprintf(e.out, "sending%s was not paused\n", oneLine(words))
+	}
+	if n > 0 && c.Distribution == 0 {
+		fmt.Fprintf(e.out, "distributions that were too old to go by themselves, and go on: %d\n", n)
+	}
+	return nil
+}
+
+type queueCancelCmd struct {
+	Distribution int64 `arg:"" help:"Its number in plenary queue status."`
+}
+
+// Run ends a distribution.
+func (c *queueCancelCmd) Run(e *env) error {
+	p, err := e.app()
+	if err != nil {
+		return err
+	}
+	if err := knownDistribution(e, p, store.QueueScope{DistributionID: c.Distribution}); err != nil {
+		return err
+	}
+	if err := p.Store.CancelDistribution(e.ctx, c.Distribution, "cli"); err != nil {
+		return err
+	}
+	q, err := p.Store.QueueEntryOf(e.ctx, c.Distribution)
+	if err == nil {
+		fmt.Fprintf(e.out, "distribution %d is cancelled: %d of %d had their copy\n", q.ID, q.Sent, q.Audience)
 	}
 	return err
 }

@@ -82,7 +82,7 @@ func TestFailures(t *testing.T) {
 		{"no list", []string{"export", "mbox", "none@lists.example.org"}},
 		{"no list", []string{"search", "none@lists.example.org", "x"}},
 		{"no such file", []string{"explain", talk, "/nonexistent/letter.eml"}},
-		{"distribution 7 is not being sent", []string{"queue", "pause", "--distribution", "7"}},
+		{"there is no distribution 7", []string{"queue", "pause", "--distribution", "7"}},
 		{"no list", []string{"queue", "pause", "--list", "none@lists.example.org"}},
 		{"nothing is known of nobody@example.org", []string{"trace", "nobody@example.org"}},
 		{"nothing is known of <a b>", []string{"trace", "<a\x1bb>"}},

@@ -261,9 +261,9 @@ func queueVerbs(r *rig) {
 			post = regexp.MustCompile(`\d+`).FindString(jsonNumber(row["id"]))
 		}
 	}
-	r.ok("queue", "pause", "--distribution", post)
-	r.ok("queue", "pause", "--list", talk)
-	r.ok("queue", "pause")
+	r.has(r.ok("queue", "pause", "--distribution", post), "sending of distribution "+post+" is paused", "plenary queue resume --distribution "+post)
+	r.has(r.ok("queue", "pause", "--list", talk), "sending for "+talk+" is paused", "plenary queue resume --list "+talk)
+	r.has(r.ok("queue", "pause"), "sending is paused", "plenary queue resume goes on")
 	r.has(r.ok("queue", "status"), "PAUSED by cli", "PAUSED for "+talk, "LANE", "post", "notice", "paused 1")
 	if st := r.json("queue", "status")[0]; st["paused"] != "cli" || st["paused_lists"].([]any)[0] != talk || st["held"].(float64) != 1 {
 		r.t.Errorf("%v", st)
@@ -273,11 +273,18 @@ func queueVerbs(r *rig) {
 	if st := r.json("queue", "status")[0]; st["paused_to"].([]any)[0] != "example.net" {
 		r.t.Error(st)
 	}
-	r.ok("queue", "resume", "--destination", "example.net")
-	r.ok("queue", "resume")
-	r.ok("queue", "resume", "--list", talk)
-	r.has(r.ok("queue", "resume", "--distribution", post), "1 distributions go on")
+	r.has(r.ok("queue", "resume", "--destination", "Example.net"), "sending to Example.net goes on")
+	r.has(r.ok("queue", "resume"), "sending goes on")
+	r.has(r.ok("queue", "resume"), "sending was not paused")
+	r.has(r.ok("queue", "resume", "--list", talk), "sending for "+talk+" goes on")
+	r.has(r.ok("queue", "resume", "--distribution", post), "sending of distribution "+post+" goes on")
+	r.has(r.ok("queue", "resume", "--distribution", post), "sending of distribution "+post+" was not paused")
+	for _, verb := range []string{"pause --distribution", "resume --distribution", "retry --distribution", "cancel"} {
+		r.fails(exitFailure, "there is no distribution 4711; plenary queue status", strings.Fields("queue "+verb+" 4711")...)
+	}
 	r.has(r.ok("queue", "retry"), "0 copies")
+	r.has(r.ok("queue", "cancel", post), "distribution "+post+" is cancelled: 0 of ")
+	r.fails(exitFailure, "distribution "+post+" is not being sent", "queue", "cancel", post)
 	r.has(r.ok("queue", "limits"), "[[limit]]", "google")
 	r.has(r.ok("queue", "retry", "--domain", "example.org"), "0 copies")
 	if text := r.ok("queue", "status"); strings.Contains(text, "PAUSED") || !strings.Contains(text, "paused 0") {
