@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // CountRows counts the rows of a table, for tests.
 func (s *Store) CountRows(ctx context.Context, table string) (n int64, err error) {
@@ -54,3 +57,37 @@ func (s *Store) Synced(ctx context.Context) (how string, err error) {
 	err = s.w.WithContext(ctx).Raw(query).Row().Scan(&how)
 	return how, err
 }
+
+// HoldList keeps the list's next posts waiting until release is called, for
+// tests: a writer that takes its time.
+func (s *Store) HoldList(ctx context.Context, list int64) (release func()) {
+	held, let, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = s.write(ctx, func(t *tx) error {
+			err := t.Exec("UPDATE list_counters SET seq = seq WHERE list_id = ?", list).Error
+			close(held)
+			<-let
+			return err
+		})
+	}()
+	<-held
+	return func() { close(let); <-over }
+}
+
+// Standing counts the posts of a list that stand in a line to be written, for
+// tests: who leads it as well, until his transaction has begun.
+func (s *Store) Standing(list int64) int {
+	if s.dialect == SQLite {
+		list = 0
+	}
+	s.gather.mu.Lock()
+	defer s.gather.mu.Unlock()
+	if l := s.gather.lines[list]; l != nil {
+		return len(l.waiting)
+	}
+	return 0
+}
+
+// Path is the file of an SQLite database, for tests.
+func (s *Store) Path() string { return strings.TrimPrefix(s.dsn, "sqlite:") }

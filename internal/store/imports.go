@@ -267,7 +267,10 @@ func (t *tx) importPosts(listID int64, p *parcel) error {
 			return err
 		}
 	}
-	return t.insertPosts(listID, p.posts)
+	if err := t.insertPosts(listID, p.posts); err != nil {
+		return err
+	}
+	return t.insertWords(p.posts)
 }
 
 // ImportPosition is how far the import of source into the list came; 0 when it

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"strings"
@@ -12,62 +11,6 @@ import (
 
 // rowsPerInsert is how many rows one INSERT carries; more gains nothing.
 const rowsPerInsert = 32
-
-// SavePost stores a new post of a list in one transaction: its UID, bytes,
-// light rows, identities, place in its thread and words for search, and as far
-// as p has them the distribution, the trace line and the end of the held post.
-// Everything is durable when it returns. p.Post and p.Distribution get their
-// ids. A post whose MessageKey the list has already is not stored again: dup is
-// true and id names the first one; a held post it came from still ends. A held
-// post that was decided meanwhile is a Conflict.
-func (s *Store) SavePost(ctx context.Context, p *model.NewPost) (id model.PostID, dup bool, err error) {
-	codec, stored, err := s.packOne(p.Bytes)
-	if err != nil {
-		return 0, false, s.fault(err)
-	}
-	err = s.write(ctx, func(t *tx) error {
-		id, dup = 0, false
-		uid, seq, err := t.takeUIDs(p.ListID, 1)
-		if err != nil {
-			return err
-		}
-		if id, err = t.findKey(p.ListID, model.KeyMessageID, p.MessageKey); err != nil {
-			return err
-		}
-		if err := t.releaseHeld(p); err != nil {
-			return err
-		}
-		if id != 0 {
-			dup = true
-			if p.HeldID == 0 {
-				return errDuplicate
-			}
-			return t.Exec("UPDATE list_counters SET uid_next = uid_next - 1 WHERE list_id = ?", p.ListID).Error
-		}
-		id = model.MakePostID(p.ListID, uid)
-		p.Post.ID, p.Post.BytesOff = id, 0
-		if p.Post.BytesID, err = t.insertBytes(codec, len(p.Bytes), stored); err != nil {
-			return err
-		}
-		if err := t.insertPosts(p.ListID, []*model.NewPost{p}); err != nil {
-			return err
-		}
-		if err := t.insertWires([]*model.NewPost{p}); err != nil {
-			return err
-		}
-		if err := t.distribute(p, seq); err != nil {
-			return err
-		}
-		return t.saveEvent(p.Event)
-	})
-	if errors.Is(err, errDuplicate) {
-		return id, true, nil
-	}
-	if err != nil {
-		return 0, false, err
-	}
-	return id, dup, nil
-}
 
 // packOne compresses one message when that pays.
 func (s *Store) packOne(data []byte) (codec int, stored []byte, err error) {
@@ -101,55 +44,14 @@ func (t *tx) takeUIDs(listID int64, n int) (first model.UID, seq int64, err erro
 	return model.UID(next - int64(n)), seq, nil
 }
 
-// findKey gives the post that has this identity, 0 when there is none.
-func (t *tx) findKey(listID int64, kind int, key []byte) (model.PostID, error) {
-	if len(key) == 0 {
-		return 0, nil
-	}
-	var id model.PostID
-	err := t.Raw("SELECT post_id FROM post_keys WHERE list_id = ? AND kind = ? AND key = ?", listID, kind, key).Row().Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
-	}
-	return id, err
-}
-
-// releaseHeld ends the waiting of the held post p was.
-func (t *tx) releaseHeld(p *model.NewPost) error {
-	if p.HeldID == 0 {
-		return nil
-	}
-	r := t.Exec("UPDATE helds SET state = ?, decided_at = ?, decided_by = ? WHERE id = ? AND state = ?",
-		model.HeldReleased, t.s.now(), p.DecidedBy, p.HeldID, model.HeldPending)
-	if r.Error == nil && r.RowsAffected == 0 {
-		return fault.New(fault.Conflict, "this post was decided already")
-	}
-	t.signal(TopicList(p.ListID))
-	return r.Error
-}
-
-// distribute makes the distribution row of a stored post.
-func (t *tx) distribute(p *model.NewPost, seq int64) error {
-	if p.Distribution == nil {
-		return nil
-	}
-	d := p.Distribution
-	d.ID, d.PostID, d.ListID, d.Seq = 0, p.Post.ID, p.ListID, seq
-	if d.CreatedAt.IsZero() {
-		d.CreatedAt = model.Instant(t.s.now())
-	}
-	t.signal(TopicQueue)
-	return t.Create(d).Error
-}
-
 // insertPosts writes what is alike for new and imported posts that have their
-// ids and bytes: light rows, identities, threads, words.
+// ids and bytes: light rows, identities, threads. Words follow.
 func (t *tx) insertPosts(listID int64, posts []*model.NewPost) error {
 	g, err := t.placeInThreads(listID, posts)
 	if err != nil {
 		return err
 	}
-	for _, write := range []func([]*model.NewPost) error{t.insertLightRows, t.insertKeys, t.insertWords} {
+	for _, write := range []func([]*model.NewPost) error{t.insertLightRows, t.insertKeys} {
 		if err := write(posts); err != nil {
 			return err
 		}
@@ -206,11 +108,15 @@ func (t *tx) insertFixedKeys(posts []*model.NewPost) error {
 	return t.insertMany(insertKey, keyRow, " ON CONFLICT (list_id, kind, key) DO NOTHING", fixed)
 }
 
-// insertMany runs one INSERT for each rowsPerInsert rows of args.
+// insertMany runs an INSERT for each rowsPerInsert rows of args, and for what is
+// left over those of the powers of two: few texts, which are kept prepared.
 func (t *tx) insertMany(insert, row, tail string, args []any) error {
 	width := strings.Count(row, "?")
 	for len(args) > 0 {
-		n := min(len(args)/width, rowsPerInsert)
+		n := rowsPerInsert
+		for n > len(args)/width {
+			n /= 2
+		}
 		if err := t.Exec(insert+strings.Repeat(row+", ", n-1)+row+tail, args[:n*width]...).Error; err != nil {
 			return err
 		}

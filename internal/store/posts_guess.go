@@ -39,7 +39,7 @@ func (g *graph) guess(posts []*model.NewPost) error {
 		` ON CONFLICT (list_id, era, topic, sent_at, key) DO UPDATE SET own = excluded.own, answered = excluded.answered`, rows); err != nil {
 		return err
 	}
-	older, err := g.waiting(first, last, len(posts) == 1)
+	older, err := g.waitingFor(posts, first, last)
 	if err != nil {
 		return err
 	}
@@ -65,9 +65,28 @@ func (g *graph) guess(posts []*model.NewPost) error {
 	return nil
 }
 
+// waitingFor gives the seekers that one of the new posts may be the parent of.
+// After a single new post those that have more than GuessNumber others in between
+// cannot look as far back, so a few posts are asked about one by one.
+func (g *graph) waitingFor(posts []*model.NewPost, first, last map[int64]model.Instant) (out []model.ThreadHint, err error) {
+	if len(posts) > maxGathered {
+		return g.waiting(first, last, false)
+	}
+	for _, p := range posts {
+		if h := &p.Hint; h.Useful() {
+			sent := map[int64]model.Instant{h.Topic: h.SentAt}
+			some, err := g.waiting(sent, sent, true)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, some...)
+		}
+	}
+	return out, nil
+}
+
 // waiting gives the seekers of these topics that were sent after new posts of
-// theirs, within the window. After a single new post those that have more than
-// GuessNumber others in between cannot look as far back.
+// theirs, within the window.
 func (g *graph) waiting(first, last map[int64]model.Instant, single bool) (out []model.ThreadHint, err error) {
 	limit := int64(1) << 40
 	if single {

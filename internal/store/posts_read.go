@@ -59,8 +59,14 @@ func (s *Store) PostsOfThread(ctx context.Context, thread model.PostID) (ids []m
 // FindPostByKey gives the post with this identity (model.KeyMessageID ...) on
 // the list, 0 when there is none.
 func (s *Store) FindPostByKey(ctx context.Context, listID int64, kind int, key []byte) (model.PostID, error) {
-	t := &tx{DB: s.read(ctx), s: s}
-	id, err := t.findKey(listID, kind, key)
+	if len(key) == 0 {
+		return 0, nil
+	}
+	var id model.PostID
+	err := s.read(ctx).Raw("SELECT post_id FROM post_keys WHERE list_id = ? AND kind = ? AND key = ?", listID, kind, key).Row().Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
 	return id, s.fault(err)
 }
 

@@ -64,6 +64,7 @@ type Store struct {
 	w, r    *gorm.DB // one pool twice for PostgreSQL
 	wake    *waker
 	cache   frameCache
+	gather  gatherer
 	clock   clock
 	log     *slog.Logger
 

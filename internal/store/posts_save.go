@@ -1,0 +1,213 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"plenary/internal/fault"
+	"plenary/internal/model"
+)
+
+// saving is a post on its way into the archive, and what became of it.
+type saving struct {
+	post   *model.NewPost
+	codec  int
+	stored []byte // its bytes as they are kept
+
+	id  model.PostID
+	dup bool
+	err error
+
+	turn chan turn // gather.go
+}
+
+// SavePost stores a new post of a list in one transaction: its UID, bytes,
+// light rows, identities, place in its thread and words for search, and as far
+// as p has them the distribution, the trace line and the end of the held post.
+// Everything is durable when it returns. p.Post and p.Distribution get their
+// ids. A post whose MessageKey the list has already is not stored again: dup is
+// true and id names the first one; a held post it came from still ends. A held
+// post that was decided meanwhile is a Conflict.
+//
+// Posts that come while another one is being written are written together
+// (gather.go): what a commit costs is shared.
+func (s *Store) SavePost(ctx context.Context, p *model.NewPost) (id model.PostID, dup bool, err error) {
+	codec, stored, err := s.packOne(p.Bytes)
+	if err != nil {
+		return 0, false, s.fault(err)
+	}
+	m := &saving{post: p, codec: codec, stored: stored, turn: make(chan turn, 1)}
+	if !s.saveTogether(ctx, m) {
+		m.err = s.savePosts(ctx, func() []*saving { return []*saving{m} })
+	}
+	if m.err != nil {
+		return 0, false, m.err
+	}
+	return m.id, m.dup, nil
+}
+
+// savePosts writes posts in one transaction; with an error it has written none.
+// whom is asked once, when the transaction has begun.
+func (s *Store) savePosts(ctx context.Context, whom func() []*saving) error {
+	var group []*saving
+	err := s.write(ctx, func(t *tx) error {
+		if group == nil {
+			group = whom()
+		}
+		if s.dialect == SQLite {
+			// A statement with a context that can end has a goroutine to watch
+			// it. These are quick, and the transaction has the context.
+			t.DB = t.WithContext(context.WithoutCancel(ctx))
+		}
+		return t.savePosts(group)
+	})
+	if errors.Is(err, errDuplicate) { // there was nothing to write
+		return nil
+	}
+	return err
+}
+
+func (t *tx) savePosts(group []*saving) error {
+	// By list, because its counters are locked; the lists in one order, so that
+	// no two transactions wait for each other.
+	group = slices.Clone(group)
+	slices.SortStableFunc(group, func(a, b *saving) int { return cmp.Compare(a.post.ListID, b.post.ListID) })
+	var fresh []*model.NewPost
+	nothing := true
+	for len(group) > 0 {
+		list := group[0].post.ListID
+		n := 1
+		for n < len(group) && group[n].post.ListID == list {
+			n++
+		}
+		some, released, err := t.saveOnList(list, group[:n])
+		if err != nil {
+			return err
+		}
+		fresh, nothing, group = append(fresh, some...), nothing && len(some) == 0 && !released, group[n:]
+	}
+	if nothing {
+		return errDuplicate
+	}
+	if err := t.insertWires(fresh); err != nil {
+		return err
+	}
+	if err := t.insertEvents(fresh); err != nil {
+		return err
+	}
+	return t.insertWords(fresh) // the last, because FTS5 writes out what it has when another statement begins
+}
+
+// saveOnList stores posts of one list, without their wire forms, events and
+// words, and gives those that are new to it.
+func (t *tx) saveOnList(list int64, group []*saving) (fresh []*model.NewPost, released bool, err error) {
+	uid, seq, err := t.takeUIDs(list, len(group))
+	if err != nil {
+		return nil, false, err
+	}
+	known, err := t.knownMessages(list, group)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, m := range group {
+		p := m.post
+		if err := t.releaseHeld(p); err != nil {
+			return nil, false, err
+		}
+		released = released || p.HeldID != 0
+		if m.id, m.dup = known[string(p.MessageKey)]; m.dup {
+			continue
+		}
+		m.id = model.MakePostID(list, uid)
+		uid++
+		if len(p.MessageKey) > 0 {
+			known[string(p.MessageKey)] = m.id
+		}
+		p.Post.ID, p.Post.BytesOff = m.id, 0
+		if p.Post.BytesID, err = t.insertBytes(m.codec, len(p.Bytes), m.stored); err != nil {
+			return nil, false, err
+		}
+		if err := t.distribute(p, seq); err != nil {
+			return nil, false, err
+		}
+		fresh = append(fresh, p)
+	}
+	if n := len(group) - len(fresh); n > 0 {
+		if err := t.Exec("UPDATE list_counters SET uid_next = uid_next - ? WHERE list_id = ?", n, list).Error; err != nil {
+			return nil, false, err
+		}
+	}
+	if len(fresh) == 0 {
+		return nil, released, nil
+	}
+	return fresh, released, t.insertPosts(list, fresh)
+}
+
+// knownMessages gives the posts of the list that have the Message-ID of one of
+// these.
+func (t *tx) knownMessages(list int64, group []*saving) (map[string]model.PostID, error) {
+	known := map[string]model.PostID{}
+	var keys [][]byte
+	for _, m := range group {
+		if len(m.post.MessageKey) > 0 {
+			keys = append(keys, m.post.MessageKey)
+		}
+	}
+	if len(keys) == 0 {
+		return known, nil
+	}
+	rows, err := t.Raw("SELECT key, post_id FROM post_keys WHERE list_id = ? AND kind = ? AND key IN ?", list, model.KeyMessageID, keys).Rows()
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() {
+		var key []byte
+		var id model.PostID
+		if err := rows.Scan(&key, &id); err != nil {
+			_ = rows.Close()
+			return nil, err
+		}
+		known[string(key)] = id
+	}
+	return known, errors.Join(rows.Err(), rows.Close())
+}
+
+// releaseHeld ends the waiting of the held post p was.
+func (t *tx) releaseHeld(p *model.NewPost) error {
+	if p.HeldID == 0 {
+		return nil
+	}
+	r := t.Exec("UPDATE helds SET state = ?, decided_at = ?, decided_by = ? WHERE id = ? AND state = ?",
+		model.HeldReleased, t.s.now(), p.DecidedBy, p.HeldID, model.HeldPending)
+	if r.Error == nil && r.RowsAffected == 0 {
+		return fault.New(fault.Conflict, "this post was decided already")
+	}
+	t.signal(TopicList(p.ListID))
+	return r.Error
+}
+
+// distribute makes the distribution row of a stored post.
+func (t *tx) distribute(p *model.NewPost, seq int64) error {
+	if p.Distribution == nil {
+		return nil
+	}
+	d := p.Distribution
+	d.ID, d.PostID, d.ListID, d.Seq = 0, p.Post.ID, p.ListID, seq
+	if d.CreatedAt.IsZero() {
+		d.CreatedAt = model.Instant(t.s.now())
+	}
+	t.signal(TopicQueue)
+	return t.Create(d).Error
+}
+
+// insertEvents writes the trace lines of new posts.
+func (t *tx) insertEvents(posts []*model.NewPost) error {
+	for _, p := range posts {
+		if err := t.saveEvent(p.Event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
