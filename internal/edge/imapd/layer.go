@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+
+	"github.com/emersion/go-imap/v2"
 )
 
 // next gives the next line for go-imap, answering what the front answers
@@ -107,11 +109,11 @@ func (f *front) answer(c *command) (pass bool, err error) {
 			f.mode = modeIdle
 		}
 		return true, nil
-	case "SELECT", "EXAMINE", "STATUS", "LIST", "LSUB":
+	case "SELECT", "EXAMINE", "STATUS", "LIST", "LSUB", "CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE",
+		"COPY", "UID COPY", "MOVE", "UID MOVE":
 		return f.guardName(c)
-	case "NOOP", "CHECK", "LOGOUT", "ENABLE", "NAMESPACE",
-		"CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "CLOSE", "UNSELECT", "EXPUNGE", "UID EXPUNGE",
-		"FETCH", "UID FETCH", "STORE", "UID STORE", "COPY", "UID COPY", "MOVE", "UID MOVE":
+	case "NOOP", "CHECK", "LOGOUT", "ENABLE", "NAMESPACE", "CLOSE", "UNSELECT", "EXPUNGE", "UID EXPUNGE",
+		"FETCH", "UID FETCH", "STORE", "UID STORE":
 		return true, nil
 	}
 	if !f.sess.loggedIn() {
@@ -124,13 +126,17 @@ func (f *front) answer(c *command) (pass bool, err error) {
 }
 
 // guardName answers a command about a mailbox whose name is not modified UTF-7
-// (RFC 3501 5.1.3): there is none, while go-imap takes it for nonsense.
+// (RFC 3501 5.1.3): there is none, whatever the client enabled, while go-imap
+// takes it for nonsense.
 func (f *front) guardName(c *command) (pass bool, err error) {
-	if !f.sess.loggedIn() || f.sess.readsUTF8() {
+	if !f.sess.loggedIn() {
 		return true, nil
 	}
-	list := c.name == "LIST" || c.name == "LSUB"
-	name, rest, ok := firstAString(string(c.args))
+	args, list := string(c.args), c.name == "LIST" || c.name == "LSUB"
+	if strings.HasSuffix(c.name, "COPY") || strings.HasSuffix(c.name, "MOVE") {
+		_, args, _ = strings.Cut(args, " ") // the messages
+	}
+	name, rest, ok := firstAString(args)
 	if list && ok {
 		name, _, ok = firstAString(strings.TrimLeft(rest, " "))
 	}
@@ -142,10 +148,11 @@ func (f *front) guardName(c *command) (pass bool, err error) {
 		return true, nil
 	case list:
 		return false, f.done(c)
+	case c.name == "CREATE":
+		return false, f.refusal(c, no(imap.ResponseCodeNoPerm, keepsNothing))
 	}
 	f.bad = 0
-	f.put(c.tag + " NO [NONEXISTENT] There is no mailbox of that name\r\n")
-	return false, nil
+	return false, f.refusal(c, no(imap.ResponseCodeNonExistent, "There is no mailbox of that name"))
 }
 
 // done ends a command that the front answered well, with the news of the

@@ -67,12 +67,13 @@ func (f *front) answerAppend(c *command) error {
 	default:
 		name, _, ok := firstAString(string(c.args))
 		if ok {
-			name, ok = decodeUTF7(name)
-		}
-		if !ok {
-			err = &imap.Error{Type: imap.StatusResponseTypeBad, Text: "APPEND names a mailbox"}
+			if name, ok = decodeUTF7(name); ok {
+				err = f.sess.postTo(name)
+			} else {
+				err = no(imap.ResponseCodeNonExistent, "There is no mailbox of that name")
+			}
 		} else {
-			err = f.sess.postTo(name)
+			err = &imap.Error{Type: imap.StatusResponseTypeBad, Text: "APPEND names a mailbox"}
 		}
 	}
 	if c.rest != nil {

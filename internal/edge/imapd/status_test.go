@@ -113,3 +113,18 @@ func BenchmarkStatusOfAMillion(b *testing.B) {
 		})
 	}
 }
+
+// TestKeywordsEnd: a person has so many keywords on a list, and room again when
+// some are on no message any more.
+func TestKeywordsEnd(t *testing.T) {
+	_, addr := serve(t, sample(t))
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("SELECT Lists/talk", "OK")
+	for i := range maxKeywords {
+		c.want(`STORE 1 +FLAGS.SILENT (kw`+itoa(i)+`)`, "OK")
+	}
+	c.want(`STORE 1 +FLAGS.SILENT (more)`, "NO [LIMIT]")
+	c.want(`STORE 2 +FLAGS.SILENT (kw7 \Flagged)`, "OK")
+	c.want(`STORE 1 -FLAGS.SILENT (kw3)`, "OK")
+	c.want(`STORE 1 +FLAGS.SILENT (more)`, "OK")
+}

@@ -137,7 +137,7 @@ func (sel *selected) storable(change *imap.StoreFlags) ([]string, error) {
 			return nil, no(imap.ResponseCodeCannot, "A keyword is made of ASCII letters, digits and signs")
 		case len(name) > maxKeyword:
 			return nil, no(imap.ResponseCodeLimit, "That keyword is too long")
-		case !known && len(have) >= maxKeywords:
+		case !known && len(have) >= maxKeywords+len(ownFlags):
 			return nil, no(imap.ResponseCodeLimit, "There are too many keywords on this list already")
 		}
 		if !known {
