@@ -90,6 +90,61 @@ func TestCompressSaysTheSame(t *testing.T) {
 	}
 }
 
+// TestPackingPaysOverALongWayOnly: what is written unpacks to the same over a short
+// way, where nothing is made smaller, and over a long one.
+func TestPackingPaysOverALongWayOnly(t *testing.T) {
+	s, _ := serve(t, sample(t))
+	for _, after := range []time.Duration{nearby / 2, 3 * nearby} {
+		var out bytes.Buffer
+		d := &deflater{dst: &out, pool: &s.buffers}
+		d.heard(after)
+		r := flate.NewReader(&out)
+		said, packed := 0, 0
+		for i, n := range []int{1, 40, 300, 8000, 8000, 64 << 10, 200_000, 5, 70_000} {
+			want := []byte(strings.Repeat(fmt.Sprintf("* %d FETCH (FLAGS ())\r\n", i), n/20+1)[:n])
+			if _, err := d.Write(want); err != nil {
+				t.Fatal(err)
+			}
+			said, packed = said+n, packed+out.Len()
+			got := make([]byte, n)
+			if _, err := io.ReadFull(r, got); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("%d octets after %v came back changed: %v", n, after, err)
+			}
+		}
+		if small := packed < said/5; small == (after < nearby) {
+			t.Errorf("after %v: %d octets for %d", after, packed, said)
+		}
+	}
+}
+
+// TestFarClientsGetItPacked: one whose first command takes its time.
+func TestFarClientsGetItPacked(t *testing.T) {
+	m := sample(t)
+	m.post(1, plainPost+strings.Repeat("All of them the same line.\r\n", 4000))
+	_, addr := serve(t, m)
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("SELECT Lists/talk", "OK")
+	c.pack()
+	time.Sleep(3 * nearby)
+	wire := &wireCount{Conn: c.Conn.(*packer).Conn}
+	c.Conn.(*packer).r = flate.NewReader(wire)
+	if got := c.want("FETCH 4 BODY.PEEK[]", "OK")[0]; len(got) < 100_000 || wire.n > 10_000 {
+		t.Errorf("%d octets on the way for %d", wire.n, len(got))
+	}
+}
+
+// wireCount counts what comes in.
+type wireCount struct {
+	net.Conn
+	n int
+}
+
+func (c *wireCount) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.n += n
+	return n, err
+}
+
 // TestCompressLargeBodies packs what does not fit one buffer, through TLS.
 func TestCompressLargeBodies(t *testing.T) {
 	m := sample(t)

@@ -22,7 +22,8 @@ type front struct {
 	implicit bool         // TLS comes first
 	began    time.Time    // when the client connected
 	tls      *tls.Conn    // nil: in the clear
-	packed   bool         // and COMPRESS
+	pack     *deflater    // COMPRESS; nil: not packed
+	packed   time.Time    // when it was answered, until the client has said something
 	sess     *session
 
 	src   io.Reader // the clear text that comes in
@@ -115,6 +116,10 @@ func (f *front) fill(d time.Duration) error {
 	n, err := f.src.Read(f.in[len(f.in):cap(f.in)])
 	f.stopWaiting()
 	f.in = f.in[:len(f.in)+n]
+	if n > 0 && !f.packed.IsZero() {
+		f.pack.heard(time.Since(f.packed))
+		f.packed = time.Time{}
+	}
 	switch {
 	case n > 0 || err == nil:
 		return nil

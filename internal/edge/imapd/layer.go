@@ -174,7 +174,7 @@ func (f *front) capabilities() string {
 	switch {
 	case f.sess.loggedIn():
 		some := ""
-		if !f.packed {
+		if f.pack == nil {
 			some = " COMPRESS=DEFLATE"
 		}
 		if f.sess.condstore() {

@@ -34,6 +34,8 @@ const (
 	maxPerNetwork = 30       // refused logins per address in the window, over all connections
 	maxNetworks   = 10000    // addresses whose failures are remembered
 
+	nearby = 2 * time.Millisecond // the way to a client and back over which nothing is packed smaller (RFC 4978)
+
 	flushAt = 64 << 10 // octets of responses gathered before they are written
 	batch   = 256      // messages whose light rows are fetched at once
 )
