@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"plenary/internal/list/archive"
 	"plenary/internal/model"
 	"plenary/internal/store"
+	"plenary/internal/testkit/real"
 	"plenary/internal/testkit/stores"
 )
 
@@ -129,6 +132,8 @@ func TestSearchAsPeopleType(t *testing.T) {
 		{"«oak shelves»", "1", ""},
 		{`"oak shelves"`, "1", "pine. Oak came later: <oak> <shelves>, and"},
 		{"図書館", "3", "図書委員の話。<学校図書館>"},
+		{"glass\u3000図書館", "3", ""},
+		{"s:図書\u3000-pine\u00a0oak", "3", ""},
 		{"oak -(glass OR pine)", "", ""},
 		{"nine NOT (oak glass)", "2", "at <nine>."},
 		{"shelves -t:nobody oak", "1", "The <shelves> are of pine. <Oak> came"},
@@ -143,5 +148,28 @@ func TestSearchAsPeopleType(t *testing.T) {
 		if err != nil || strings.Join(uids, " ") != c.want || !strings.Contains(snippet, c.snippet) {
 			t.Errorf("%s: %v %q, want %s %q (%v)", c.query, uids, snippet, c.want, c.snippet, err)
 		}
+	}
+}
+
+// The handbook's examples are queries, each of which can be meant.
+func TestHandbookQueries(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(real.Root(t), "docs", "search.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "## The language")
+	table, _, _ = strings.Cut(table, "## What is found")
+	n := 0
+	for i, code := range strings.Split(table, "`") {
+		if i%2 == 0 || strings.HasSuffix(code, ":") || code == "-" || strings.HasPrefix(code, "plenary ") || strings.HasPrefix(code, "--") {
+			continue
+		}
+		n++
+		if _, err := archive.Parse(code, now); err != nil {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+	if n < 40 {
+		t.Errorf("only %d examples were found", n)
 	}
 }

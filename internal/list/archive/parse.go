@@ -37,7 +37,7 @@ func Parse(text string, now time.Time) (Query, error) {
 		return Query{}, fault.New(fault.Invalid, "the search is longer than %d characters, or not text", maxQuery)
 	}
 	p := &parser{now: now, open: []bracket{{}}}
-	text = printedQuotes.Replace(text)
+	text = asTyped.Replace(text)
 	for text = skipSpace(text); text != ""; text = skipSpace(text) {
 		if p.terms++; p.terms > maxTerms {
 			return Query{}, fault.New(fault.Invalid, "the search has more than %d terms", maxTerms)
@@ -57,8 +57,9 @@ func Parse(text string, now time.Time) (Query, error) {
 	return q, err
 }
 
-// printedQuotes are what telephones and word processors make of a quote.
-var printedQuotes = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "‟", `"`, "«", `"`, "»", `"`)
+// asTyped makes quotes of what telephones and word processors make of them, and
+// spaces of those of East Asian keyboards and of web pages.
+var asTyped = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "‟", `"`, "«", `"`, "»", `"`, "\u3000", " ", "\u00a0", " ")
 
 func skipSpace(s string) string { return strings.TrimLeft(s, " \t\r\n") }
 
