@@ -114,8 +114,10 @@ type SiteState struct {
 	At    Instant `json:"at"`              // when it was said
 }
 
-// QueueStops is what people have told the queue about destinations.
+// QueueStops is what people have told the queue to stop, or to try.
 type QueueStops struct {
+	All    bool               // everything is paused
+	Lists  []int64            // that are paused
 	Paused []string           // domains and sites
 	Retry  map[string]Instant // asked to try now, when; empty: everything
 }

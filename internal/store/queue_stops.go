@@ -14,17 +14,26 @@ const (
 	keepSites = 24 * time.Hour // how long a site nobody waits for is remembered
 )
 
-// QueueStops gives what people have said about destinations.
+// QueueStops gives what people have paused, and asked to be tried.
 func (s *Store) QueueStops(ctx context.Context) (*model.QueueStops, error) {
 	var notes []struct {
 		Name string
 		At   model.Instant
 	}
-	err := s.read(ctx).Raw("SELECT name, at FROM queue_notes WHERE name LIKE 'pause/to/%' OR name = 'retry' OR name LIKE 'retry/to/%' ORDER BY name").Scan(&notes).Error
+	err := s.read(ctx).Raw("SELECT name, at FROM queue_notes WHERE name = 'pause' OR name LIKE 'pause/%' OR name = 'retry' OR name LIKE 'retry/to/%' ORDER BY name").Scan(&notes).Error
 	out := &model.QueueStops{Retry: map[string]model.Instant{}}
 	for _, n := range notes {
 		if to, ok := strings.CutPrefix(n.Name, "pause/to/"); ok {
 			out.Paused = append(out.Paused, to)
+			continue
+		}
+		if list, ok := strings.CutPrefix(n.Name, "pause/list/"); ok {
+			id, _ := strconv.ParseInt(list, 10, 64)
+			out.Lists = append(out.Lists, id)
+			continue
+		}
+		if n.Name == "pause" {
+			out.All = true
 			continue
 		}
 		out.Retry[strings.TrimPrefix(strings.TrimPrefix(n.Name, "retry"), "/to/")] = n.At

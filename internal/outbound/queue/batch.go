@@ -25,6 +25,7 @@ type tally struct {
 	out, decided int
 	sent         []model.SentCopy // at the first try
 	rows         []model.Delivery // all others
+	fates        fates            // of rows
 }
 
 // written is what one transaction writes of a batch.
@@ -87,6 +88,7 @@ func (e *Engine) take(b *batch, o Outcome) {
 		b.lost++
 	}
 	c.rows = append(c.rows, row)
+	c.fates.count(&row, false)
 }
 
 // row is what is recorded of an outcome.
@@ -138,7 +140,8 @@ func (e *Engine) takeSkipped(b *batch, s skipped) {
 	for _, r := range s.rows {
 		r.At = now
 		c.rows = append(c.rows, r)
-		if r.State != model.DeliveryRetry || r.Code != 0 { // not what only waits for its turn
+		waits := r.State == model.DeliveryRetry && r.Code == 0 // for its turn only
+		if c.fates.count(&r, waits); !waits {
 			b.tell(r.State)
 		}
 	}

@@ -78,6 +78,7 @@ type Store interface {
 	PostAuthorKey(ctx context.Context, id model.PostID) (string, error)
 	Halted(ctx context.Context, ids []int64) ([]int64, error)
 	PauseDistribution(ctx context.Context, id int64, why string) error
+	GetList(ctx context.Context, id int64) (*model.List, error)
 	NoteNode(ctx context.Context, node, text string) error
 	NoteRefusal(ctx context.Context, distribution int64, site, text string) error
 	NoteSites(ctx context.Context, sites []model.SiteState) error
@@ -240,6 +241,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	hard := time.AfterFunc(e.Grace, stopRecords)
 	after.Wait()
 	hard.Stop()
+	for _, s := range e.feeder.sources {
+		e.tell(s)
+	}
 	return errors.Join(recordErr, e.giveBack())
 }
 
@@ -255,6 +259,7 @@ func (e *Engine) begin(ctx context.Context) bool {
 					e.Log.Warn("the last run ended in the middle of its work: some copies may be sent a second time, with the same Message-ID",
 						"ranges", ranges, "undecided", copies, "repeats_at_most", min(copies, int64(e.Unrecorded)))
 				}
+				e.out.note("") // the earlier run's trouble is over, or will be found anew
 				return true
 			}
 		}

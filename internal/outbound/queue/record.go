@@ -139,6 +139,9 @@ func (e *Engine) write(b *batch) *written {
 	e.lanes.mu.Lock()
 	defer e.lanes.mu.Unlock()
 	for j, t := range b.tally {
+		t.fates.sent += len(t.sent)
+		t.fates.at = model.At(e.Now())
+		j.source.fates.add(&t.fates)
 		if j.left <= t.decided {
 			j.ended = true
 			if j.chunk != nil && !j.lost {

@@ -20,6 +20,7 @@ type source struct {
 	jobs   int  // in hand
 	queued int  // copies in hand and not handed out
 	more   bool // there are ranges to lease
+	fates  fates
 
 	idleSince time.Time // the feeder's
 }
@@ -84,6 +85,7 @@ func (f *feeder) closeIdle() {
 			s.idleSince = now
 		case now.Sub(s.idleSince) > keepOpen:
 			delete(f.sources, id)
+			f.e.tell(s)
 		}
 	}
 	for id, until := range f.notBefore {

@@ -14,6 +14,7 @@ const wakeFor = 10 * time.Second
 
 // stops is what people have said about destinations.
 type stops struct {
+	said   *model.QueueStops
 	paused map[string]bool // domains and sites
 	retry  map[string]model.Instant
 	ended  map[string]model.Instant // pauses that ended lately, when
@@ -25,7 +26,7 @@ func (e *Engine) checkStops(ctx context.Context) {
 	if err != nil {
 		return // the recorder speaks up when the database is away
 	}
-	st := &stops{paused: map[string]bool{}, retry: now.Retry, ended: map[string]model.Instant{}}
+	st := &stops{said: now, paused: map[string]bool{}, retry: now.Retry, ended: map[string]model.Instant{}}
 	for _, name := range now.Paused {
 		st.paused[name] = true
 	}
@@ -33,6 +34,7 @@ func (e *Engine) checkStops(ctx context.Context) {
 	if old == nil {
 		old = &stops{retry: now.Retry} // what was asked before our time is done
 	}
+	e.tellStops(old.said, now)
 	at := model.At(e.Now())
 	for name := range old.paused {
 		if !st.paused[name] {
@@ -45,7 +47,7 @@ func (e *Engine) checkStops(ctx context.Context) {
 		}
 	}
 	for name := range st.ended { // what was on its way to wait comes back too
-		if err := e.Store.WakePaused(ctx, name); err != nil {
+		if err := e.Store.WakePaused(ctx, name); err != nil && ctx.Err() == nil {
 			e.Log.Warn("what waited for a pause is not due yet", "destination", name, "err", err)
 		}
 	}
