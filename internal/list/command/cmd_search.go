@@ -88,7 +88,7 @@ func runSearch(ctx context.Context, j *job, c call) (result, error) {
 
 // searched gives the list and the query as it was written, quotes included.
 func (j *job) searched(c call) (*model.List, string) {
-	text := strings.TrimSpace(c.line.text)
+	text := strings.TrimSpace(oneSpace.Replace(c.line.text))
 	for cut := false; !cut && text != ""; { // up to the verb
 		var word string
 		word, text, _ = strings.Cut(text, " ")
@@ -98,13 +98,21 @@ func (j *job) searched(c call) (*model.List, string) {
 	list, rest := j.target(c.args)
 	if n := len(c.args); n > 2 && strings.EqualFold(c.args[n-2], "in") {
 		if named := j.listNamed(c.args[n-1]); named != nil {
-			return named, strings.TrimSpace(text[:max(strings.LastIndex(strings.ToLower(text), " in "), 0)])
+			return named, withoutLast(withoutLast(text)) // the list, and IN
 		}
 	}
 	if len(rest) < len(c.args) {
 		_, text, _ = strings.Cut(text, " ")
 	}
 	return list, strings.TrimSpace(text)
+}
+
+// oneSpace makes one space of all that words are parted by.
+var oneSpace = strings.NewReplacer("\t", " ", "\u00a0", " ", "\u3000", " ")
+
+// withoutLast takes the last word off.
+func withoutLast(text string) string {
+	return strings.TrimSpace(text[:max(strings.LastIndexByte(text, ' '), 0)])
 }
 
 func (f *Found) text() string {

@@ -89,7 +89,7 @@ func readPerson(from address.Address, args []string) (email address.Address, nam
 			}
 			return email, strings.Join(words, " "), notes
 		case strings.HasPrefix(lower, "address="), isAddress(a):
-			if other, err := address.Parse(strings.Trim(a[strings.LastIndexByte(lower, '=')+1:], "<>")); err == nil {
+			if other, err := address.Parse(strings.Trim(a[strings.LastIndexByte(a, '=')+1:], "<>")); err == nil {
 				email = other
 			} else {
 				notes = append(notes, sentence(fault.Text(err)))

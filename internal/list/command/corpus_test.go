@@ -97,22 +97,32 @@ func TestRealMails(t *testing.T) {
 	}
 }
 
+func noSearch(context.Context, address.Address, *model.List, string, int) (Found, error) {
+	return Found{}, nil
+}
+
 // FuzzPlan: whatever is written, reading it ends and stays within the limits.
 func FuzzPlan(f *testing.F) {
-	for _, s := range []string{"subscribe talk Ann", "// JOB\n// x ,\n", "a \\\n", "ok 0123456789abcdefghjkmnpqrs", "\"", "<>", "-", "? x", "help \xff", "set talk mail"} {
+	for _, s := range []string{"subscribe talk Ann", "// JOB\n// x ,\n", "a \\\n", "ok 0123456789abcdefghjkmnpqrs", "\"", "<>", "-", "? x", "help \xff", "set talk mail", "search ȺȺȺȺȺȺȺȺȺ in talk", "search talk\u3000x", "subscribe talk address=ȺȺȺȺȺȺȺȺ=", "leave talk address=Ⱥ="} {
 		f.Add(s, s)
 	}
 	l := &model.List{ID: 1, Local: "talk", Domain: "lists.example.org"}
 	f.Fuzz(func(t *testing.T, subject, body string) {
 		raw := []byte("Subject: " + strings.ReplaceAll(subject, "\n", " ") + "\n\n" + body)
 		for _, own := range []*model.List{l, nil} {
-			j := &job{s: &Service{Deps: Deps{Store: noStore{l}}, table: verbs()}, ctx: context.Background(), lists: map[string]*model.List{},
+			j := &job{s: &Service{Deps: Deps{Store: noStore{l}, Search: noSearch}, table: verbs()}, ctx: context.Background(), lists: map[string]*model.List{},
 				mail: Mail{Raw: raw, Header: message.ParseHeader(raw), List: own, Domain: l.Domain}}
 			calls, unknown, _ := j.plan()
 			if len(calls) > maxLines+1 || len(unknown) > maxErrors {
 				t.Fatalf("%d calls, %d unknown", len(calls), len(unknown))
 			}
 			for _, c := range calls {
+				switch c.cmd.name() { // what their arguments are read with
+				case "SEArch":
+					j.searched(c)
+				case "SUBscribe":
+					readPerson(address.Address{}, c.args)
+				}
 				if strings.ContainsAny(echo(c.line), "\r\n\x00") {
 					t.Fatalf("%q", echo(c.line))
 				}

@@ -86,15 +86,19 @@ func bodyLines(text string) (lines []line, left int) {
 	return lines, left
 }
 
+// spaces part the words of a line: also those of web pages and of East Asian
+// keyboards.
+const spaces = " \t\u00a0\u3000"
+
 // words splits a line; words in double quotes stay together, brackets around
 // addresses go.
 func words(s string) []string {
 	var out []string
-	for s = strings.TrimSpace(s); s != "" && len(out) < maxWords; s = strings.TrimLeft(s, " \t\u00a0") {
+	for s = strings.TrimSpace(s); s != "" && len(out) < maxWords; s = strings.TrimLeft(s, spaces) {
 		var word string
 		if rest, ok := strings.CutPrefix(s, `"`); ok && strings.Contains(rest, `"`) {
 			word, s, _ = strings.Cut(rest, `"`)
-		} else if at := strings.IndexAny(s, " \t\u00a0"); at >= 0 {
+		} else if at := strings.IndexAny(s, spaces); at >= 0 {
 			word, s = s[:at], s[at:]
 		} else {
 			word, s = s, ""
