@@ -91,3 +91,17 @@ func (s *Store) Standing(list int64) int {
 
 // Path is the file of an SQLite database, for tests.
 func (s *Store) Path() string { return strings.TrimPrefix(s.dsn, "sqlite:") }
+
+// MigrateTo brings the schema to a version on the way, for tests.
+func (s *Store) MigrateTo(ctx context.Context, version int64) error {
+	p, err := s.migrations()
+	if err == nil {
+		_, err = p.UpTo(ctx, version)
+	}
+	return err
+}
+
+// Do runs a statement, for tests.
+func (s *Store) Do(ctx context.Context, query string, args ...any) error {
+	return s.w.WithContext(ctx).Exec(query, args...).Error
+}

@@ -101,7 +101,7 @@ func everything(t *testing.T, s *store.Store, l *model.List) {
 	if s.Dialect() == store.SQLite {
 		exec("INSERT INTO post_fts (rowid, subject) VALUES (?, 'word')", post)
 	} else {
-		exec("INSERT INTO post_fts VALUES (?,'word','','','','','')", post)
+		exec("INSERT INTO post_fts VALUES (?,'sword')", post)
 	}
 	exec("INSERT INTO helds (list_id,message_key,reverse_path,author,author_key,subject,size,bytes_id,reasons,trace,token_hash,state,created_at,expires_at,decided_at,decided_by,comment) VALUES (?,'m','','','','',1,?,'','',?,0,1,1,0,'','')",
 		l.ID, ids[1], fmt.Appendf(nil, "%d", l.ID))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"slices"
-	"strconv"
 	"strings"
 
 	"plenary/internal/fault"
@@ -28,66 +27,22 @@ const (
 
 // insertWords feeds the index.
 func (t *tx) insertWords(posts []*model.NewPost) error {
-	stmt, row := "INSERT INTO post_fts (rowid, subject, author, recipients, body, quoted, files) VALUES ", "(?, ?, ?, ?, ?, ?, ?)"
-	words := func(s string) string { return s }
 	if t.s.dialect == Postgres {
-		v := "CAST(? AS tsvector)"
-		stmt = "INSERT INTO post_fts (id, subject, author, recipients, body, quoted, files) VALUES "
-		row = "(?" + strings.Repeat(", "+v, len(searchColumns)) + ")"
-		words = tsvector
+		return t.insertVectors(posts)
 	}
 	// Few large statements: FTS5 writes out what it gathered after each.
 	for some := range slices.Chunk(posts, wordsPerInsert) {
 		args := make([]any, 0, 7*len(some))
 		for _, p := range some {
 			x := &p.Text
-			args = append(args, p.Post.ID, words(x.Subject), words(x.Author), words(x.Recipients), words(x.Body),
-				words(x.Quoted), words(x.Files))
+			args = append(args, p.Post.ID, x.Subject, x.Author, x.Recipients, x.Body, x.Quoted, x.Files)
 		}
-		if err := t.Exec(stmt+strings.Repeat(row+", ", len(some)-1)+row, args...).Error; err != nil {
+		if err := t.Exec("INSERT INTO post_fts (rowid, subject, author, recipients, body, quoted, files) VALUES "+
+			strings.Repeat("(?, ?, ?, ?, ?, ?, ?), ", len(some)-1)+"(?, ?, ?, ?, ?, ?, ?)", args...).Error; err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// tsvector writes words with their positions as PostgreSQL reads them. Words
-// hold letters, digits and marks only, so quoting is enough.
-func tsvector(words string) string {
-	if words == "" {
-		return ""
-	}
-	at := map[string][]int32{}
-	var order []string
-	for i, pos := 0, int32(1); i < len(words); pos++ {
-		end := strings.IndexByte(words[i:], ' ')
-		if end < 0 {
-			end = len(words) - i
-		}
-		w := words[i : i+end]
-		i += end + 1
-		if w == filler || w == "" {
-			continue
-		}
-		if at[w] == nil {
-			order = append(order, w)
-		}
-		at[w] = append(at[w], pos)
-	}
-	out := make([]byte, 0, 2*len(words))
-	for _, w := range order {
-		out = append(out, '\'')
-		out = append(out, w...)
-		out = append(out, "':"...)
-		for i, pos := range at[w] {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = strconv.AppendInt(out, int64(pos), 10)
-		}
-		out = append(out, ' ')
-	}
-	return string(out)
 }
 
 // MatchPosts gives the posts of a list that satisfy m, in the order it asks
@@ -98,24 +53,17 @@ func (s *Store) MatchPosts(ctx context.Context, listID int64, m model.Match, yie
 	if m.To != 0 {
 		to = model.MakePostID(listID, m.To)
 	}
-	id, condition := "rowid", "post_fts MATCH ?"
-	var args []any
-	var err error
 	if s.dialect == Postgres {
-		id = "id"
-		condition, args, err = tsCondition(m.Steps)
-	} else {
-		var expr string
-		expr, err = ftsExpression(m.Steps)
-		args = []any{expr}
+		return s.matchVectors(ctx, m, from, to, yield)
 	}
+	expr, err := ftsExpression(m.Steps)
 	if err != nil {
 		return err
 	}
-	where := " FROM post_fts WHERE " + condition + " AND " + id + " BETWEEN ? AND ? ORDER BY " + id
-	args = append(args, from, to)
-	if s.dialect == SQLite && !m.Newest && m.Limit == 0 {
-		return s.matchAll(ctx, where, args, yield)
+	where := " FROM post_fts WHERE post_fts MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid"
+	args := []any{expr, from, to}
+	if !m.Newest && m.Limit == 0 {
+		return s.matchAll(ctx, "SELECT group_concat(uid) FROM (SELECT rowid & 4294967295 AS uid"+where+")", args, yield)
 	}
 	if m.Newest {
 		where += " DESC"
@@ -124,48 +72,57 @@ func (s *Store) MatchPosts(ctx context.Context, listID int64, m model.Match, yie
 		where += " LIMIT ?"
 		args = append(args, m.Limit)
 	}
-	rows, err := s.read(ctx).Raw("SELECT "+id+where, args...).Rows()
+	_, err = s.matchRows(ctx, "SELECT rowid"+where, args, yield)
+	return err
+}
+
+// matchRows yields the posts of a query; more is false when yield had enough.
+func (s *Store) matchRows(ctx context.Context, query string, args []any, yield func(model.UID) bool) (more bool, err error) {
+	rows, err := s.read(ctx).Raw(query, args...).Rows()
 	if err != nil {
-		return s.fault(err)
+		return false, s.fault(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var id model.PostID
 		if err := rows.Scan(&id); err != nil {
-			return s.fault(err)
+			return false, s.fault(err)
 		}
 		if !yield(id.UID()) {
-			return nil
+			return false, nil
 		}
 	}
-	return s.fault(rows.Err())
+	return true, s.fault(rows.Err())
 }
 
-// matchAll asks SQLite for all matches in one row: handing a row to Go costs
-// several times what finding it did.
-func (s *Store) matchAll(ctx context.Context, where string, args []any, yield func(model.UID) bool) error {
-	var all sql.RawBytes
-	rows, err := s.read(ctx).Raw("SELECT group_concat(uid) FROM (SELECT rowid & 4294967295 AS uid"+where+")", args...).Rows()
+// matchAll asks for all matches in one row, as numbers with something between:
+// handing a row to Go costs several times what finding it did.
+func (s *Store) matchAll(ctx context.Context, query string, args []any, yield func(model.UID) bool) error {
+	rows, err := s.read(ctx).Raw(query, args...).Rows()
 	if err != nil {
 		return s.fault(err)
 	}
 	defer rows.Close()
+	var all sql.RawBytes
 	if rows.Next() {
 		if err := rows.Scan(&all); err != nil {
 			return s.fault(err)
 		}
-		uid := model.UID(0)
-		for i, c := range all {
-			if c != ',' {
-				uid = uid*10 + model.UID(c-'0')
+	}
+	uid, within := model.UID(0), false
+	for _, c := range all {
+		switch digit := c >= '0' && c <= '9'; {
+		case digit:
+			uid, within = uid*10+model.UID(c-'0'), true
+		case within:
+			if !yield(uid) {
+				return nil
 			}
-			if c == ',' || i == len(all)-1 {
-				if !yield(uid) {
-					return nil
-				}
-				uid = 0
-			}
+			uid, within = 0, false
 		}
+	}
+	if within {
+		yield(uid)
 	}
 	return s.fault(rows.Err())
 }
@@ -230,45 +187,4 @@ func ftsExpression(steps []model.MatchStep) (string, error) {
 		return "(" + strings.Join(parts, map[model.MatchOp]string{model.MatchAnd: " AND ", model.MatchOr: " OR ",
 			model.MatchNot: " NOT "}[op]) + ")"
 	})
-}
-
-type condition struct {
-	sql  string
-	args []any
-}
-
-// tsCondition writes the steps as conditions on the tsvector columns.
-func tsCondition(steps []model.MatchStep) (string, []any, error) {
-	c, err := fold(steps, func(st model.MatchStep) condition {
-		quoted := make([]string, len(st.Words))
-		for i, w := range st.Words {
-			quoted[i] = "'" + strings.ReplaceAll(strings.ReplaceAll(w, `\`, `\\`), "'", "''") + "'"
-		}
-		q := strings.Join(quoted, " <-> ")
-		if st.Prefix {
-			q += ":*"
-		}
-		var any condition
-		for i, c := range searchColumns {
-			if st.Columns&(1<<i) != 0 {
-				any.sql += " OR " + c + " @@ CAST(? AS tsquery)"
-				any.args = append(any.args, q)
-			}
-		}
-		any.sql = "(" + strings.TrimPrefix(any.sql, " OR ") + ")"
-		return any
-	}, func(op model.MatchOp, parts []condition) condition {
-		word := map[model.MatchOp]string{model.MatchAnd: " AND ", model.MatchOr: " OR ", model.MatchNot: " AND NOT "}[op]
-		var all condition
-		for i, p := range parts {
-			if i > 0 {
-				all.sql += word
-			}
-			all.sql += p.sql
-			all.args = append(all.args, p.args...)
-		}
-		all.sql = "(" + all.sql + ")"
-		return all
-	})
-	return c.sql, c.args, err
 }

@@ -141,6 +141,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.notNewer(ctx, p); err != nil {
 		return err
 	}
+	s.warnOfLong(ctx, p)
 	if _, err := p.Up(ctx); err != nil {
 		if fault.Is(s.fault(err), fault.StorageFull) {
 			return fault.Wrap(fault.StorageFull, err, "the disk of the database is full, its tables cannot be made; make room and start again")
@@ -148,6 +149,25 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return fault.Wrap(fault.Internal, err, "cannot migrate the database")
 	}
 	return nil
+}
+
+// longSteps says what a step does that takes long where there are many posts.
+var longSteps = map[Dialect]map[int64]string{
+	Postgres: {12: "the full-text index is made anew: allow a quarter of an hour for a million posts"},
+}
+
+// warnOfLong tells whoever waits for the steps to come why.
+func (s *Store) warnOfLong(ctx context.Context, p *goose.Provider) {
+	have, err := p.GetDBVersion(ctx)
+	for step, what := range longSteps[s.dialect] {
+		if err != nil || have == 0 || have >= step {
+			continue
+		}
+		var posts int64
+		if err := s.read(ctx).Raw("SELECT count(*) FROM posts").Row().Scan(&posts); err == nil && posts > 0 {
+			s.log.Warn(what, "step", step, "posts", posts)
+		}
+	}
 }
 
 // notNewer refuses a database that a newer program has migrated: this one does

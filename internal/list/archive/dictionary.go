@@ -144,17 +144,27 @@ func (d *dictionary) each(look func(v int, toks []uint32)) {
 // tokensWith gives the tokens that contain text.
 func (d *dictionary) tokensWith(text string) bitset {
 	found, sought := newBitset(len(d.textEnd)), []byte(text)
-	for at := 0; at < len(d.text); {
+	for at, t := 0, 0; at < len(d.text); t++ {
 		n := bytes.Index(d.text[at:], sought)
 		if n < 0 {
 			break
 		}
-		at += n
-		t := sort.Search(len(d.textEnd), func(i int) bool { return int(d.textEnd[i]) > at })
+		t = d.tokenAt(at+n, t)
 		found.add(t)
 		at = int(d.textEnd[t])
 	}
 	return found
+}
+
+// tokenAt gives the token that octet at of the text belongs to, which is least
+// or one behind it: the next one found is mostly near.
+func (d *dictionary) tokenAt(at, least int) int {
+	most := least
+	for step := 1; most < len(d.textEnd) && int(d.textEnd[most]) <= at; step *= 2 {
+		least, most = most+1, most+step
+	}
+	most = min(most, len(d.textEnd))
+	return least + sort.Search(most-least, func(i int) bool { return int(d.textEnd[least+i]) > at })
 }
 
 // acrossIn finds text with commas in the tokens of a value: the first piece ends a
