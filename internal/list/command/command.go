@@ -26,6 +26,8 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"plenary/internal/fault"
 	"plenary/internal/list/membership"
@@ -236,7 +238,9 @@ func sentence(s string) string {
 	if s = strings.TrimSpace(s); s == "" {
 		return s
 	}
-	s = strings.ToUpper(s[:1]) + s[1:]
+	if first, n := utf8.DecodeRuneInString(s); first != utf8.RuneError {
+		s = string(unicode.ToUpper(first)) + s[n:]
+	}
 	if !strings.ContainsAny(s[len(s)-1:], ".!?:") {
 		s += "."
 	}

@@ -154,3 +154,11 @@ func TestTable(t *testing.T) {
 		}
 	}
 }
+
+func TestSentence(t *testing.T) {
+	for text, want := range map[string]string{"": "", "no": "No.", " ärger mit ? ": "Ärger mit ?", "\"x\" is no date: y": "\"x\" is no date: y.", "日本": "日本."} {
+		if got := sentence(text); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
