@@ -47,6 +47,9 @@ func fitsSearch(j *job, _ string, args []string) bool {
 	if list == nil {
 		return j.mail.List == nil && len(args) > 1 // which list, is asked
 	}
+	if j.mail.List == nil && len(rest) > 0 { // nobody writes letters to the server's address
+		return true
+	}
 	if len(rest) == 0 || len(rest) > 12 {
 		return false
 	}

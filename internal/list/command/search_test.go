@@ -48,6 +48,8 @@ func TestSearch(t *testing.T) {
 		{line: "SEARCH talk\u3000図書", says: "40 posts", asked: "ann@example.net talk 20: 図書"},
 		{line: "SEARCH " + strings.Repeat("Ⱥ", 40) + " IN talk.", says: "40 posts", asked: "ann@example.net talk 20: " + strings.Repeat("Ⱥ", 40)},
 		{line: "SEARCH talk \"born in talk\"", says: "40 posts", asked: "ann@example.net talk 20: \"born in talk\""},
+		{line: "SEARCH talk the winter's tale", says: "40 posts", asked: "ann@example.net talk 20: the winter's tale"},
+		{line: "SEARCH talk a b c d e f g h i j k l m n", says: "40 posts", asked: "ann@example.net talk 20: a b c d e f g h i j k l m n"},
 		{line: "SEARCH talk bad(", says: "A bracket is opened and not closed.", asked: "ann@example.net talk 20: bad("},
 		{line: "SEARCH talk nothing", says: "Nothing in the archive", asked: "ann@example.net talk 20: nothing"},
 		{line: "SEARCH nowhere oak", says: "no list called"},
