@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"plenary/internal/fault"
@@ -158,9 +159,35 @@ func (s *Store) CancelDistribution(ctx context.Context, id int64, by string) err
 				return err
 			}
 		}
+		if err := t.forgetNotes(id); err != nil {
+			return err
+		}
 		return t.Exec("UPDATE deliveries SET state = ?, reply = ?, at = ?, next_at = 0 WHERE distribution_id = ? AND state = 2",
 			model.DeliverySkipped, "cancelled by "+by, s.now(), id).Error
 	})
+}
+
+// forgetNotes removes what is noted of a distribution that is over.
+func (t *tx) forgetNotes(id int64) error {
+	name := strconv.FormatInt(id, 10)
+	return t.Exec("DELETE FROM queue_notes WHERE name IN (?, ?, ?) OR name LIKE ?", "stale/"+name, "stopped/"+name, "approved/"+name, "refused/"+name+"/%").Error
+}
+
+// forgetRefused removes notes of distributions that a site refused until their
+// time was over.
+func (t *tx) forgetRefused() error {
+	var names []string
+	if err := t.Raw("SELECT name FROM queue_notes WHERE name LIKE 'refused/%'").Scan(&names).Error; err != nil {
+		return err
+	}
+	for _, name := range names {
+		text, _, _ := strings.Cut(strings.TrimPrefix(name, "refused/"), "/")
+		id, _ := strconv.ParseInt(text, 10, 64)
+		if err := t.Exec("DELETE FROM queue_notes WHERE name = ? AND NOT EXISTS (SELECT 1 FROM distributions WHERE id = ? AND done_at = 0)", name, id).Error; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // TidyQueue is run when a node starts. Distributions made before that have
@@ -181,6 +208,9 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 			return err
 		}
 		if err := t.Exec("DELETE FROM queue_notes WHERE name LIKE 'approved/%' AND at < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {
+			return err
+		}
+		if err := t.forgetRefused(); err != nil {
 			return err
 		}
 		if err := t.Exec("DELETE FROM queue_claims WHERE until < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {

@@ -33,3 +33,37 @@ func TestTidySparesWhatANodeSends(t *testing.T) {
 		}
 	})
 }
+
+// TestNotesEndWithTheirDistribution: what is cancelled is no longer counted as
+// waiting for a yes, and a site's refusal is not told for ever.
+func TestNotesEndWithTheirDistribution(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		d := foldRig(t, s, 30)
+		later := model.At(time.Now().Add(time.Hour))
+		if err := s.NoteRefusal(ctx, d.ID, "a.example", "5.7.1 no"); err != nil {
+			t.Fatal(err)
+		}
+		if held, err := s.TidyQueue(ctx, later); err != nil || len(held) != 1 {
+			t.Fatalf("%v, %v", held, err)
+		}
+		if st, err := s.QueueStatus(ctx, 10); err != nil || st.Stale != 1 || st.Held != 0 || len(st.Refused) != 1 {
+			t.Errorf("%+v, %v", st, err)
+		}
+		if err := s.CancelDistribution(ctx, d.ID, "test"); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := s.QueueStatus(ctx, 10); err != nil || st.Stale != 0 || st.Held != 0 || len(st.Refused) != 0 {
+			t.Errorf("%+v, %v", st, err)
+		}
+		if err := s.NoteRefusal(ctx, d.ID, "a.example", "5.7.1 no"); err != nil { // a node that did not know
+			t.Fatal(err)
+		}
+		if _, err := s.TidyQueue(ctx, later); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := s.QueueStatus(ctx, 10); err != nil || len(st.Refused) != 0 {
+			t.Errorf("%+v, %v", st, err)
+		}
+	})
+}
