@@ -41,6 +41,8 @@ func (a *App) gauges() {
 	q := &queueFigures{store: a.Store}
 	a.Metrics.Gauge("plenary_queue_distributions", "Posts and letters that still have copies to send.",
 		q.figure(func(s *store.QueueStatus) float64 { return float64(s.Active + s.Waiting + s.Held + s.Stale) }))
+	a.Metrics.Gauge("plenary_queue_copies", "Copies that posts and letters still owe, those included that wait for another try or a person.",
+		q.figure(func(*store.QueueStatus) float64 { return float64(q.copies) }))
 	a.Metrics.Gauge("plenary_queue_retries", "Copies that wait for another try.",
 		q.figure(func(s *store.QueueStatus) float64 { return float64(s.Retries) }))
 	a.Metrics.Gauge("plenary_queue_oldest_age_seconds", "Age of the oldest post or letter that still has copies to send; 0 without any.",
@@ -70,6 +72,9 @@ type queueFigures struct {
 	mu    sync.Mutex
 	until time.Time
 	last  *store.QueueStatus // nil: not known
+
+	depth  store.Depth
+	copies int64
 }
 
 func (q *queueFigures) figure(pick func(*store.QueueStatus) float64) func() float64 {
@@ -80,7 +85,10 @@ func (q *queueFigures) figure(pick func(*store.QueueStatus) float64) func() floa
 			ctx, cancel := context.WithTimeout(context.Background(), statusPatience)
 			defer cancel()
 			var err error
-			if q.last, err = q.store.QueueStatus(ctx, 0); err != nil {
+			if q.last, err = q.store.QueueStatus(ctx, 0); err == nil {
+				q.copies, err = q.store.QueueDepth(ctx, &q.depth)
+			}
+			if err != nil {
 				q.last = nil
 			}
 			q.until = time.Now().Add(statusFor)

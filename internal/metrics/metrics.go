@@ -45,9 +45,9 @@ func New() *Metrics {
 	m := &Metrics{
 		registry:   prometheus.NewRegistry(),
 		received:   counter("plenary_received_total", "Messages received, one for each recipient address, by what became of them.", "outcome", values.outcomes),
-		deliveries: counter("plenary_deliveries_total", "Copies tried, one for each recipient and attempt, by result.", "result", values.results),
+		deliveries: counter("plenary_deliveries_total", "Copies by result, one for each recipient and attempt; of the temporary and permanent ones, lost and policy count some again.", "result", values.results),
 		sites: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "plenary_site_results_total",
-			Help: "Copies tried in direct mode, by row of the table of providers and result."}, []string{"site", "result"}),
+			Help: "Copies tried, by result, and by relay or, in direct mode, row of the table of providers."}, []string{"site", "result"}),
 		commands: counter("plenary_commands_total", "E-mail commands run, by command.", "command", nil),
 		logins:   counter("plenary_logins_total", "Logins at the IMAP door, by result.", "result", values.logins),
 		doors:    newDoors(),

@@ -19,6 +19,8 @@ type batch struct {
 	stopped []stopped // distributions that a site refuses
 	policy  int       // refusals that are about us
 	outlet  *outlet   // the last that took a letter
+
+	results map[resultKey]int // by relay; what the only one took is not in it
 }
 
 type tally struct {
@@ -69,6 +71,12 @@ func (e *Engine) take(b *batch, o Outcome) {
 			e.out.good(b.outlet)
 		}
 		b.outlet = o.Unit.outlet
+	}
+	if l == nil && (o.State != OK || o.Unit.outlet != nil) {
+		if b.results == nil {
+			b.results = map[resultKey]int{}
+		}
+		b.results[resultKey{e.out.name(o.Unit.outlet), class(o.Result)}]++
 	}
 	ours, until := e.policy(b, o.Unit, o.Result)
 	if ours {

@@ -53,6 +53,14 @@ func newOutlets(e *Engine) *outlets {
 	return o
 }
 
+// name is what people call an outlet; nil is the only one.
+func (s *outlets) name(o *outlet) string {
+	if o == nil {
+		o = s.all[0]
+	}
+	return o.Name
+}
+
 func (s *outlets) state() (live int, down string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -198,6 +198,15 @@ func (e *Engine) count(b *batch) {
 			e.Metrics.Delivered(c.name, c.n)
 		}
 	}
+	if e.depots != nil || e.out.name(nil) == "" {
+		return
+	}
+	if len(e.out.all) == 1 && b.sent > 0 {
+		e.Metrics.SiteResult(e.out.name(nil), OK.String(), b.sent)
+	}
+	for k, n := range b.results {
+		e.Metrics.SiteResult(k.site, k.class, n)
+	}
 }
 
 // letGo forgets jobs that wait for nothing more; what they leave undecided is

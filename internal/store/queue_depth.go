@@ -1,0 +1,43 @@
+package store
+
+import (
+	"context"
+
+	"plenary/internal/model"
+)
+
+// Depth counts the copies that unfinished distributions still owe, those that
+// wait for another try or a person included. It remembers audiences, which do
+// not change; the zero value is ready. It is for one goroutine at a time.
+type Depth struct {
+	audience map[int64]int64
+}
+
+// QueueDepth counts.
+func (s *Store) QueueDepth(ctx context.Context, known *Depth) (int64, error) {
+	var open []struct {
+		ID, ListID, Decided int64
+		Seq                 int64
+		Kind                model.DistributionKind
+	}
+	err := s.read(ctx).Raw("SELECT d.id, d.list_id, d.seq, d.kind,"+
+		" (SELECT count(*) FROM deliveries x WHERE x.distribution_id = d.id AND x.state <> ?)"+
+		" + (SELECT COALESCE(sum(p.copies), 0) FROM delivery_packs p WHERE p.distribution_id = d.id) AS decided"+
+		" FROM distributions d WHERE (d.state IN (0, 1) OR d.state = 2 AND d.done_at = 0)", model.DeliveryRetry).Scan(&open).Error
+	if err != nil {
+		return 0, s.fault(err)
+	}
+	total, audience := int64(0), map[int64]int64{}
+	for _, o := range open {
+		n, have := known.audience[o.ID]
+		if !have {
+			if n, err = s.Audience(ctx, &model.Distribution{ListID: o.ListID, Seq: o.Seq, Kind: o.Kind}); err != nil {
+				return 0, err
+			}
+		}
+		audience[o.ID] = n
+		total += max(0, n-o.Decided)
+	}
+	known.audience = audience
+	return total, nil
+}
