@@ -32,7 +32,7 @@ func (a *App) openDoors() error {
 	lmtp.LMTP, lmtp.MaxPerIP = true, c.SMTP.MaxConnections // the one mail server in front
 	a.lmtp = smtpin.New(lmtp)
 	a.imap = imapd.New(imapd.Options{
-		Archive: imapd.Over(a.Reader), Auth: a.Auth, Changes: a.Store, Moderation: moderators{a}, Hostname: c.Hostname, TLSConfig: cert,
+		Archive: imapd.Over(a.Reader), Auth: a.Auth, Changes: a.Store, Access: a.Store, Moderation: moderators{a}, Hostname: c.Hostname, TLSConfig: cert,
 		MaxConnections: c.IMAP.MaxConnections, MaxPerIP: c.IMAP.MaxPerIP, Metrics: a.Metrics, Log: a.Log,
 	})
 	o := web.Options{Hostname: c.Hostname, Lists: a.Store, Leave: a.Membership, Archive: permalinks{a}, Health: a.healthy.Check,

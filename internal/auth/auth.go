@@ -104,7 +104,9 @@ func (s *Service) Authenticate(ctx context.Context, user, password string) (mode
 	if err := s.Store.TouchAppPassword(ctx, match.ID); err != nil { // not worth refusing for
 		s.Log.Warn("cannot note the use of an app password", "err", err)
 	}
-	return s.actor(ctx, account)
+	who, err := s.actor(ctx, account)
+	who.Password = match.ID
+	return who, err
 }
 
 // lookup finds the account and the app password that fits; the same steps are

@@ -187,6 +187,18 @@ func TestImportIsAnnounced(t *testing.T) {
 	ann.until(fmt.Sprintf("* %d FETCH", n))
 }
 
+// TestAccessTakenBackEndsConnections: a mail program that idles is told to go when
+// its app password is taken back.
+func TestAccessTakenBackEndsConnections(t *testing.T) {
+	b := newBeside(t)
+	b.ok("list", "create", talk)
+	b.ok("subscriber", "add", talk, "ann@example.org")
+	secret := strings.TrimSpace(b.ok("access", "ann@example.org"))
+	ann := idles(t, b.at.IMAP, "ann@example.org", secret, "Lists/talk")
+	b.ok("access", "rm", "ann@example.org", "--all")
+	ann.until("* BYE")
+}
+
 // TestSecondDemo: a demo in the folder of a running one is refused and changes
 // nothing there.
 func TestSecondDemo(t *testing.T) {

@@ -47,4 +47,5 @@ type Actor struct {
 	Keys      []string // identities of all addresses the account owns
 	Anonymous bool     // an anonymous login
 	Site      bool     // the postmaster: the command line, the site admin
+	Password  int64    // the app password she logged in with; 0: none
 }

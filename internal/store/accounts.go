@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"plenary/internal/fault"
@@ -11,6 +12,37 @@ import (
 // touchStep is how exactly the last use of an app password is kept: mail
 // clients log in many times a minute, and each change is a synced write.
 const touchStep = 5 * time.Minute
+
+// topicAccess is woken when app passwords were revoked.
+const topicAccess = "access"
+
+// WatchAccess gives a channel that receives after an app password was revoked, here
+// or on another node; call the function when done.
+func (s *Store) WatchAccess() (<-chan struct{}, func()) { return s.Watch(topicAccess) }
+
+// passwordsAtOnce is how many app passwords one question names.
+const passwordsAtOnce = 500
+
+// RevokedPasswords gives those of the app passwords that are good no more: revoked,
+// or gone with their account.
+func (s *Store) RevokedPasswords(ctx context.Context, ids []int64) (revoked []int64, err error) {
+	good := map[int64]bool{}
+	for part := range slices.Chunk(ids, passwordsAtOnce) {
+		var some []int64
+		if err := s.read(ctx).Raw("SELECT id FROM app_passwords WHERE id IN ? AND revoked_at = 0", part).Scan(&some).Error; err != nil {
+			return nil, s.fault(err)
+		}
+		for _, id := range some {
+			good[id] = true
+		}
+	}
+	for _, id := range ids {
+		if !good[id] {
+			revoked = append(revoked, id)
+		}
+	}
+	return revoked, nil
+}
 
 // EnsureAccount gives the account that owns the address, made now when there is
 // none.
@@ -110,6 +142,7 @@ func (s *Store) RevokeAppPassword(ctx context.Context, accountID, id int64) erro
 		if res.Error == nil && res.RowsAffected == 0 {
 			return fault.New(fault.NotFound, "there is no such app password")
 		}
+		t.signal(topicAccess) // who logged in with it may have to go
 		return res.Error
 	})
 }

@@ -127,8 +127,21 @@ func TestAccounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantKind(t, s.RevokeAppPassword(ctx, b.ID, p.ID), fault.NotFound)
+		if bad, err := s.RevokedPasswords(ctx, []int64{p.ID, p.ID + 1}); err != nil || len(bad) != 1 || bad[0] != p.ID+1 {
+			t.Fatal(bad, err)
+		}
+		wake, cancel := s.WatchAccess()
+		defer cancel()
 		if err := s.RevokeAppPassword(ctx, a.ID, p.ID); err != nil {
 			t.Fatal(err)
+		}
+		select {
+		case <-wake:
+		case <-time.After(10 * time.Second):
+			t.Fatal("nobody was told")
+		}
+		if bad, err := s.RevokedPasswords(ctx, []int64{p.ID}); err != nil || len(bad) != 1 {
+			t.Fatal(bad, err)
 		}
 		all, err := s.AppPasswords(ctx, a.ID)
 		if err != nil || len(all) != 1 || all[0].UsedAt != model.At(now) || all[0].RevokedAt != model.At(now) || string(all[0].Hash) != "h" {

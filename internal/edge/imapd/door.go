@@ -69,6 +69,7 @@ func (s *Server) leave(f *front) {
 		return
 	}
 	delete(s.fronts, f)
+	delete(s.holders, f)
 	if f.peer.IsValid() {
 		if s.perIP[f.peer]--; s.perIP[f.peer] <= 0 {
 			delete(s.perIP, f.peer)

@@ -89,6 +89,8 @@ func (f *front) farewell(err error) {
 		f.put("* BYE [TOOBIG] That unpacks to too much\r\n")
 	case errors.Is(err, errBroken):
 		f.put("* BYE That is not what DEFLATE makes\r\n")
+	case errors.Is(err, errRevoked):
+		f.put("* BYE The app password of this connection was taken back\r\n")
 	case errors.Is(err, errClosing):
 		f.put("* BYE The server is shutting down, please come back later\r\n")
 	}

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"plenary/internal/list/archive"
 )
 
 // pipes is a listener whose connections are pipes in memory.
@@ -57,7 +59,10 @@ func FuzzSession(f *testing.F) {
 		f.Add(s, true)
 	}
 	var defects atomic.Int32
-	s := New(Options{Archive: fuzzArchive(f), Auth: people{}, Log: defectLog(&defects), Now: func() time.Time { return noon }})
+	m := sample(f)
+	m.moderate(1, "alice@example.org", true)
+	m.hold(1, plainPost)
+	s := New(Options{Archive: Over(archive.NewReader(m)), Auth: people{}, Changes: m, Moderation: m, Log: defectLog(&defects), Now: func() time.Time { return noon }})
 	s.times.failure, s.times.write = 0, patience
 	l := &pipes{make(chan net.Conn), make(chan struct{})}
 	go func() { _ = s.Serve(context.Background(), l) }()

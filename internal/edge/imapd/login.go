@@ -147,13 +147,18 @@ func (s *session) Login(user, password string) error {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, srv.times.login)
 	defer cancel()
+	since := srv.revocations.Load()
 	who, err := srv.opt.Auth.Authenticate(ctx, user, password)
 	switch fault.KindOf(err) {
 	case fault.Internal, fault.Temporary:
 		if err != nil {
 			return s.failed("log in", err)
 		}
-		return s.enter(who)
+		if err := s.enter(who); err != nil {
+			return err
+		}
+		s.hold(who.Password, since)
+		return nil
 	case fault.TooMany:
 		return no(imap.ResponseCodeUnavailable, fault.Text(err))
 	}

@@ -564,8 +564,6 @@ Content-Type: multipart/mixed; boundary="never"
 No parts at all.
 `)
 
-func fuzzArchive(t testing.TB) Archive { return Over(archive.NewReader(sample(t))) }
-
 // defectLog counts what is logged as an error.
 func defectLog(n *atomic.Int32) *slog.Logger {
 	return slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) { n.Add(1); return os.Stderr.Write(p) }), &slog.HandlerOptions{Level: slog.LevelError}))

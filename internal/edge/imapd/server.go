@@ -54,6 +54,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -75,6 +76,7 @@ type Options struct {
 	Archive Archive       // required
 	Auth    Authenticator // required
 	Changes Changes       // nil: no mod-sequences
+	Access  Access        // nil: a connection lasts, whatever becomes of its app password
 
 	Moderation Moderation // nil: nobody moderates here
 	Hostname   string     // our name in the greeting
@@ -130,13 +132,17 @@ type Server struct {
 
 	flagSets flagSets
 	served   sync.WaitGroup // connections
-	boxed    sync.WaitGroup // goroutines of boxes
+	boxed    sync.WaitGroup // goroutines of boxes, and that which watches access
+
+	watching    sync.Once    // for revoked app passwords
+	revocations atomic.Int64 // looks for them so far
 
 	mu        sync.Mutex
 	closing   bool
 	fronts    map[*front]struct{}
 	perIP     map[netip.Prefix]int
 	perPerson map[int64]int
+	holders   map[*front]int64 // the app password each was opened with
 	boxes     map[boxKey]*box
 	doors     map[net.Listener]struct{}
 }
@@ -146,7 +152,7 @@ func New(o Options) *Server {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
 		opt: o.filled(), times: usualTimes(), ctx: ctx, stop: stop,
-		fronts: map[*front]struct{}{}, perIP: map[netip.Prefix]int{}, perPerson: map[int64]int{}, boxes: map[boxKey]*box{}, doors: map[net.Listener]struct{}{},
+		fronts: map[*front]struct{}{}, perIP: map[netip.Prefix]int{}, perPerson: map[int64]int{}, holders: map[*front]int64{}, boxes: map[boxKey]*box{}, doors: map[net.Listener]struct{}{},
 	}
 	s.buffers.New = func() any { b := make([]byte, 0, flushAt+8<<10); return &b }
 	s.imap = imapserver.New(&imapserver.Options{
@@ -183,6 +189,9 @@ func (s *Server) serve(ctx context.Context, d *door) error {
 		return nil
 	}
 	s.doors[d] = struct{}{}
+	if s.opt.Access != nil {
+		s.watching.Do(s.watchAccess)
+	}
 	s.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { _ = d.Close() })
 	defer stop()

@@ -56,5 +56,13 @@ func TestWakeUpsComeBack(t *testing.T) {
 		time.Sleep(time.Second)
 		deaf.proxy.reset(false)
 	})
+	idle.send("i IDLE")
+	if line := idle.line(); !strings.HasPrefix(line, "+") {
+		t.Fatalf("IDLE: %s", line)
+	}
+	testkit.Run(t, testkit.Env(t.TempDir(), "PLENARY_DATABASE_DSN="+c.dsn), nil, "access", "rm", reader, "--all")
+	if line := idle.line(); !strings.HasPrefix(line, "* BYE") {
+		t.Errorf("its app password was taken back: %s", line)
+	}
 	c.stop(c.nodes...)
 }
