@@ -99,6 +99,7 @@ func TestAskAcrossLists(t *testing.T) {
 			"(oak": "not closed", "oak)": "not opened", "oak NOT": "NOT stands", "(oak OR) x": "OR stands", "is:new": "is:unread",
 			"s: oak": "without a space", "list: oak": "list:talk", "thread:": "Message-ID", "d:soon": "d:2.weeks.ago", "m:": "m:<id@host>",
 			strings.Repeat("(", 40): "brackets", "has:x": "has:attachment", "*shelf": "end of a word", "sh*f": "end of a word", "oak a*": "at least 2 letters",
+			"oak -author:ann": "write f:name", "after:2026-01-01": "d:2026-03-01..", "Filename:plan.pdf": "n:name",
 			"d:2026-03-01..2026-01-31": "earlier day comes first", "d:2026..2025": "ends before", "d:" + strings.Repeat("x", 1900): "is no date",
 		} {
 			if _, err := r.Ask(ctx, ann, archive.Ask{Text: text}); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), says) || len(err.Error()) > 300 {
@@ -133,7 +134,10 @@ func TestSearchAsPeopleType(t *testing.T) {
 		{`"oak shelves"`, "1", "pine. Oak came later: <oak> <shelves>, and"},
 		{"図書館", "3", "図書委員の話。<学校図書館>"},
 		{"glass\u3000図書館", "3", ""},
+		{"came later:oak", "1", ""},
+		{`"author:ann"`, "", ""},
 		{"s:図書\u3000-pine\u00a0oak", "3", ""},
+		{strings.Repeat("話", 900) + " OR 図書館", "3", ""}, // characters are counted, not octets
 		{"oak -(glass OR pine)", "", ""},
 		{"nine NOT (oak glass)", "2", "at <nine>."},
 		{"shelves -t:nobody oak", "1", "The <shelves> are of pine. <Oak> came"},

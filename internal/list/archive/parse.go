@@ -12,7 +12,7 @@ import (
 
 // Bounds of a query as a person types it.
 const (
-	maxQuery = 2000 // octets
+	maxQuery = 2000 // characters
 	maxTerms = 50
 	maxDepth = 20 // of brackets
 )
@@ -33,7 +33,7 @@ const (
 // now is what "ago" counts from. A query that cannot be meant is Invalid, with
 // a sentence that explains it.
 func Parse(text string, now time.Time) (Query, error) {
-	if len(text) > maxQuery || !utf8.ValidString(text) {
+	if len(text) > utf8.UTFMax*maxQuery || utf8.RuneCountInString(text) > maxQuery || !utf8.ValidString(text) {
 		return Query{}, fault.New(fault.Invalid, "the search is longer than %d characters, or not text", maxQuery)
 	}
 	p := &parser{now: now, open: []bracket{{}}}
@@ -242,6 +242,9 @@ func (t term) query(now time.Time) (q Query, ok bool, err error) {
 			}
 			return Query{}, false, err
 		}
+		if ours := t.elsewhere(); ours != "" {
+			return Query{}, false, fault.New(fault.Invalid, "there is no such prefix here: write %s", ours)
+		}
 		if !t.quoted && strings.Contains(t.value, "*") {
 			return Query{}, false, fault.New(fault.Invalid, "the * stands at the end of a word: shel* finds shelves; the middle of a word is not sought")
 		}
@@ -260,6 +263,21 @@ func (t term) query(now time.Time) (q Query, ok bool, err error) {
 		q = Not(q)
 	}
 	return q, err == nil, err
+}
+
+// otherPrefixes are what other programs call ours.
+var otherPrefixes = map[string]string{
+	"author": "f:name", "sender": "f:name", "subj": "s:word", "title": "s:word", "filename": "n:name", "attachment": "n:name", "msgid": "m:id@host",
+	"after": "d:2026-03-01..", "since": "d:2026-03-01..", "newer": "d:2026-03-01..", "before": "d:..2026-03-01", "until": "d:..2026-03-01", "older": "d:..2026-03-01",
+}
+
+// elsewhere tells what a prefix of another program is called here.
+func (t term) elsewhere() string {
+	head, value, ok := strings.Cut(t.value, ":")
+	if !ok || value == "" || t.quoted || t.field != "" { // "Since: a" is text
+		return ""
+	}
+	return otherPrefixes[strings.ToLower(head)]
 }
 
 // needs explains an empty value.
