@@ -64,9 +64,7 @@ func (t *tx) insertBytes(codec, size int, stored []byte) (id int64, err error) {
 	if stored == nil {
 		stored = []byte{}
 	}
-	err = t.Raw("INSERT INTO message_bytes (codec, size, data) VALUES (?, ?, ?) RETURNING id",
-		codec, size, stored).Row().Scan(&id)
-	return id, err
+	return t.insert("INSERT INTO message_bytes (codec, size, data) VALUES (?, ?, ?)", codec, size, stored)
 }
 
 // Bytes gives the decoded bytes of a message_bytes row. The caller must not

@@ -14,18 +14,22 @@ func (s *Store) SaveEvent(ctx context.Context, e *model.Event) error {
 	return s.write(ctx, func(t *tx) error { return t.saveEvent(e) })
 }
 
-// saveEvent writes the line in the transaction; nil writes nothing. The event
-// is copied, because a transaction may run twice.
-func (t *tx) saveEvent(e *model.Event) error {
-	if e == nil {
-		return nil
+// saveEvent writes lines in the transaction; nil writes nothing. Events do not
+// change, because a transaction may run twice.
+func (t *tx) saveEvent(events ...*model.Event) error {
+	args := make([]any, 0, 7*len(events))
+	for _, e := range events {
+		if e == nil {
+			continue
+		}
+		at := e.At
+		if at.IsZero() {
+			at = model.Instant(t.s.now())
+		}
+		args = append(args, at, e.ListID, e.Kind, e.Actor, e.MessageKey, e.EmailKey, e.Detail)
 	}
-	at := e.At
-	if at.IsZero() {
-		at = model.Instant(t.s.now())
-	}
-	return t.Exec(`INSERT INTO events (at, list_id, kind, actor, message_key, email_key, detail)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`, at, e.ListID, e.Kind, e.Actor, e.MessageKey, e.EmailKey, e.Detail).Error
+	return t.insertMany("INSERT INTO events (at, list_id, kind, actor, message_key, email_key, detail) VALUES ",
+		"(?, ?, ?, ?, ?, ?, ?)", "", args)
 }
 
 // EventsOf gives the trace of a message, or of a person, or of one person's

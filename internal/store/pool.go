@@ -11,7 +11,7 @@ import (
 
 // Limits of the texts kept prepared.
 const (
-	maxKept = 200  // statements
+	maxKept = 400  // statements
 	maxSeen = 2000 // texts seen once
 
 	keepTimeout = time.Second // for preparing one after a transaction

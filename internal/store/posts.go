@@ -31,8 +31,8 @@ func (s *Store) packOne(data []byte) (codec int, stored []byte, err error) {
 // appear in the order of commits, also with several nodes.
 func (t *tx) takeUIDs(listID int64, n int) (first model.UID, seq int64, err error) {
 	var next int64
-	err = t.Raw("UPDATE list_counters SET uid_next = uid_next + ? WHERE list_id = ? RETURNING uid_next, seq", n, listID).
-		Row().Scan(&next, &seq)
+	err = t.row("UPDATE list_counters SET uid_next = uid_next + ? WHERE list_id = ? RETURNING uid_next, seq", n, listID).
+		Scan(&next, &seq)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return 0, 0, fault.New(fault.NotFound, "there is no such list")
@@ -117,7 +117,7 @@ func (t *tx) insertMany(insert, row, tail string, args []any) error {
 		for n > len(args)/width {
 			n /= 2
 		}
-		if err := t.Exec(insert+strings.Repeat(row+", ", n-1)+row+tail, args[:n*width]...).Error; err != nil {
+		if _, err := t.exec(insert+strings.Repeat(row+", ", n-1)+row+tail, args[:n*width]...); err != nil {
 			return err
 		}
 		args = args[n*width:]

@@ -100,8 +100,9 @@ func (g *graph) waiting(first, last map[int64]model.Instant, single bool) (out [
 	}
 	for len(topics) > 0 {
 		n := min(len(topics), maxInList)
-		some, err := g.t.hints("list_id = ? AND topic IN ? AND sent_at > ? AND sent_at <= ? AND length(answered) > 0 ORDER BY sent_at, key LIMIT ?",
-			g.list, topics[:n], from, to.Add(model.GuessWindow), limit)
+		these, args := in([]any{g.list}, topics[:n])
+		some, err := g.t.hints("list_id = ? AND topic IN "+these+" AND sent_at > ? AND sent_at <= ? AND length(answered) > 0 ORDER BY sent_at, key LIMIT ?",
+			append(args, from, to.Add(model.GuessWindow), limit)...)
 		if err != nil {
 			return nil, err
 		}
@@ -137,7 +138,7 @@ func (g *graph) seek(h *model.ThreadHint) error {
 
 // hints reads hints.
 func (t *tx) hints(where string, args ...any) ([]model.ThreadHint, error) {
-	rows, err := t.Raw("SELECT "+hintColumns+" FROM thread_hints WHERE "+where, args...).Rows()
+	rows, err := t.query("SELECT "+hintColumns+" FROM thread_hints WHERE "+where, args...)
 	if err != nil {
 		return nil, err
 	}

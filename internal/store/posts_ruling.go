@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"plenary/internal/fault"
 	"plenary/internal/model"
@@ -18,7 +19,8 @@ func (g *graph) applyRulings() error {
 	}
 	for len(keys) > 0 {
 		n := min(len(keys), maxInList)
-		some, err := g.t.rulings("list_id = ? AND key IN ?", g.list, keys[:n])
+		these, args := in([]any{g.list}, keys[:n])
+		some, err := g.t.rulings("list_id = ? AND key IN "+these, args...)
 		if err != nil {
 			return err
 		}
@@ -31,8 +33,19 @@ func (g *graph) applyRulings() error {
 }
 
 func (t *tx) rulings(where string, args ...any) (out []model.ThreadRuling, err error) {
-	err = t.Where(where, args...).Order("key").Find(&out).Error
-	return out, err
+	rows, err := t.query("SELECT list_id, key, parent_key, ruled_by, at FROM thread_rulings WHERE "+where+" ORDER BY key", args...)
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() {
+		var r model.ThreadRuling
+		if err := rows.Scan(&r.ListID, &r.Key, &r.ParentKey, &r.RuledBy, &r.At); err != nil {
+			_ = rows.Close()
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
 }
 
 // ThreadRulings gives what moderators decided about a list's threads, by key.

@@ -94,7 +94,11 @@ func (t *tx) savePosts(group []*saving) error {
 	if err := t.insertWires(fresh); err != nil {
 		return err
 	}
-	if err := t.insertEvents(fresh); err != nil {
+	events := make([]*model.Event, len(fresh))
+	for i, p := range fresh {
+		events[i] = p.Event
+	}
+	if err := t.saveEvent(events...); err != nil {
 		return err
 	}
 	return t.insertWords(fresh) // the last, because FTS5 writes out what it has when another statement begins
@@ -158,7 +162,8 @@ func (t *tx) knownMessages(list int64, group []*saving) (map[string]model.PostID
 	if len(keys) == 0 {
 		return known, nil
 	}
-	rows, err := t.Raw("SELECT key, post_id FROM post_keys WHERE list_id = ? AND kind = ? AND key IN ?", list, model.KeyMessageID, keys).Rows()
+	these, args := in([]any{list, model.KeyMessageID}, keys)
+	rows, err := t.query("SELECT key, post_id FROM post_keys WHERE list_id = ? AND kind = ? AND key IN "+these, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -199,15 +204,9 @@ func (t *tx) distribute(p *model.NewPost, seq int64) error {
 		d.CreatedAt = model.Instant(t.s.now())
 	}
 	t.signal(TopicQueue)
-	return t.Create(d).Error
-}
-
-// insertEvents writes the trace lines of new posts.
-func (t *tx) insertEvents(posts []*model.NewPost) error {
-	for _, p := range posts {
-		if err := t.saveEvent(p.Event); err != nil {
-			return err
-		}
-	}
-	return nil
+	var err error
+	d.ID, err = t.insert("INSERT INTO distributions (list_id, kind, lane, state, post_id, bytes_id, reverse_path, recipient, options, seq, cursor, "+
+		"created_at, done_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", d.ListID, d.Kind, d.Lane, d.State, d.PostID, d.BytesID,
+		d.ReversePath, d.Recipient, d.Options, d.Seq, d.Cursor, d.CreatedAt, d.DoneAt)
+	return err
 }

@@ -82,7 +82,7 @@ func (g *graph) write() error {
 		}
 	}
 	if g.links {
-		if err := g.t.Exec("UPDATE list_counters SET thread_seq = thread_seq + 1 WHERE list_id = ?", g.list).Error; err != nil {
+		if _, err := g.t.exec("UPDATE list_counters SET thread_seq = thread_seq + 1 WHERE list_id = ?", g.list); err != nil {
 			return err
 		}
 	}
@@ -114,7 +114,8 @@ func (g *graph) load(posts []*model.NewPost) error {
 func (g *graph) loadKeys(keys []int64) error {
 	for len(keys) > 0 {
 		n := min(len(keys), maxInList)
-		rows, err := g.t.Raw("SELECT "+nodeColumns+" FROM thread_nodes WHERE list_id = ? AND key IN ?", g.list, keys[:n]).Rows()
+		these, args := in([]any{g.list}, keys[:n])
+		rows, err := g.t.query("SELECT "+nodeColumns+" FROM thread_nodes WHERE list_id = ? AND key IN "+these, args...)
 		if err != nil {
 			return err
 		}

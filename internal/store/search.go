@@ -37,8 +37,8 @@ func (t *tx) insertWords(posts []*model.NewPost) error {
 			x := &p.Text
 			args = append(args, p.Post.ID, x.Subject, x.Author, x.Recipients, x.Body, x.Quoted, x.Files)
 		}
-		if err := t.Exec("INSERT INTO post_fts (rowid, subject, author, recipients, body, quoted, files) VALUES "+
-			strings.Repeat("(?, ?, ?, ?, ?, ?, ?), ", len(some)-1)+"(?, ?, ?, ?, ?, ?, ?)", args...).Error; err != nil {
+		if _, err := t.exec("INSERT INTO post_fts (rowid, subject, author, recipients, body, quoted, files) VALUES "+
+			strings.Repeat("(?, ?, ?, ?, ?, ?, ?), ", len(some)-1)+"(?, ?, ?, ?, ?, ?, ?)", args...); err != nil {
 			return err
 		}
 	}
