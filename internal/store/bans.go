@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"plenary/internal/fault"
 	"plenary/internal/model"
@@ -9,10 +10,21 @@ import (
 
 // Bans gives the bans that hold now on a list: its own and those of the site.
 func (s *Store) Bans(ctx context.Context, listID int64) ([]model.Ban, error) {
-	var rows []model.Ban
-	err := s.read(ctx).Where("list_id IN ? AND (expires_at = 0 OR expires_at > ?)", []int64{0, listID}, s.now()).
-		Order("list_id, pattern").Find(&rows).Error
-	return rows, s.fault(err)
+	rows, err := s.hot(ctx).query("SELECT id, list_id, pattern, reason, created_by, created_at, expires_at FROM bans "+
+		"WHERE list_id IN (0, ?) AND (expires_at = 0 OR expires_at > ?) ORDER BY list_id, pattern", listID, s.now())
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	var out []model.Ban
+	for rows.Next() {
+		var b model.Ban
+		if err := rows.Scan(&b.ID, &b.ListID, &b.Pattern, &b.Reason, &b.CreatedBy, &b.CreatedAt, &b.ExpiresAt); err != nil {
+			_ = rows.Close()
+			return nil, s.fault(err)
+		}
+		out = append(out, b)
+	}
+	return out, s.fault(errors.Join(rows.Err(), rows.Close()))
 }
 
 // AllBans gives every ban, also those that are over: the site's first, then by

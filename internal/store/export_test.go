@@ -105,3 +105,6 @@ func (s *Store) MigrateTo(ctx context.Context, version int64) error {
 func (s *Store) Do(ctx context.Context, query string, args ...any) error {
 	return s.w.WithContext(ctx).Exec(query, args...).Error
 }
+
+// DSN names the database, for tests.
+func (s *Store) DSN() string { return s.dsn }

@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"sync"
 
 	"plenary/internal/fault"
 	"plenary/internal/model"
@@ -37,8 +40,50 @@ func (s *Store) CreateList(ctx context.Context, l *model.List) error {
 // FindList finds a list by its address; nil when there is none. local must be
 // lower case, domain in A-labels.
 func (s *Store) FindList(ctx context.Context, local, domain string) (*model.List, error) {
+	var id, version int64
+	err := s.hot(ctx).row("SELECT id, version FROM lists WHERE domain = ? AND local = ?", domain, local).Scan(&id, &version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	if l := s.lists.find(id, version); l != nil {
+		return l, nil
+	}
 	l, err := first[model.List](s.read(ctx).Where("domain = ? AND local = ?", domain, local))
+	if err == nil && l != nil {
+		s.lists.keep(l)
+	}
 	return l, s.fault(err)
+}
+
+// listCache has lists as they were read last. A list with the version the
+// database has is what the database has, whoever changed it, so only that is
+// asked for each post.
+type listCache struct {
+	mu   sync.Mutex
+	byID map[int64]model.List
+}
+
+const maxCachedLists = 1000
+
+func (c *listCache) find(id, version int64) *model.List {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l, ok := c.byID[id]; ok && l.Version == version {
+		return &l
+	}
+	return nil
+}
+
+func (c *listCache) keep(l *model.List) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byID == nil || len(c.byID) >= maxCachedLists {
+		c.byID = map[int64]model.List{}
+	}
+	c.byID[l.ID] = *l
 }
 
 // GetList gives the list with this id, or NotFound.

@@ -212,3 +212,48 @@ func TestMemberOf(t *testing.T) {
 		}
 	})
 }
+
+// TestListChangedByAnotherProcess: what a post is judged by is what the database
+// has, at once.
+func TestListChangedByAnotherProcess(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		l := makeList(t, s, "talk")
+		find := func() *model.List {
+			t.Helper()
+			l, err := s.FindList(ctx, "talk", "lists.example.org")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		find().Emergency = true // the caller's own copy
+		if find().Emergency {
+			t.Error("a caller changed the list of another")
+		}
+		other, err := store.Open(ctx, s.DSN(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		for i := range 3 {
+			l.Description = fmt.Sprint("description ", i)
+			if err := other.SaveList(ctx, l); err != nil {
+				t.Fatal(err)
+			}
+			if got := find(); got.Description != l.Description || got.Version != l.Version {
+				t.Errorf("%q, version %d, not %q, version %d", got.Description, got.Version, l.Description, l.Version)
+			}
+		}
+		if err := other.RemoveList(ctx, l.ID); err != nil {
+			t.Fatal(err)
+		}
+		if find() != nil {
+			t.Error("it is gone")
+		}
+		again := makeList(t, other, "talk")
+		if got := find(); got == nil || got.ID != again.ID || got.Description != "" {
+			t.Errorf("%+v", got)
+		}
+	})
+}

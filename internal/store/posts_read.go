@@ -77,8 +77,8 @@ func (s *Store) HasPost(ctx context.Context, listID int64, kind int, key []byte,
 		return false, nil
 	}
 	var id model.PostID
-	err := s.read(ctx).Raw("SELECT post_id FROM post_keys WHERE list_id = ? AND kind = ? AND key = ? AND at >= ?",
-		listID, kind, key, since).Row().Scan(&id)
+	err := s.hot(ctx).row("SELECT post_id FROM post_keys WHERE list_id = ? AND kind = ? AND key = ? AND at >= ?",
+		listID, kind, key, since).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

@@ -65,6 +65,7 @@ type Store struct {
 	wake    *waker
 	cache   frameCache
 	gather  gatherer
+	lists   listCache
 	clock   clock
 	log     *slog.Logger
 

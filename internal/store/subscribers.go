@@ -84,8 +84,18 @@ func (s *Store) Unsubscribe(ctx context.Context, listID int64, emailKey, reason 
 
 // FindSubscriber finds the address's current row; nil when there is none.
 func (s *Store) FindSubscriber(ctx context.Context, listID int64, emailKey string) (*model.Subscriber, error) {
-	sub, err := first[model.Subscriber](s.read(ctx).Where("list_id = ? AND email_key = ? AND ended_seq = 0", listID, emailKey))
-	return sub, s.fault(err)
+	var v model.Subscriber
+	err := s.hot(ctx).row("SELECT id, list_id, email, email_key, name, roles, delivery_status, mode, moderation, options, language, consent, "+
+		"began_seq, ended_seq, began_at, ended_at, end_reason FROM subscribers WHERE list_id = ? AND email_key = ? AND ended_seq = 0", listID, emailKey).
+		Scan(&v.ID, &v.ListID, &v.Email, &v.EmailKey, &v.Name, &v.Roles, &v.DeliveryStatus, &v.Mode, &v.Moderation, &v.Options, &v.Language, &v.Consent,
+			&v.BeganSeq, &v.EndedSeq, &v.BeganAt, &v.EndedAt, &v.EndReason)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	return &v, nil
 }
 
 // GetSubscriber gives a row, ended or not, or NotFound.

@@ -72,7 +72,9 @@ func findErrand(l *model.List, subject string, reply bool, lines []string) *erra
 	var byBody *errand
 	words := 0
 	for _, line := range lines {
-		words += len(strings.Fields(line))
+		for range strings.FieldsSeq(line) {
+			words++
+		}
 	}
 	if len(lines) > 0 {
 		byBody = parseErrand(l, lines[0])
