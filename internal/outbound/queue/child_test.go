@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 
 type engineOrder struct {
 	DSN, Relay, Node string
+	Resolver, Port   string // in the place of Relay: straight to mail hosts
+	Limits           string // of them
 	Connections      int
 	Unit             int
 	Window           int
@@ -67,6 +69,12 @@ func engineChild() {
 	opt := queue.Options{Store: s, Composer: &composer{size: o.BodySize}, Connect: relay.Connect, Node: o.Node,
 		Connections: o.Connections, UnitSize: o.Unit, Unrecorded: o.Unrecorded,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	if o.Resolver != "" {
+		n := &internet{port: o.Port}
+		if opt.Router, err = n.way(o.Resolver, o.Limits, smtpout.Timeouts{}); err != nil {
+			fail(err)
+		}
+	}
 	if o.Quick {
 		opt.Retry = []time.Duration{10 * time.Millisecond}
 		opt.Backoff = []time.Duration{time.Millisecond, 10 * time.Millisecond}

@@ -20,13 +20,7 @@ const budgetOfCopies = 512
 // recorded: at most the budget each time. With real peers required it is killed
 // a hundred times in each form.
 func TestKill(t *testing.T) {
-	kills, people := 20, 10_000
-	switch {
-	case testing.Short():
-		kills, people = 5, 4_000
-	case real.Required():
-		kills = 100
-	}
+	kills, people := killings()
 	for _, v := range []struct {
 		name string
 		o    sink.Options
@@ -34,17 +28,80 @@ func TestKill(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			each(t, func(t *testing.T, r *rig) {
 				v.o.Seed, v.o.Temporary, v.o.Slow = 3, 0.01, 2*time.Millisecond
-				killing(t, r, v.o, kills, people)
+				k := startSink(t, v.o)
+				r.subscribers(r.list.ID, 1, people)
+				killing(t, r, engineOrder{Relay: k.Addr()}, peers{k}, kills)
 			})
 		})
 	}
 }
 
-func killing(t *testing.T, r *rig, o sink.Options, kills, people int) {
-	k := startSink(t, o)
-	r.subscribers(r.list.ID, 1, people)
+// TestKillDirect is the same with a queue for each site: most people are at a
+// host that takes one connection, so that their copies go to the store and come
+// back by claims.
+func TestKillDirect(t *testing.T) {
+	kills, people := killings()
+	each(t, func(t *testing.T, r *rig) {
+		n := newInternet(t)
+		o := sink.Options{Seed: 3, Temporary: 0.01, Slow: 2 * time.Millisecond}
+		data := o
+		data.NoChunking = true
+		hosts := peers{n.host("127.0.0.91", o, "narrow.example", "d0.example"), n.host("127.0.0.92", o, "d1.example"), n.host("127.0.0.93", data, "d2.example")}
+		r.people(r.list.ID, 1, people, "'d' || ((i % 7) / 2 % 3) || '.example'")
+		if parked := killing(t, r, engineOrder{Resolver: n.dns.Addr(), Port: n.port, Limits: fast + narrow}, hosts, kills); parked < 100 {
+			t.Errorf("only %d copies waited in the store", parked)
+		}
+	})
+}
+
+// narrow is a host that takes one connection.
+const narrow = "[[limit]]\nname = 'narrow'\nmx = ['mx.narrow.example']\nconnections = 1\nopens = 100000\nrate = 100000.0\nletters = 1000\nbatch = 16\n"
+
+// killings is how often a sender is killed, and how many people a post goes to.
+func killings() (kills, people int) {
+	switch {
+	case testing.Short():
+		return 5, 4_000
+	case real.Required():
+		return 100, 10_000
+	}
+	return 20, 10_000
+}
+
+// peers are the sinks of a test.
+type peers []*sink.Sink
+
+func (p peers) messages() (n int64) {
+	for _, k := range p {
+		n += k.Messages()
+	}
+	return n
+}
+
+func (p peers) open() (n int) {
+	for _, k := range p {
+		n += k.Open()
+	}
+	return n
+}
+
+// letters is how often each copy was taken.
+func (p peers) letters() map[sink.Letter]int {
+	all := map[sink.Letter]int{}
+	for _, k := range p {
+		for l, n := range k.Snapshot().Letters {
+			all[l] += n
+		}
+	}
+	return all
+}
+
+// killing does it, and gives the largest number of copies that waited in the
+// store for a site.
+func killing(t *testing.T, r *rig, order engineOrder, hosts peers, kills int) (parked int64) {
+	people := int(r.number("SELECT count(*) FROM subscribers"))
 	posts := []int64{r.distribute(r.list.ID, model.LanePost)}
-	order := engineOrder{DSN: r.dsn, Relay: k.Addr(), Node: "a", Quick: true}
+	order.DSN, order.Node, order.Quick = r.dsn, "a", true
 	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 11)) //nolint:gosec // moments of a test
@@ -60,7 +117,7 @@ func killing(t *testing.T, r *rig, o sink.Options, kills, people int) {
 		if last := posts[len(posts)-1]; r.done(last) {
 			posts = append(posts, r.distribute(r.list.ID, model.LanePost))
 		}
-		before := k.Messages()
+		before := hosts.messages()
 		cmd := child(t, "engine", order)
 		if random.IntN(5) == 0 {
 			starts++
@@ -69,15 +126,16 @@ func killing(t *testing.T, r *rig, o sink.Options, kills, people int) {
 			}
 		} else {
 			startChild(t, cmd)
-			eventually(t, "copies go out again", func() bool { return k.Messages() > before })
+			eventually(t, "copies go out again", func() bool { return hosts.messages() > before })
 		}
 		time.Sleep(time.Duration(random.Int64N(int64(60 * time.Millisecond))))
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
-		eventually(t, "the sink has read what was on the way", func() bool { return k.Open() == 0 })
-		if left := len(k.Snapshot().Letters) - recorded(); left > 0 {
+		eventually(t, "the sink has read what was on the way", func() bool { return hosts.open() == 0 })
+		parked = max(parked, r.number("SELECT count(*) FROM deliveries WHERE state = 2 AND site <> 0"))
+		if left := len(hosts.letters()) - recorded(); left > 0 {
 			unrecorded += left
 			if most = max(most, left); left > budgetOfCopies {
 				t.Errorf("kill %d: %d copies were taken and not recorded", n, left)
@@ -94,7 +152,7 @@ func killing(t *testing.T, r *rig, o sink.Options, kills, people int) {
 
 	repeats := 0
 	got := map[string]int{} // people by Message-ID
-	for l, n := range k.Snapshot().Letters {
+	for l, n := range hosts.letters() {
 		got[l.MessageID]++
 		repeats += n - 1
 	}
@@ -117,4 +175,5 @@ func killing(t *testing.T, r *rig, o sink.Options, kills, people int) {
 	}
 	t.Logf("%d kills, %d of them at the start: %d posts, %d repeats; taken and not recorded %d in all, %d at most",
 		kills, starts, len(posts), repeats, unrecorded, most)
+	return parked
 }

@@ -69,10 +69,19 @@ func (n *internet) names(ip string, domains ...string) {
 // router makes the way out to it; rows are added to the table of providers.
 func (n *internet) router(rows string, t smtpout.Timeouts) *route.Direct {
 	n.t.Helper()
+	way, err := n.way(n.dns.Addr(), rows, t)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return way
+}
+
+// way is the same for who knows only the name server's address.
+func (n *internet) way(resolver, rows string, t smtpout.Timeouts) (*route.Direct, error) {
 	decode := func(text string, into any) error { _, err := toml.Decode(text, into); return err }
 	table, err := route.ReadTable(decode, route.DefaultTable(), rows)
 	if err != nil {
-		n.t.Fatal(err)
+		return nil, err
 	}
 	if t.Dial == 0 {
 		t.Dial = 5 * time.Second
@@ -81,16 +90,16 @@ func (n *internet) router(rows string, t smtpout.Timeouts) *route.Direct {
 		t.Idle = time.Second
 	}
 	r, err := route.New(route.Options{Table: table, Hello: "lists.example.org", Port: n.port, AllowPrivate: true, Timeouts: t,
-		DNS: &route.Stub{Servers: []string{n.dns.Addr()}, Timeout: time.Second}})
+		DNS: &route.Stub{Servers: []string{resolver}, Timeout: time.Second}})
 	if err != nil {
-		n.t.Fatal(err)
+		return nil, err
 	}
 	n.paces = route.NewPaces(time.Now, rand.Float64, func(c route.Change) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.changes = append(n.changes, c)
 	})
-	return &route.Direct{Router: r, Paces: n.paces}
+	return &route.Direct{Router: r, Paces: n.paces}, nil
 }
 
 // fast lifts the limits for test hosts: they are on the same machine.
