@@ -166,6 +166,18 @@ func (s *Server) Asked(at string, t dnsmessage.Type) int {
 	return s.asked[key(at)+" "+t.String()]
 }
 
+// Questions is how many questions were asked in all, and how often the one that
+// was asked most.
+func (s *Server) Questions() (all, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.asked {
+		all += n
+		most = max(most, n)
+	}
+	return all, most
+}
+
 func rooted(s string) string { return strings.TrimSuffix(s, ".") + "." }
 
 func key(s string) string { return strings.ToLower(rooted(s)) }

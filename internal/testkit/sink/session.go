@@ -47,6 +47,10 @@ func (c *session) serve() {
 	if c.s.ImplicitTLS {
 		c.use(tls.Server(c.nc, c.s.TLS))
 	}
+	if c.s.Mute {
+		<-c.s.stop
+		return
+	}
 	greeting := c.s.Greeting
 	if greeting == "" {
 		greeting = "220 sink ESMTP"

@@ -40,13 +40,15 @@ type Options struct {
 	ImplicitTLS   bool
 	Username      string // AUTH is offered and needed
 	Password      string
-	NoAuthPlain   bool          // offer LOGIN only
-	Greeting      string        // "220 sink ESMTP" when empty
-	RefuseMail    string        // the reply to every MAIL, when set
-	RefuseData    string        // the reply to every message, when set
-	KeepOpen      bool          // a refused recipient leaves the transaction open (as Postfix does)
-	OnMessage     func(Message) `json:"-"`
-	ForgetLetters bool          // do not record letters, only count
+	NoAuthPlain   bool                      // offer LOGIN only
+	Greeting      string                    // "220 sink ESMTP" when empty
+	RefuseMail    string                    // the reply to every MAIL, when set
+	RefuseData    string                    // the reply to every message, when set
+	KeepOpen      bool                      // a refused recipient leaves the transaction open (as Postfix does)
+	Mute          bool                      // never says a word, not even a greeting
+	OnMessage     func(Message)             `json:"-"`
+	OnTaken       func(recipients []string) `json:"-"` // the same for who needs no bytes: called before the answer, from many goroutines
+	ForgetLetters bool                      // do not record letters, only count
 }
 
 // Message is one accepted message.
@@ -238,6 +240,9 @@ func (s *Sink) take(rcpts []string, messageID string) {
 	s.first.CompareAndSwap(0, now)
 	s.last.Store(now)
 	s.messages.Add(1)
+	if s.OnTaken != nil {
+		s.OnTaken(rcpts)
+	}
 	if s.ForgetLetters {
 		return
 	}

@@ -21,6 +21,9 @@ type bench struct {
 	copies int
 	large  int
 	runs   int
+	direct int
+
+	directOn string // dialects
 	seen   map[string]*site // prepared databases
 	source string           // smtp-source, empty when it is not there
 	stops  []func()
@@ -43,6 +46,7 @@ func parts() []part {
 		{"memory", "peak memory at 100,000 and 1,000,000 recipients and with 200 kB", (*bench).memory},
 		{"flat", "time a copy at 1,000, 100,000 and 1,000,000 recipients", (*bench).flat},
 		{"small", "a post to ten people while 1,000,000 newsletter copies wait", (*bench).beside},
+		{"direct", "straight to the mail hosts of many domains, some of them down, slow or mute", (*bench).directMode},
 		{"ingest", "posts taken over four LMTP connections", (*bench).ingest},
 	}
 }
@@ -53,6 +57,8 @@ func main() {
 	flag.IntVar(&b.copies, "copies", 100_000, "recipients of the usual post")
 	flag.IntVar(&b.large, "large", 1_000_000, "recipients of the largest lists")
 	flag.IntVar(&b.runs, "runs", 3, "interleaved runs of a row that is compared")
+	flag.IntVar(&b.direct, "direct", 100_000, "recipients of the post that goes straight to mail hosts; of domains there are a hundredth")
+	flag.StringVar(&b.directOn, "direct-on", "sqlite,postgres", "databases of that part")
 	flag.Parse()
 	if err := b.main(flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -47,18 +47,7 @@ func (b *bench) prepare(dialect string, lists map[string]int, more ...[]string) 
 		s.dsn = dsn
 	}
 	for local, n := range lists {
-		if _, err := b.plenary(s, "list", "create", address(local), "--set", "hold-size=0"); err != nil {
-			return nil, err
-		}
-		people := filepath.Join(s.dir, "people.csv")
-		var text strings.Builder
-		for i := range n {
-			fmt.Fprintf(&text, "reader%d@example.org,Reader %d\n", i, i)
-		}
-		if err := os.WriteFile(people, []byte(text.String()), 0o600); err != nil {
-			return nil, err
-		}
-		if _, err := b.plenary(s, "subscriber", "import", address(local), people); err != nil {
+		if err := b.list(s, local, n, func(i int) string { return fmt.Sprintf("reader%d@example.org", i) }); err != nil {
 			return nil, err
 		}
 	}
@@ -69,6 +58,23 @@ func (b *bench) prepare(dialect string, lists map[string]int, more ...[]string) 
 	}
 	b.seen[key] = s
 	return s, nil
+}
+
+// list makes a list with so many people.
+func (b *bench) list(s *site, local string, n int, email func(i int) string) error {
+	if _, err := b.plenary(s, "list", "create", address(local), "--set", "hold-size=0"); err != nil {
+		return err
+	}
+	people := filepath.Join(s.dir, "people.csv")
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "%s,Reader %d\n", email(i), i)
+	}
+	if err := os.WriteFile(people, []byte(text.String()), 0o600); err != nil {
+		return err
+	}
+	_, err := b.plenary(s, "subscriber", "import", address(local), people)
+	return err
 }
 
 // fresh gives a copy of an SQLite installation that may be used up.
@@ -152,10 +158,15 @@ func freePort() string {
 	return l.Addr().String()
 }
 
-// serve starts the program; addr is its SMTP door, or LMTP.
+// serve starts the program with this relay; addr is its SMTP door, or LMTP.
 func (b *bench) serve(s *site, relay, door string) (*process, error) {
+	return b.serveWith(s, door, "PLENARY_OUTBOUND_RELAY="+relay)
+}
+
+// serveWith starts the program with these variables.
+func (b *bench) serveWith(s *site, door string, env ...string) (*process, error) {
 	p := &process{cmd: exec.Command(filepath.Join(b.bin, "plenary"), "serve"), addr: freePort()}
-	p.cmd.Env = s.env("PLENARY_OUTBOUND_RELAY="+relay, "PLENARY_"+door+"_LISTEN="+p.addr)
+	p.cmd.Env = s.env(append(env, "PLENARY_"+door+"_LISTEN="+p.addr)...)
 	p.cmd.Stderr = os.Stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -223,12 +234,16 @@ func (p *process) summary() (*summary, error) {
 
 // post sends a post of so many octets and gives the time of its 250.
 func post(door, list, id string, size int) (time.Time, error) {
+	return postFrom("reader1@example.org", door, list, id, size)
+}
+
+func postFrom(author, door, list, id string, size int) (time.Time, error) {
 	var text strings.Builder
 	id = fmt.Sprintf("%s-%d", id, time.Now().UnixNano()) // the same text again would be held
-	fmt.Fprintf(&text, "From: reader1@example.org\r\nTo: %s\r\nSubject: %s\r\nMessage-ID: <%s.%d@example.org>\r\n\r\n", list, id, id, time.Now().UnixNano())
+	fmt.Fprintf(&text, "From: %s\r\nTo: %s\r\nSubject: %s\r\nMessage-ID: <%s.%d@example.org>\r\n\r\n", author, list, id, id, time.Now().UnixNano())
 	for i := 0; text.Len() < size; i++ {
 		fmt.Fprintf(&text, "A line of the post, about sixty octets, number %s %d of many.\r\n", id, i)
 	}
-	err := smtp.SendMail(door, nil, "reader1@example.org", []string{list}, []byte(text.String()))
+	err := smtp.SendMail(door, nil, author, []string{list}, []byte(text.String()))
 	return time.Now(), err
 }
