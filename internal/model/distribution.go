@@ -176,7 +176,13 @@ type SiteDue struct {
 	Due  bool  // one of them may be tried now
 }
 
-// SiteClaim is what was claimed for a site: copies, their distributions, and the
+// SiteRoom is a site, with the lane, and how many copies for it may be claimed.
+type SiteRoom struct {
+	Site int64
+	Room int
+}
+
+// SiteClaim is what was claimed for sites: copies, their distributions, and the
 // people they are for, ended or not; house letters have none.
 type SiteClaim struct {
 	Distributions []Distribution

@@ -23,20 +23,24 @@ func (s *Store) WaitingSites(ctx context.Context, now model.Instant, afterSite i
 	return out, s.fault(err)
 }
 
-// ClaimSite claims up to limit copies that wait for a site and whose next try is
-// due, the longest waiting first: nobody else gets them while the claim lasts.
-// Those of distributions that may not go on are put off for a while.
-func (s *Store) ClaimSite(ctx context.Context, site int64, lease model.Chunk, now model.Instant, limit int) (*model.SiteClaim, error) {
+// ClaimSites claims copies that wait for these sites and whose next try is due,
+// of each as many as there is room for, the longest waiting first: nobody else
+// gets them while the claim lasts. Those of distributions that may not go on are
+// put off for a while. It is one transaction, because many sites have few copies.
+func (s *Store) ClaimSites(ctx context.Context, sites []model.SiteRoom, lease model.Chunk, now model.Instant) (*model.SiteClaim, error) {
 	var out model.SiteClaim
 	err := s.write(ctx, func(t *tx) error {
 		out = model.SiteClaim{}
 		var claimed []model.Delivery // ids only
-		if err := t.Raw("INSERT INTO queue_claims (distribution_id, recipient_id, owner, until) SELECT r.distribution_id, r.recipient_id, CAST(? AS TEXT), CAST(? AS BIGINT)"+
-			" FROM deliveries r WHERE r.site = ? AND r.state = 2 AND r.next_at <= ? AND NOT EXISTS (SELECT 1 FROM queue_claims c"+
-			" WHERE c.distribution_id = r.distribution_id AND c.recipient_id = r.recipient_id AND c.until >= ?) ORDER BY r.next_at LIMIT ?"+
-			" ON CONFLICT (distribution_id, recipient_id) DO UPDATE SET owner = excluded.owner, until = excluded.until WHERE queue_claims.until < ?"+
-			" RETURNING distribution_id, recipient_id", lease.Owner, lease.LeaseUntil, site, now, now, limit, now).Scan(&claimed).Error; err != nil || len(claimed) == 0 {
-			return err
+		for _, site := range sites {
+			some, err := t.claimSite(site, lease, now)
+			if err != nil {
+				return err
+			}
+			claimed = append(claimed, some...)
+		}
+		if len(claimed) == 0 {
+			return nil
 		}
 		var ids []int64
 		seen := map[int64]bool{}
@@ -74,6 +78,16 @@ func (s *Store) ClaimSite(ctx context.Context, site int64, lease model.Chunk, no
 		return t.claimedSite(&out, claimed, lease.Owner)
 	})
 	return &out, err
+}
+
+// claimSite claims copies of one site and gives their ids.
+func (t *tx) claimSite(site model.SiteRoom, lease model.Chunk, now model.Instant) (claimed []model.Delivery, err error) {
+	err = t.Raw("INSERT INTO queue_claims (distribution_id, recipient_id, owner, until) SELECT r.distribution_id, r.recipient_id, CAST(? AS TEXT), CAST(? AS BIGINT)"+
+		" FROM deliveries r WHERE r.site = ? AND r.state = 2 AND r.next_at <= ? AND NOT EXISTS (SELECT 1 FROM queue_claims c"+
+		" WHERE c.distribution_id = r.distribution_id AND c.recipient_id = r.recipient_id AND c.until >= ?) ORDER BY r.next_at LIMIT ?"+
+		" ON CONFLICT (distribution_id, recipient_id) DO UPDATE SET owner = excluded.owner, until = excluded.until WHERE queue_claims.until < ?"+
+		" RETURNING distribution_id, recipient_id", lease.Owner, lease.LeaseUntil, site.Site, now, now, site.Room, now).Scan(&claimed).Error
+	return claimed, err
 }
 
 // claimedSite gives back claims without rows and reads the people of the rest.

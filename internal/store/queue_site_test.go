@@ -54,7 +54,7 @@ func TestQueueSites(t *testing.T) {
 			t.Errorf("%+v, %v", due, err)
 		}
 		lease := model.Chunk{Owner: "a", LeaseUntil: instant(s, time.Minute)}
-		got, err := s.ClaimSite(ctx, a, lease, instant(s, time.Second), 7)
+		got, err := s.ClaimSites(ctx, []model.SiteRoom{{Site: a, Room: 7}}, lease, instant(s, time.Second))
 		if err != nil || len(got.Rows) != 7 || len(got.People) != 7 || len(got.Distributions) != 1 || got.Distributions[0].ID != d.ID {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -63,10 +63,10 @@ func TestQueueSites(t *testing.T) {
 				t.Errorf("person %d was claimed, who has not waited longest", r.RecipientID)
 			}
 		}
-		if got, err = s.ClaimSite(ctx, a, lease, instant(s, time.Second), 100); err != nil || len(got.Rows) != 3 {
+		if got, err = s.ClaimSites(ctx, []model.SiteRoom{{Site: a, Room: 100}}, lease, instant(s, time.Second)); err != nil || len(got.Rows) != 3 {
 			t.Errorf("%d rows, %v", len(got.Rows), err)
 		}
-		if got, err = s.ClaimSite(ctx, b, lease, instant(s, time.Second), 100); err != nil || len(got.Rows) != 0 {
+		if got, err = s.ClaimSites(ctx, []model.SiteRoom{{Site: b, Room: 100}}, lease, instant(s, time.Second)); err != nil || len(got.Rows) != 0 {
 			t.Errorf("%d rows of a site that is down, %v", len(got.Rows), err)
 		}
 		// What was never tried ends its claim too.
@@ -80,13 +80,13 @@ func TestQueueSites(t *testing.T) {
 		if err := s.PauseQueue(ctx, store.QueueScope{DistributionID: d.ID}, "test"); err != nil {
 			t.Fatal(err)
 		}
-		if got, err = s.ClaimSite(ctx, b, lease, instant(s, 2*time.Hour), 100); err != nil || len(got.Rows) != 0 || len(got.Distributions) != 0 {
+		if got, err = s.ClaimSites(ctx, []model.SiteRoom{{Site: b, Room: 100}}, lease, instant(s, 2*time.Hour)); err != nil || len(got.Rows) != 0 || len(got.Distributions) != 0 {
 			t.Errorf("%d rows of a paused distribution, %v", len(got.Rows), err)
 		}
 		if _, err := s.ResumeQueue(ctx, store.QueueScope{DistributionID: d.ID}, "test"); err != nil {
 			t.Fatal(err)
 		}
-		if got, err = s.ClaimSite(ctx, b, lease, instant(s, time.Second), 100); err != nil || len(got.Rows) != 10 {
+		if got, err = s.ClaimSites(ctx, []model.SiteRoom{{Site: b, Room: 100}}, lease, instant(s, time.Second)); err != nil || len(got.Rows) != 10 {
 			t.Errorf("%d rows after the pause, %v", len(got.Rows), err)
 		}
 		if err := s.RecordDeliveries(ctx, nil, again(outcomes(d, model.DeliverySent, 1, ids[10:]...)), nil); err != nil {

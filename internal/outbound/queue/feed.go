@@ -44,8 +44,10 @@ func (f *feeder) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		// What is leased must come into our hands, also when ctx ends now: then
 		// it is given back.
-		lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.e.Grace)
+		lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(f.e.Grace, storePatience))
+		stop := context.AfterFunc(ctx, func() { time.AfterFunc(f.e.Grace, cancel) })
 		n, err := f.round(lasting, whole)
+		stop()
 		cancel()
 		if err != nil {
 			if !f.e.pause(ctx, failures, err, "the queue cannot lease work now") {

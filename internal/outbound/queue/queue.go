@@ -74,7 +74,7 @@ type Store interface {
 	RecordDeliveries(ctx context.Context, ranges []model.RangeOutcomes, rows []model.Delivery, ended []model.Chunk) error
 	Recipients(ctx context.Context, ids []int64) ([]model.Subscriber, error)
 	WaitingSites(ctx context.Context, now model.Instant, afterSite int64, limit int) ([]model.SiteDue, error)
-	ClaimSite(ctx context.Context, site int64, lease model.Chunk, now model.Instant, limit int) (*model.SiteClaim, error)
+	ClaimSites(ctx context.Context, sites []model.SiteRoom, lease model.Chunk, now model.Instant) (*model.SiteClaim, error)
 	PostAuthorKey(ctx context.Context, id model.PostID) (string, error)
 	Halted(ctx context.Context, ids []int64) ([]int64, error)
 	PauseDistribution(ctx context.Context, id int64, why string) error

@@ -9,15 +9,19 @@ import (
 )
 
 const (
-	sweepSites = 256                    // looked at in one turn
-	sweepRest  = 200 * time.Millisecond // between turns
-	unknownTry = 128                    // copies claimed for a site nothing is known of
+	sweepSites  = 256                    // looked at in one turn
+	sweepRest   = 200 * time.Millisecond // between turns
+	firstTry    = 64                     // copies claimed for a site without a connection
+	claimSites  = 32                     // in one transaction
+	claimCopies = 1024                   // the same, at most about
+	dryFor      = time.Second            // a connection waits so long for copies that are in the store, while others want its place
 )
 
 // thirst tells the feeder that a depot can take more of what waits for it.
 func (d *depots) thirst(p *depot) {
 	for l := range p.lanes {
 		if ln := &p.lanes[l]; (ln.parked || len(p.extra) > 0) && ln.n < depotLeast/4 {
+			d.asked[p] = struct{}{}
 			hint(d.e.lanes.room)
 			return
 		}
@@ -25,11 +29,11 @@ func (d *depots) thirst(p *depot) {
 }
 
 // thirsty lists, by number and lane, what waits in the store for depots that
-// have little left in hand.
+// asked.
 func (d *depots) thirsty() (sites []int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, p := range d.byKey {
+	for p := range d.asked {
 		for l := range p.lanes {
 			if ln := &p.lanes[l]; ln.parked && ln.n < depotLeast/4 {
 				sites = append(sites, model.SiteKey(p.number, model.Lane(l)))
@@ -41,7 +45,33 @@ func (d *depots) thirsty() (sites []int64) {
 			}
 		}
 	}
+	clear(d.asked)
 	return sites
+}
+
+// putAway notes that copies for a depot wait in the store: its turn comes when
+// there is room.
+func (d *depots) putAway(p *depot, ln *depotLane) {
+	ln.parked = true
+	if !p.away {
+		p.away = true
+		d.away = append(d.away, p)
+	}
+}
+
+// recall asks for the copies of depots that are away, the longest waiting first,
+// while few wait for a connection.
+func (d *depots) recall() {
+	for n := len(d.slotless); n < d.e.Connections/2 && len(d.away) > 0; {
+		p := d.away[0]
+		d.away = d.away[1:]
+		p.away = false
+		if p.live+p.opening > 0 {
+			continue // it asks by itself
+		}
+		n++
+		d.thirst(p)
+	}
 }
 
 // claimRoom is how many copies may be claimed for a site.
@@ -55,10 +85,13 @@ func (d *depots) claimRoom(site int64) int {
 	}
 	p := d.byNumber[site&^7]
 	if p == nil {
-		return min(room, unknownTry)
+		return min(room, firstTry)
 	}
 	if _, _, down := p.site.Down(); down {
 		return 0
+	}
+	if p.live+p.opening == 0 {
+		room = min(room, firstTry)
 	}
 	return min(room, d.room(p, l))
 }
@@ -68,7 +101,10 @@ func (d *depots) parked(site int64, more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if p := d.byNumber[site&^7]; p != nil {
-		p.lanes[laneOf(model.Lane(site&7))].parked = more
+		ln := &p.lanes[laneOf(model.Lane(site&7))]
+		if ln.parked = more; more && p.live+p.opening == 0 {
+			d.putAway(p, ln)
+		}
 		return
 	}
 	if more {
@@ -83,12 +119,8 @@ func (d *depots) parked(site int64, more bool) {
 // and with whole of others in turn.
 func (f *feeder) sites(ctx context.Context, whole bool) (n int, err error) {
 	d := f.e.depots
-	for _, site := range d.thirsty() {
-		k, err := f.claim(ctx, site)
-		if err != nil {
-			return n, err
-		}
-		n += k
+	if n, err = f.claimAll(ctx, d.thirsty()); err != nil {
+		return n, err
 	}
 	if !whole || f.e.Now().Sub(f.swept) < sweepRest {
 		return n, nil
@@ -101,11 +133,33 @@ func (f *feeder) sites(ctx context.Context, whole bool) (n int, err error) {
 	if f.siteTurn = -1; len(found) == sweepSites {
 		f.siteTurn = found[len(found)-1].Site
 	}
+	var due []int64
 	for _, s := range found {
-		if !s.Due {
-			continue
+		if s.Due {
+			due = append(due, s.Site)
 		}
-		k, err := f.claim(ctx, s.Site)
+	}
+	k, err := f.claimAll(ctx, due)
+	return n + k, err
+}
+
+// claimAll claims what sites have room for, those of many in one transaction.
+func (f *feeder) claimAll(ctx context.Context, sites []int64) (n int, err error) {
+	slices.Sort(sites) // nodes that claim at once must not wait for each other in a ring
+	for len(sites) > 0 && f.e.lanes.queued() <= handMost/2 {
+		var rooms []model.SiteRoom
+		all := 0
+		for len(sites) > 0 && len(rooms) < claimSites && all < claimCopies {
+			if room := min(f.e.depots.claimRoom(sites[0]), retryBatch); room > 0 {
+				rooms = append(rooms, model.SiteRoom{Site: sites[0], Room: room})
+				all += room
+			}
+			sites = sites[1:]
+		}
+		if len(rooms) == 0 {
+			break
+		}
+		k, err := f.claim(ctx, rooms)
 		if err != nil {
 			return n, err
 		}
@@ -114,21 +168,21 @@ func (f *feeder) sites(ctx context.Context, whole bool) (n int, err error) {
 	return n, nil
 }
 
-// claim claims what a site has room for.
-func (f *feeder) claim(ctx context.Context, site int64) (n int, err error) {
-	room := min(f.e.depots.claimRoom(site), retryBatch)
-	if room <= 0 || f.e.lanes.queued() > handMost/2 {
-		return 0, nil
-	}
+// claim claims copies of some sites.
+func (f *feeder) claim(ctx context.Context, sites []model.SiteRoom) (n int, err error) {
 	lease := f.e.lease()
-	got, err := f.e.Store.ClaimSite(ctx, site, lease, model.At(f.e.Now()), room)
+	got, err := f.e.Store.ClaimSites(ctx, sites, lease, model.At(f.e.Now()))
 	if err != nil {
 		return 0, err
 	}
-	f.e.depots.parked(site, len(got.Rows) == room)
+	bySite := map[int64]int{}
 	rows := map[int64][]model.Delivery{}
 	for _, r := range got.Rows {
+		bySite[r.Site]++
 		rows[r.DistributionID] = append(rows[r.DistributionID], r)
+	}
+	for _, s := range sites {
+		f.e.depots.parked(s.Site, bySite[s.Site] == s.Room)
 	}
 	for i := range got.Distributions {
 		d := &got.Distributions[i]

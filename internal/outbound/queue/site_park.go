@@ -78,7 +78,7 @@ func (d *depots) relieve() {
 					kept = append(kept, c)
 					continue
 				}
-				ln.parked = true
+				d.putAway(p, ln)
 				d.parkParcel(p, l, c, turn(p, now))
 			}
 			clear(ln.parcels[len(kept):])

@@ -79,6 +79,7 @@ func (d *depots) slotFor(p *depot) bool {
 
 // feedSlots lets depots open connections that are free now; d.mu is held.
 func (d *depots) feedSlots() {
+	defer d.recall()
 	if len(d.slotless) == 0 {
 		return
 	}
@@ -197,9 +198,6 @@ func (d *depots) resting(p *depot, n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p.idle += n
-	if n < 0 && p.n > 0 && p.idle > 0 {
-		hint(p.wake) // the next one has work too
-	}
 }
 
 func (d *depots) handed(l *link, n int) {
@@ -222,14 +220,18 @@ func (d *depots) take(l *link) (*Unit, time.Duration) {
 	defer d.mu.Unlock()
 	p := l.depot
 	others := len(d.slotless) > 0 || len(d.poolless[p.site.Pool()]) > 0
-	if others && (p.n == 0 || l.handed >= turnLetters) {
+	if others && (p.n == 0 && !d.dry(l) || l.handed >= turnLetters) {
 		return nil, -1
 	}
 	ln, c := d.choose(p)
 	if c == nil {
 		d.thirst(p)
+		if others {
+			return nil, dryFor
+		}
 		return nil, restLong
 	}
+	l.dry = time.Time{}
 	want := min(len(c.to), p.size, p.site.Batch(), max(1, int(d.e.budget.free.Load())/unitOfBudget))
 	n := d.e.budget.some(want)
 	if n == 0 {
@@ -262,6 +264,22 @@ func (d *depots) take(l *link) (*Unit, time.Duration) {
 	d.thirst(p)
 	d.kick(p)
 	return u, 0
+}
+
+// dry reports whether a connection with nothing to do should stay although others
+// want its place: more for its site is in the store, and to come back for it costs
+// another connection.
+func (d *depots) dry(l *link) bool {
+	now := d.e.Now()
+	for i := range l.depot.lanes {
+		if l.depot.lanes[i].parked {
+			if l.dry.IsZero() {
+				l.dry = now
+			}
+			return now.Sub(l.dry) < dryFor
+		}
+	}
+	return false
 }
 
 // choose gives the parcel whose turn it is, at the front of its lane. Halted

@@ -208,7 +208,7 @@ func (d *depots) add(p *depot, j *job, t target, now time.Time) {
 	}
 	ln := &p.lanes[l]
 	if d.room(p, l) <= 0 {
-		ln.parked = true
+		d.putAway(p, ln)
 		d.changed[p.number] = p
 		d.later(j, t, turn(p, now))
 		return
@@ -233,9 +233,14 @@ func (d *depots) add(p *depot, j *job, t target, now time.Time) {
 
 // room is how many more copies of a lane a depot may have in hand.
 func (d *depots) room(p *depot, l model.Lane) int {
-	if p.live+p.opening == 0 && !p.pool && !p.slot &&
-		(len(d.poolless[p.site.Pool()]) >= poolHungry || len(d.slotless) >= slotHungry*d.e.Connections) {
-		return 0 // its turn comes no sooner for waiting here
+	if p.live+p.opening == 0 && !p.pool && !p.slot {
+		hungry := slotHungry * d.e.Connections
+		if d.waiting[l] >= handMost/4 {
+			hungry = d.e.Connections / 4
+		}
+		if len(d.poolless[p.site.Pool()]) >= poolHungry || len(d.slotless) >= hungry {
+			return 0 // its turn comes no sooner for waiting here
+		}
 	}
 	return max(depotLeast, int(depotAhead*p.rate)) - p.lanes[l].n
 }

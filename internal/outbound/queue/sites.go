@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,7 +55,7 @@ const (
 	lookMost     = 256              // domains being looked up at once
 	lookWaiting  = 256              // copies that wait for the answer about one domain
 	poolHungry   = 64               // sites that wait for a connection of a shared pool
-	slotHungry   = 4                // the same for any connection, times Connections
+	slotHungry   = 4                // the same for any connection, times Connections; once, while the hand is half full
 	turnLetters  = 100              // of a connection while others wait for one
 	stuckAfter   = 30 * time.Second // a connection without an answer does not keep others out
 	parkAfter    = 3 * time.Second  // what waited so long goes back to the store when the hand is full
@@ -88,6 +89,8 @@ type depots struct {
 	opening  int // connections
 	stuck    int // of links
 	slotless []*depot
+	away     []*depot            // without a connection, with copies in the store
+	asked    map[*depot]struct{} // can take more of what is in the store
 	poolless map[string][]*depot
 	starved  []*depot // wait for budget
 	looking  int
@@ -114,6 +117,7 @@ type depot struct {
 	slot    bool // it stands in slotless
 	pool    bool // in poolless
 	hungry  bool // in starved
+	away    bool // in away
 	oks     int  // since the last tick
 	rate    float64
 	paused  string         // by a person, under this name
@@ -142,12 +146,13 @@ type link struct {
 	handed   int  // letters
 	answered int
 	last     time.Time // of an answer, or a unit handed to who had none
+	dry      time.Time // since when it waits for copies from the store
 }
 
 func newDepots(e *Engine) *depots {
 	return &depots{e: e, more: make(chan struct{}, 1), todo: make(chan struct{}, 1), byKey: map[string]*depot{},
 		byNumber: map[int64]*depot{}, domains: map[string]*domain{}, links: map[*link]struct{}{},
-		poolless: map[string][]*depot{}, changed: map[int64]*depot{}, asking: map[int64]bool{}, counts: map[resultKey]int{}}
+		poolless: map[string][]*depot{}, changed: map[int64]*depot{}, asking: map[int64]bool{}, asked: map[*depot]struct{}{}, counts: map[resultKey]int{}}
 }
 
 func (d *depots) start(ctx, work context.Context, couriers *sync.WaitGroup) {
@@ -206,15 +211,20 @@ func (d *depots) clerk(ctx context.Context) {
 	}
 }
 
-// fed wakes who waits for budget.
+// fed wakes who waits for budget, the longest waiting first, as many as there is
+// some for: each of those who find some wakes the next of its depot.
 func (d *depots) fed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, p := range d.starved {
+	free := int(d.e.budget.free.Load())
+	n := 0
+	for ; n < len(d.starved) && free > 0; n++ {
+		p := d.starved[n]
 		p.hungry = false
+		free -= max(1, min(p.n, p.size))
 		hint(p.wake)
 	}
-	d.starved = d.starved[:0]
+	d.starved = slices.Delete(d.starved, 0, n)
 }
 
 // tick measures rates, finds stuck connections and forgets what is idle.
@@ -239,7 +249,8 @@ func (d *depots) tick() {
 			d.kick(p)
 			continue
 		}
-		if p.live+p.opening == 0 && now.Sub(p.used) > depotIdle && !p.slot && !p.pool && !p.hungry {
+		if p.live+p.opening == 0 && now.Sub(p.used) > depotIdle && !p.slot && !p.pool && !p.hungry && !p.away {
+			delete(d.asked, p)
 			delete(d.byKey, key)
 			delete(d.byNumber, p.number)
 		}

@@ -21,8 +21,8 @@ const (
 	stubTries      = 2    // of each server
 	stubTimeout    = 5 * time.Second
 	typeTLSA       = dnsmessage.Type(52) // RFC 6698 7.1
-	maxTCPMessage  = 65535
-	maxStubRecords = 256 // of one answer
+	maxUDPMessage  = 4096                // octets read; above stubPayload nobody should send
+	maxStubRecords = 256                 // of one answer
 )
 
 var (
@@ -253,7 +253,7 @@ func (s *Stub) talk(ctx context.Context, network, server string, q dnsmessage.Qu
 		}
 		return parse(b, id, q)
 	}
-	b = make([]byte, maxTCPMessage)
+	b = make([]byte, maxUDPMessage)
 	for { // until the deadline closes c: strays are not the answer
 		n, err := c.Read(b)
 		if err != nil {
