@@ -23,10 +23,10 @@ type bench struct {
 	runs   int
 	direct int
 
-	directOn string // dialects
-	seen   map[string]*site // prepared databases
-	source string           // smtp-source, empty when it is not there
-	stops  []func()
+	directOn string           // dialects
+	seen     map[string]*site // prepared databases
+	source   string           // smtp-source, empty when it is not there
+	stops    []func()
 }
 
 // part is one group of rows.
