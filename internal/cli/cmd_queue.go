@@ -93,7 +93,7 @@ func (c *queueStatusCmd) Run(e *env) error {
 			r.Distribution, r.Site, r.Since, oneLine(r.Reply), r.Site)
 	}
 	for _, n := range out.Nodes {
-		fmt.Fprintf(e.out, "node %s cannot send since %s: %s\n", oneLine(n.Name), n.Since, oneLine(n.Text))
+		fmt.Fprintf(e.out, "node %s, trouble with the way out since %s: %s\n", oneLine(n.Name), n.Since, oneLine(n.Text))
 	}
 	if out.Stale > 0 {
 		fmt.Fprintf(e.out, "%d distributions are too old to go by themselves: plenary queue resume sends them, with --distribution ID one of them; plenary queue cancel ID gives one up\n", out.Stale)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -325,7 +326,7 @@ func (c *Config) finish() error {
 		{!listens(c.IMAP.TLSListen), "imap.tls_listen" + noListener},
 		{!listens(c.HTTP.Listen), "http.listen" + noListener},
 		{!listens(c.HTTP.MetricsListen), "http.metrics_listen" + noListener},
-		{c.Outbound.Mode == "relay" && relaysWrong(c.Outbound.Relay), "outbound.relay must be host:port, several with commas, each with weight=NUMBER if wanted, and not all 0"},
+		{c.Outbound.Mode == "relay" && relaysWrong(c.Outbound.Relay), "outbound.relay must be host:port (names in ASCII, xn--...), several with commas, each once, with weight=NUMBER if wanted, and not all 0"},
 	} {
 		if check.bad {
 			return fault.New(fault.Invalid, "%s", check.text)
@@ -354,9 +355,15 @@ func hostName(s string) bool {
 	return len(s) <= 253 && !strings.HasPrefix(s, ".") && !strings.Contains(s, "..") // RFC 1035 2.3.4
 }
 
+// hostPort tells what can be connected to: a name in ASCII, or an address.
 func hostPort(s string) bool {
 	host, port, err := net.SplitHostPort(s)
-	return err == nil && host != "" && port != ""
+	if err != nil || host == "" {
+		return false
+	}
+	n, err := net.LookupPort("tcp", port)
+	_, notIP := netip.ParseAddr(host)
+	return err == nil && n > 0 && (notIP == nil || hostName(host) && !strings.HasPrefix(host, "-"))
 }
 
 const noListener = " must be host:port, or :port for all addresses of this machine"

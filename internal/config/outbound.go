@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,9 @@ func (o *Outbound) Relays() ([]Relay, error) {
 				return nil, wrong
 			}
 			r.Weight = int(n)
+		}
+		if slices.ContainsFunc(out, func(have Relay) bool { return have.Addr == r.Addr }) {
+			return nil, wrong
 		}
 		total += r.Weight
 		out = append(out, r)

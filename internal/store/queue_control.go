@@ -235,13 +235,14 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 	return held, err
 }
 
-// NoteNode says how a node's way out is, for the status; empty text is all is
-// well.
+// NoteNode says how a node's way out is, for the status, which tells since when
+// it has had trouble; empty text is all is well.
 func (s *Store) NoteNode(ctx context.Context, node, text string) error {
 	return s.write(ctx, func(t *tx) error {
 		if text == "" {
 			return t.Exec("DELETE FROM queue_notes WHERE name = ?", "node/"+node).Error
 		}
-		return t.putNote("node/"+node, text)
+		return t.Exec("INSERT INTO queue_notes (name, text, at) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text",
+			"node/"+node, text, t.s.now()).Error
 	})
 }

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -94,7 +95,11 @@ func (s *outlets) downText() string {
 			out = append(out, o.Name+": "+o.down)
 		}
 	}
-	return strings.Join(out, "; ")
+	text := strings.Join(out, "; ")
+	if len(out) > 0 && len(out) < len(s.all) {
+		text = fmt.Sprintf("%d of %d relays cannot be used: %s", len(out), len(s.all), text)
+	}
+	return text
 }
 
 // paused reports whether a person has paused an outlet.
@@ -288,9 +293,10 @@ func (s *outlets) failed(o *outlet, err error) {
 	o.next = s.e.Now().Add(wait)
 	n, note := o.failures, ""
 	if o.live == 0 && n > 1 {
-		o.down = err.Error()
-		if !o.noted {
-			o.noted, note = true, s.downText()
+		again := o.noted && o.down == err.Error()
+		o.down, o.noted = err.Error(), true
+		if !again {
+			note = s.downText()
 		}
 	}
 	s.mu.Unlock()

@@ -1,9 +1,12 @@
 package queue_test
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,6 +83,41 @@ func TestRelays(t *testing.T) {
 		if r.number("SELECT count(*) FROM deliveries WHERE state <> 1") != 0 {
 			t.Error("a copy was not sent")
 		}
+	})
+}
+
+// TestNewestTrouble: the status tells what is wrong with a relay now, since when
+// there has been trouble, and that others work.
+func TestNewestTrouble(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		var refused atomic.Bool
+		bad := queue.Outlet{Name: "bad", Weight: 1, Connect: func(context.Context) (queue.Courier, error) {
+			if refused.Load() {
+				return nil, errors.New("AUTH was answered 535")
+			}
+			return nil, errors.New("connection refused")
+		}}
+		k := startSink(t, sink.Options{Slow: 100 * time.Millisecond})
+		r.subscribers(r.list.ID, 1, 1000)
+		stop := run(t, r.engine(nil, func(o *queue.Options) {
+			o.Connect, o.Outlets, o.Backoff, o.Grace = nil, []queue.Outlet{bad, outlet("good", k.Addr(), 1)}, []time.Duration{50 * time.Millisecond}, time.Second
+		}))
+		r.distribute(r.list.ID, model.LanePost)
+		since := model.Instant(0)
+		for _, want := range []string{"1 of 2 relays cannot be used: bad: connection refused", "1 of 2 relays cannot be used: bad: AUTH was answered 535"} {
+			eventually(t, want, func() bool {
+				st, err := r.s.QueueStatus(context.Background(), 0)
+				if err != nil || len(st.Nodes) != 1 || st.Nodes[0].Text != want {
+					return false
+				}
+				if since == 0 {
+					since = st.Nodes[0].Since
+				}
+				return st.Nodes[0].Since == since
+			})
+			refused.Store(true)
+		}
+		stop()
 	})
 }
 
