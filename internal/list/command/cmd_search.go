@@ -136,5 +136,8 @@ func (f *Found) text() string {
 			}
 		}
 	}
+	if n := len(f.Posts); n > 0 && f.Total > n {
+		out.WriteString("\nFor older ones add d:.." + f.Posts[n-1].Day + " to what you look for.\n")
+	}
 	return out.String()
 }
