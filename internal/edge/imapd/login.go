@@ -127,7 +127,7 @@ func (s *session) Authenticate(mech string) (sasl.Server, error) {
 		return sasl.NewAnonymousServer(func(string) error { return s.enter(model.Actor{Anonymous: true}) }), nil
 	}
 	return sasl.NewPlainServer(func(identity, user, password string) error {
-		if identity != "" && identity != user {
+		if identity != "" && !strings.EqualFold(identity, user) {
 			return no("AUTHORIZATIONFAILED", "You can only log in as yourself")
 		}
 		return s.Login(user, password)

@@ -120,7 +120,7 @@ func TestSearchAsPeopleType(t *testing.T) {
 	l := makeList(t, s, "talk")
 	to := "To: School library people <talk@lists.example.org>"
 	save(t, s, l, mail("1@x", "Ann <ann@example.org>", "Shelves", "The shelves are of pine. Oak came later: oak shelves, and they last.", to))
-	save(t, s, l, mail("2@x", "Bo <bo@example.org>", "Library hours", "Shelves for all. We open at nine.", to))
+	save(t, s, l, mail("2@x", "Bo <bo@example.org>", "Library hours", "Shelves for all. We open at nine.", to, `Cc: "D’Arc, Jeanne" <jd@example.fr>`))
 	save(t, s, l, mail("3@x", "森沢 <m@example.org>", "図書", "図書委員の話。学校図書館 glass oak", to, "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit"))
 	r := archive.NewReader(s)
 	r.Now = func() time.Time { return now }
@@ -128,6 +128,10 @@ func TestSearchAsPeopleType(t *testing.T) {
 		{"library", "2", "Shelves for all. We open at nine."},
 		{"a:library", "3 2 1", ""},
 		{"t:library s:hours", "2", ""},
+		{`c:"d'arc jeanne"`, "2", ""},
+		{`t:"d'arc jeanne"`, "", ""},
+		{"c:jd@example.fr", "2", ""},
+		{"c:Jean*", "2", ""},
 		{"“oak shelves”", "1", "pine. Oak came later: <oak> <shelves>, and"},
 		{"s:„library hours“", "2", ""},
 		{"«oak shelves»", "1", ""},

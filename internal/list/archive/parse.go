@@ -15,6 +15,8 @@ const (
 	maxQuery = 2000 // characters
 	maxTerms = 50
 	maxDepth = 20 // of brackets
+
+	maxFieldWords = 4 // of a phrase, that are looked for in one field
 )
 
 // Parse reads a query as a person types it. Terms stand side by side and must
@@ -254,15 +256,25 @@ func (t term) query(now time.Time) (q Query, ok bool, err error) {
 		q = Phrase(fieldColumns[t.field], t.value, t.prefix)
 		switch t.field {
 		case "t", "to":
-			q = And(q, HeaderHas("To", t.value))
+			q = inField(q, "To", words)
 		case "c", "cc":
-			q = And(q, HeaderHas("Cc", t.value))
+			q = inField(q, "Cc", words)
 		}
 	}
 	if err == nil && t.not {
 		q = Not(q)
 	}
 	return q, err == nil, err
+}
+
+// inField keeps of what q matches, in To or Cc, what has the words in this one.
+// Which signs stand between them does not matter: "Lee, Ann" is Lee Ann.
+func inField(q Query, field string, words []string) Query {
+	all := []Query{q}
+	for _, w := range words[:min(len(words), maxFieldWords)] {
+		all = append(all, HeaderHas(field, w))
+	}
+	return And(all...)
 }
 
 // otherPrefixes are what other programs call ours.
