@@ -36,7 +36,11 @@ func waitForQueue(e *env, p *app.App) error {
 		if show != nil {
 			fmt.Fprintf(show, "\r\x1b[K%s", progressBar(st))
 		}
-		if st.Active+st.Waiting == 0 || st.Paused != "" {
+		moves, err := p.Store.QueueMoves(e.ctx)
+		if err != nil {
+			return err
+		}
+		if !moves {
 			if show != nil {
 				fmt.Fprintln(show)
 			}

@@ -273,6 +273,7 @@ func queueVerbs(r *rig) {
 	if st := r.json("queue", "status")[0]; st["paused_to"].([]any)[0] != "example.net" {
 		r.t.Error(st)
 	}
+	r.has(r.ok("queue", "status", "--wait"), "PAUSED by cli") // what a person has paused is not waited for
 	r.has(r.ok("queue", "resume", "--destination", "Example.net"), "sending to Example.net goes on")
 	r.has(r.ok("queue", "resume"), "sending goes on")
 	r.has(r.ok("queue", "resume"), "sending was not paused")

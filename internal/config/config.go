@@ -308,6 +308,8 @@ func (c *Config) finish() error {
 		{c.SMTP.MaxMessageBytes < 64<<10, "smtp.max_message_bytes must be at least 65536"},
 		{c.Outbound.Connections < 1, "outbound.connections must be at least 1"},
 		{c.Outbound.Lease < 5*time.Second, "outbound.lease must be at least 5s"},
+		{c.Outbound.HoldOlder <= 0, "outbound.hold_older must be above 0; 8760h is a year"},
+		{c.Outbound.FoldAfter < 0, "outbound.fold_after must not be below 0"},
 		{c.Outbound.DirectConnections < 1, "outbound.direct_connections must be at least 1"},
 		{!oneOf(c.Outbound.IP, "both", "4", "6"), "outbound.ip must be both, 4 or 6"},
 		{!oneOf(c.Outbound.MXPrivate, "yes", "no"), "outbound.mx_private must be yes or no"},

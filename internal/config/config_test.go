@@ -40,6 +40,7 @@ func TestLoad(t *testing.T) {
 		{name: "bad mode", env: []string{"PLENARY_OUTBOUND_MODE=pigeon"}, wrong: "outbound.mode"},
 		{name: "half a certificate", env: []string{"PLENARY_TLS_CERT_FILE=a"}, wrong: "go together"},
 		{name: "bad relay", env: []string{"PLENARY_OUTBOUND_RELAY=host"}, wrong: "outbound.relay"},
+		{name: "nothing is too old", env: []string{"PLENARY_OUTBOUND_HOLD_OLDER=0s"}, wrong: "outbound.hold_older must be above 0"},
 		{name: "a relay twice", env: []string{"PLENARY_OUTBOUND_RELAY=a.example:25, a.example:25"}, wrong: "each once"},
 		{name: "a relay that is no name", env: []string{"PLENARY_OUTBOUND_RELAY=a..example:25"}, wrong: "outbound.relay"},
 		{name: "a relay in another script", env: []string{"PLENARY_OUTBOUND_RELAY=bücher.example:25"}, wrong: "xn--"},

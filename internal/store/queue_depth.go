@@ -13,6 +13,15 @@ type Depth struct {
 	audience map[int64]int64
 }
 
+// QueueMoves reports whether anything is left that sends itself: not what waits
+// for a person.
+func (s *Store) QueueMoves(ctx context.Context) (moves bool, err error) {
+	err = s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM distributions d WHERE (d.state = 0 OR d.state = 2 AND d.done_at = 0"+
+		" AND (EXISTS (SELECT 1 FROM chunks c WHERE c.distribution_id = d.id)"+
+		" OR EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = d.id AND x.state = 2 AND x.next_at < ?)))"+unpaused+")", model.Never).Row().Scan(&moves)
+	return moves, s.fault(err)
+}
+
 // QueueDepth counts.
 func (s *Store) QueueDepth(ctx context.Context, known *Depth) (int64, error) {
 	var open []struct {

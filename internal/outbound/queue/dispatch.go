@@ -96,9 +96,10 @@ func (e *Engine) refresh(ctx context.Context, u *Unit) bool {
 	subs, err := e.Store.Recipients(ctx, ids)
 	if err != nil {
 		e.putBack(u)
-		e.pause(ctx, 3, err, "the queue cannot look at recipients now")
+		e.pause(ctx, 2+int(e.unread.Add(1)), err, "the queue cannot look at recipients now")
 		return false
 	}
+	e.unread.Store(0)
 	people := make(map[int64]*model.Subscriber, len(subs))
 	for i := range subs {
 		people[subs[i].ID] = &subs[i]

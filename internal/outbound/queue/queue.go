@@ -134,6 +134,7 @@ type Engine struct {
 	depots   *depots // nil without a Router
 	refusals *refusals
 	stops    atomic.Pointer[stops]
+	unread   atomic.Int64 // failures to look at recipients, in a row
 	feeder   feeder
 
 	units    chan *Unit
@@ -278,12 +279,16 @@ func (e *Engine) tidy(ctx context.Context) error {
 	return err
 }
 
+const logTries = 6 // failures of the store in a row that are logged one by one
+
 // pause waits a little after a failure of the store; false when ctx has ended.
 func (e *Engine) pause(ctx context.Context, n int, err error, what string) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	e.Log.Warn(what, "err", err, "tries", n+1)
+	if n < logTries || n%logTries == 0 { // a database that is away for a night is told of each half minute
+		e.Log.Warn(what, "err", err, "tries", n+1)
+	}
 	select {
 	case <-ctx.Done():
 		return false

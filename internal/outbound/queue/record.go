@@ -99,6 +99,9 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 	for n := 0; b.size > 0; n++ {
 		err := e.Store.RecordDeliveries(ctx, w.ranges, w.rows, w.ended)
 		if err == nil {
+			if n > 0 {
+				e.Log.Info("outcomes are recorded again", "tries", n+1)
+			}
 			break
 		}
 		if fault.Is(err, fault.Internal) || fault.Is(err, fault.Invalid) {
