@@ -38,7 +38,10 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 	sel.keywords = sel.names()
 	data.Flags = flagList(sel.keywords)
 	if !sel.readOnly && !n.held {
-		data.PermanentFlags = append(flagList(sel.keywords), imap.FlagWildcard)
+		data.PermanentFlags = flagList(sel.keywords)
+		if len(sel.keywords) < maxKeywords+len(ownFlags) {
+			data.PermanentFlags = append(data.PermanentFlags, imap.FlagWildcard)
+		}
 	}
 	if s.conn.EnabledCaps().Has(imap.CapIMAP4rev2) {
 		data.List = &imap.ListData{Delim: delimiter, Mailbox: n.name}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"plenary/internal/list/archive"
@@ -124,6 +125,9 @@ func TestKeywordsEnd(t *testing.T) {
 		c.want(`STORE 1 +FLAGS.SILENT (kw`+itoa(i)+`)`, "OK")
 	}
 	c.want(`STORE 1 +FLAGS.SILENT (more)`, "NO [LIMIT]")
+	if all := strings.Join(c.want("SELECT Lists/talk", "OK"), "\n"); !strings.Contains(all, "kw7") || strings.Contains(all, `\*`) {
+		t.Error("more keywords are promised:", all)
+	}
 	c.want(`STORE 2 +FLAGS.SILENT (kw7 \Flagged)`, "OK")
 	c.want(`STORE 1 -FLAGS.SILENT (kw3)`, "OK")
 	c.want(`STORE 1 +FLAGS.SILENT (more)`, "OK")
