@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"plenary/internal/app"
+	"plenary/internal/fault"
 	"plenary/internal/store"
 )
 
@@ -48,7 +49,10 @@ func waitForQueue(e *env, p *app.App) error {
 		}
 		select {
 		case <-e.ctx.Done():
-			return e.ctx.Err()
+			if show != nil {
+				fmt.Fprintln(show)
+			}
+			return fault.New(fault.Temporary, "the wait was given up; sending goes on without it")
 		case <-tick.C:
 		}
 	}

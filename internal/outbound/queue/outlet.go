@@ -50,6 +50,11 @@ func newOutlets(e *Engine) *outlets {
 			w.Weight = 1
 		}
 		o.all = append(o.all, &outlet{Outlet: w})
+		for _, class := range [...]string{"ok", "temporary", "permanent", "lost", "policy"} { // there before the first
+			if w.Name != "" && e.Router == nil {
+				e.Metrics.SiteResult(w.Name, class, 0)
+			}
+		}
 	}
 	return o
 }
