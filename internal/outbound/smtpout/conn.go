@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"plenary/internal/outbound/queue"
@@ -89,6 +90,15 @@ func (c *conn) quiet() error {
 	return fmt.Errorf("%w: nobody had asked for %s", errGarbage, r)
 }
 
+// silent notes that a peer gave no answer in time to a command that came with
+// others: there are servers that offer PIPELINING and throw away what has come
+// before they say something.
+func (c *conn) silent(err error) {
+	if c.ext.pipelining && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.relay.Known.avoid(c.relay.Addr, pipelining)
+	}
+}
+
 // flush writes what is buffered.
 func (c *conn) flush() error {
 	if len(c.buf) == 0 {
@@ -142,7 +152,7 @@ func (c *conn) Run(ctx context.Context, units <-chan *queue.Unit, outcomes chan<
 	defer stop()
 	f := &feed{c: c, units: units, outcomes: outcomes}
 	var err error
-	if c.ext.pipelining && c.ext.chunking && !c.relay.Known.avoidsBDAT(c.relay.Addr) {
+	if c.ext.pipelining && c.ext.chunking {
 		err = c.runWindow(f)
 	} else {
 		err = c.runData(f)

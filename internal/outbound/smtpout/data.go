@@ -178,6 +178,7 @@ func (c *conn) step(f *feed, it *item) (ready bool, err error) {
 func (c *conn) readFor(f *feed, it *item, d time.Duration) (reply, error) {
 	r, err := c.read(d)
 	if err != nil {
+		c.silent(err)
 		f.broken(it, err)
 		return r, err
 	}

@@ -102,6 +102,30 @@ func TestCHUNKINGThatIsNone(t *testing.T) {
 	}
 }
 
+// TestPIPELININGThatIsNone: a peer that throws away what came with the end of a
+// message costs one wait, not one for each letter.
+func TestPIPELININGThatIsNone(t *testing.T) {
+	for name, first := range map[string]dialogue{
+		"behind a message": hello("PIPELINING").and("c< MAIL", "c< RCPT", "c< DATA", "s> 250 ok", "s> 250 ok", "s> 354 go on", "c< ...", "c< .",
+			"c< MAIL", "c< RCPT", "c< DATA", "s> 250 yes", "hold"),
+		"in front of one": hello("PIPELINING").and("c< MAIL", "c< RCPT", "c< DATA", "s> 250 ok", "hold"),
+		"a window":        hello("PIPELINING", "CHUNKING").and("c< RSET", "s> 250 ok", "c< MAIL", "s> 250 ok", "c< RCPT", "hold"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			one := []string{"c< MAIL", "s> 250 ok", "c< RCPT", "s> 250 ok", "c< DATA", "s> 354 go on", "c< ...", "c< .", "s> 250 yes"}
+			r := relay(peer(t, first, hello("PIPELINING", "CHUNKING").and(one...).and(one...).and("c< QUIT")))
+			r.Known, r.Timeouts = &smtpout.Known{}, smtpout.Timeouts{Command: 200 * time.Millisecond}
+			if results, err := send(t, r, plainLetters(2)); err == nil {
+				t.Errorf("%s, %v", brief(results), err)
+			}
+			r.Timeouts = smtpout.Timeouts{}
+			if results, err := send(t, r, plainLetters(2)); brief(results) != "ok 250, ok 250" || err != nil {
+				t.Errorf("%s, %v", brief(results), err)
+			}
+		})
+	}
+}
+
 func TestConnectFails(t *testing.T) {
 	for _, c := range []struct {
 		name string

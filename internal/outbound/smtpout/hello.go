@@ -113,6 +113,9 @@ func (c *conn) ehlo() error {
 	c.ext = extensions{}
 	if r.code == 250 {
 		c.ext = parseExtensions(lines)
+		k, addr := c.relay.Known, c.relay.Addr
+		c.ext.pipelining = c.ext.pipelining && !k.avoids(addr, pipelining)
+		c.ext.chunking = c.ext.chunking && !k.avoids(addr, chunking)
 		return nil
 	}
 	if r.code < 500 || r.code == 554 {

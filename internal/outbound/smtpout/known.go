@@ -13,32 +13,40 @@ const (
 // Known is what was learnt of peers on earlier connections; the zero value is
 // ready.
 type Known struct {
-	mu     sync.Mutex
-	noBDAT map[string]time.Time // peers that offer CHUNKING and cannot do it, since when
+	mu  sync.Mutex
+	bad map[offer]time.Time // since when
 }
 
-// avoidBDAT notes that a peer does not understand BDAT. It reports whether that
+// offer is an extension that a peer offers and has not.
+type offer struct{ addr, extension string }
+
+const (
+	chunking   = "CHUNKING"
+	pipelining = "PIPELINING"
+)
+
+// avoid notes that a peer does not hold to an extension. It reports whether that
 // will be remembered.
-func (k *Known) avoidBDAT(addr string) bool {
+func (k *Known) avoid(addr, extension string) bool {
 	if k == nil {
 		return false
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.noBDAT == nil || len(k.noBDAT) >= knownMost {
-		k.noBDAT = map[string]time.Time{}
+	if k.bad == nil || len(k.bad) >= knownMost {
+		k.bad = map[offer]time.Time{}
 	}
-	k.noBDAT[addr] = time.Now()
+	k.bad[offer{addr, extension}] = time.Now()
 	return true
 }
 
-// avoidsBDAT reports whether a peer gets its letters by DATA.
-func (k *Known) avoidsBDAT(addr string) bool {
+// avoids reports whether an extension is left alone with a peer.
+func (k *Known) avoids(addr, extension string) bool {
 	if k == nil {
 		return false
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	since, bad := k.noBDAT[addr]
+	since, bad := k.bad[offer{addr, extension}]
 	return bad && time.Since(since) < knownFor
 }

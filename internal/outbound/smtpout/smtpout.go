@@ -28,7 +28,8 @@
 // wait has its timeout, text after STARTTLS's reply ends the connection, and so
 // does a reply to nothing, because each after it would be taken for the answer
 // to another command. A peer that offers CHUNKING and does not know BDAT gets
-// its letters by DATA from then on.
+// its letters by DATA from then on, and one that says nothing to a command that
+// came with others gets them one by one (Known).
 package smtpout
 
 import (

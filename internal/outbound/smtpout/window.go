@@ -92,6 +92,9 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 		}
 		r, err := c.read(wait)
 		if err != nil {
+			if i < 3 {
+				c.silent(err)
+			}
 			if refusal != nil {
 				f.answer(it, refusal.result(at))
 				way = way[1:]
@@ -114,7 +117,7 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 		case i == 0 && (r.code == 500 || r.code == 502 || r.code == 503):
 			// Every server knows RSET: this answers a line of the message before,
 			// which a server did not take as the BDAT it was told of.
-			c.relay.Known.avoidBDAT(c.relay.Addr)
+			c.relay.Known.avoid(c.relay.Addr, chunking)
 			err := fmt.Errorf("%w: RSET was answered %s", errGarbage, r)
 			c.brokenWindow(f, way, err)
 			return err
@@ -138,7 +141,7 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 // is remembered all of it goes out by DATA at once.
 func (c *conn) noBDAT(f *feed, way []*item, r reply) error {
 	err := fmt.Errorf("%w: BDAT was answered %s", errGarbage, r)
-	if c.relay.Known.avoidBDAT(c.relay.Addr) && c.taken == 0 {
+	if c.relay.Known.avoid(c.relay.Addr, chunking) && c.taken == 0 {
 		for _, it := range way {
 			f.untouched(it)
 		}
