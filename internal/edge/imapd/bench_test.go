@@ -95,6 +95,8 @@ func BenchmarkTwentyThousand(b *testing.B) {
 		"UID FETCH 1:* (UID FLAGS)", "UID FETCH 1:* (UID RFC822.SIZE INTERNALDATE FLAGS)", "UID FETCH 1:* (UID ENVELOPE)", "UID FETCH 1:* (UID BODYSTRUCTURE)",
 		"UID FETCH 1:* BODY.PEEK[HEADER.FIELDS (From To Subject)]", "UID FETCH 1:* BODY.PEEK[HEADER]", "UID FETCH 1:* BODY.PEEK[]",
 		"UID FETCH 1:* BODY.PEEK[1]", "UID FETCH 10000 BODY.PEEK[]", "SEARCH TEXT manual", "SEARCH BODY kernel", "SEARCH FROM alx", "SEARCH SUBJECT patch", "SEARCH SINCE 1-Jan-2025", "SEARCH UNSEEN",
+		"UID SEARCH RETURN (PARTIAL -1:-50) TEXT manual", "UID SEARCH RETURN (PARTIAL -1:-50) BODY kernel", "UID SEARCH RETURN (PARTIAL -1:-50) FROM alx",
+		"UID SEARCH RETURN (PARTIAL -1:-50) SUBJECT patch", "UID SEARCH RETURN (PARTIAL -1:-50) SUBJECT nothing", "UID SEARCH RETURN (PARTIAL -1:-50) SINCE 1-Jan-2025",
 		"UID FETCH 1:* (FLAGS MODSEQ)", "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 20000)",
 		"THREAD REFERENCES UTF-8 ALL", "UID THREAD REFERENCES UTF-8 SINCE 1-Jan-2025", "SORT (DATE) UTF-8 ALL", "SORT (REVERSE DATE) UTF-8 ALL",
 		"SORT (SUBJECT) UTF-8 ALL", "SORT (FROM SIZE) UTF-8 ALL",
@@ -103,6 +105,7 @@ func BenchmarkTwentyThousand(b *testing.B) {
 			c := loggedIn(b, addr, "alice@example.org")
 			c.want("SELECT Lists/"+l.Local, "OK")
 			_ = c.SetReadDeadline(time.Now().Add(10 * time.Minute))
+			c.want("SEARCH FROM warm", "OK")
 			b.ResetTimer()
 			n := 0
 			for range b.N {

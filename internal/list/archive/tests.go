@@ -8,7 +8,7 @@ type test func(i int) bool
 
 // lot is how many values of a header field are looked at one by one before the
 // whole dictionary is gone through.
-const lot = 2000
+const lot = 256
 
 // columnTest asks whether text stands in a column of a post. A frequent text is
 // found in the newest posts by looking into them; a rare one costs as much as

@@ -159,8 +159,11 @@ func (f *figures) measure() {
 	search := func(q archive.Query) int { return found(f.r.Search(ctx, f.l.ID, q)) }
 	f.times("SEARCH TEXT word", 100, func(i int) int { return search(archive.Phrase(model.InAll, words[i], false)) })
 	f.times("SEARCH BODY word, its beginning", 100, func(i int) int { return search(archive.Phrase(model.InText, words[i], true)) })
-	f.times("newest 50 of a word", 100, func(i int) int {
-		return found(f.r.Newest(ctx, f.l.ID, archive.Phrase(model.InAll, words[i], false), 1<<32-1, 50))
+	newest := func(q archive.Query) int { return found(f.r.Newest(ctx, f.l.ID, q, 1<<32-1, 50)) }
+	f.times("newest 50 TEXT word", 100, func(i int) int { return newest(archive.Phrase(model.InAll, words[i], false)) })
+	f.times("newest 50 BODY word, its beginning", 100, func(i int) int { return newest(archive.Phrase(model.InText, words[i], true)) })
+	f.times("newest 50 SINCE", 50, func(i int) int {
+		return newest(archive.ReceivedFrom(rows[len(rows)*i/50].ReceivedAt.Time()))
 	})
 	f.times("SEARCH SINCE", 50, func(i int) int {
 		return search(archive.ReceivedFrom(rows[len(rows)*i/50].ReceivedAt.Time()))
@@ -169,6 +172,8 @@ func (f *figures) measure() {
 	f.memory("with columns")
 	f.times("SEARCH FROM substring", 100, func(i int) int { return search(archive.HeaderHas("From", fmt.Sprintf("user%d", i))) })
 	f.times("SEARCH SUBJECT substring", 100, func(i int) int { return search(archive.HeaderHas("Subject", words[i][1:])) })
+	f.times("newest 50 FROM substring", 100, func(i int) int { return newest(archive.HeaderHas("From", fmt.Sprintf("user%d", i))) })
+	f.times("newest 50 SUBJECT substring", 100, func(i int) int { return newest(archive.HeaderHas("Subject", words[i][1:])) })
 	f.times("SEARCH CC substring", 100, func(i int) int { return search(archive.HeaderHas("Cc", fmt.Sprintf("user%d@", i))) })
 	all := make([]model.UID, len(rows))
 	for i := range rows {
