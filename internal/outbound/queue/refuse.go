@@ -72,8 +72,30 @@ type stopped struct {
 	site, reply  string
 }
 
-// isPolicy finds the enhanced status 5.7.x (RFC 3463 3.8).
-func isPolicy(reply string) bool { return strings.HasPrefix(reply, "5.7.") }
+// isPolicy finds the enhanced status 5.7.x (RFC 3463 3.8). Some servers put it
+// behind words, in brackets or behind #; what stands behind another status is
+// only talk.
+func isPolicy(reply string) bool {
+	if first, _, _ := strings.Cut(reply, " "); enhanced(first) {
+		return strings.HasPrefix(first, "5.7.")
+	}
+	for word := range strings.FieldsSeq(reply) {
+		if word = strings.Trim(word, "()[]<>#:;,.-"); strings.HasPrefix(word, "5.7.") && enhanced(word) {
+			return true
+		}
+	}
+	return false
+}
+
+// enhanced reports whether a word is a status of RFC 3463 2.
+func enhanced(word string) bool {
+	class, rest, _ := strings.Cut(word, ".")
+	subject, detail, ok := strings.Cut(rest, ".")
+	digits := func(s string) bool {
+		return s != "" && len(s) <= 3 && strings.Trim(s, "0123456789") == ""
+	}
+	return ok && (class == "2" || class == "4" || class == "5") && digits(subject) && digits(detail)
+}
 
 // policy looks at an outcome for what it says about us. It reports that the copy
 // must not fail for it, and until when it waits.

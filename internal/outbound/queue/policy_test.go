@@ -1,0 +1,16 @@
+package queue
+
+import "testing"
+
+func TestWhatIsPolicy(t *testing.T) {
+	for reply, want := range map[string]bool{
+		"5.7.1 no": true, "5.7.26 no 5.7.26 see https://example.org": true, "5.7.509": true,
+		"Blocked by policy 5.7.1 see https://example.org": true, "#5.7.1 refused": true, "blocked (5.7.1)": true, "SPF check failed; [5.7.23]": true,
+		"5.1.1 no such user, says relay 5.7.1": false, "5.1.10 unknown": false, "no such user": false, "": false, "5.7": false, "5.7.": false,
+		"15.7.1 unknown": false, "version 5.7.x is old": false, "4.7.1 later": false, "user in 5.7.1.2 unknown": false,
+	} {
+		if got := isPolicy(reply); got != want {
+			t.Errorf("%q: %v", reply, got)
+		}
+	}
+}
