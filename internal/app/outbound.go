@@ -111,7 +111,7 @@ func limitsTable(file string) (*route.Table, error) {
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, fault.Wrap(fault.Invalid, err, "outbound.providers: %v", err)
+			return nil, fault.Wrap(fault.Invalid, err, "outbound.providers cannot be read")
 		}
 		texts = append(texts, string(text))
 	}

@@ -181,7 +181,9 @@ func (r *Reaction) check() string {
 	re, err := regexp.Compile(r.Reply)
 	lowers := r.Halve || r.Connections != 0 || r.Rate != 0 || r.Opens != 0
 	switch {
-	case err != nil || r.Reply == "" || len(r.Reply) > maxExpression:
+	case err != nil:
+		return fmt.Sprintf("reply is no regular expression: %v", err)
+	case r.Reply == "" || len(r.Reply) > maxExpression:
 		return fmt.Sprintf("reply must be a regular expression of at most %d octets", maxExpression)
 	case r.Connections < 0 || r.Rate < 0 || r.Opens < 0 || r.Times < 0:
 		return "a number is below 0"

@@ -175,3 +175,16 @@ func TestPeerStopsReading(t *testing.T) {
 		}
 	}
 }
+
+// TestTimeouts: no wait is shorter than RFC 5321 4.5.3.2 wants it.
+func TestTimeouts(t *testing.T) {
+	d := smtpout.DefaultTimeouts()
+	for name, c := range map[string]struct{ have, least time.Duration }{
+		"greeting": {d.Greeting, 5 * time.Minute}, "MAIL, RCPT": {d.Command, 5 * time.Minute}, "DATA": {d.Data, 2 * time.Minute},
+		"a block of data": {d.Block, 3 * time.Minute}, "the end of the data": {d.End, 10 * time.Minute},
+	} {
+		if c.have < c.least {
+			t.Errorf("%s: %s", name, c.have)
+		}
+	}
+}
