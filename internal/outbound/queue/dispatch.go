@@ -22,6 +22,15 @@ func (e *Engine) dispatch(ctx, work context.Context, couriers *sync.WaitGroup) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		if e.out.halted() {
+			timer.Reset(chooseAgain)
+			select {
+			case <-e.changed:
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+			continue
+		}
 		if !e.budget.take(ctx, e.UnitSize) {
 			return
 		}

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"strconv"
 
 	"plenary/internal/model"
 )
@@ -141,5 +142,16 @@ type Courier interface {
 	Run(ctx context.Context, units <-chan *Unit, outcomes chan<- Outcome) error
 }
 
-// Connector opens a connection to the site.
+// Refusal is the error of a Connector when the peer refused us before it saw a
+// letter.
+type Refusal struct {
+	Code  int
+	Reply string
+}
+
+// Error implements error.
+func (r *Refusal) Error() string { return strconv.Itoa(r.Code) + " " + r.Reply }
+
+// Connector opens a connection to the site. Its error wraps a Refusal when the
+// peer does not want us.
 type Connector func(ctx context.Context) (Courier, error)

@@ -117,6 +117,15 @@ func (s *outlets) paused(o *outlet) bool {
 	return st.paused[o.Name] || st.paused[host]
 }
 
+// halted reports whether a person has paused every outlet: then nothing is handed
+// out, not even to connections that are open.
+func (s *outlets) halted() bool {
+	if st := s.e.stops.Load(); st == nil || len(st.paused) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(s.all, func(o *outlet) bool { return !s.paused(o) })
+}
+
 // works reports whether an outlet is not known to be down.
 func (o *outlet) works() bool { return o.failures == 0 || o.live > 0 }
 
@@ -306,6 +315,7 @@ func (s *outlets) failed(o *outlet, err error) {
 	}
 	s.mu.Unlock()
 	hint(s.e.changed)
+	s.e.refusedUs(o.Name, err)
 	s.e.Log.Warn("the way out cannot be used", "relay", o.Name, "err", err, "failures", n, "next_try_in", wait.Round(time.Millisecond).String())
 	if note != "" {
 		s.note(note)

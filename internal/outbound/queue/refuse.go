@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -122,11 +123,7 @@ func (e *Engine) policy(b *batch, u *Unit, r Result) (ours bool, until time.Time
 	}
 	b.policy++
 	now := e.Now()
-	if now.Sub(f.alarms[name]) >= policyAlarm {
-		if len(f.alarms) >= refusalMost {
-			clear(f.alarms)
-		}
-		f.alarms[name] = now
+	if f.alarm(name, now) {
 		e.Log.Error("a site refuses our mail for reasons of policy: this is about this server, not about the recipient", "site", name,
 			"distribution", key.distribution, "code", r.Code, "reply", oneLine(r.Reply))
 	}
@@ -152,6 +149,35 @@ func (e *Engine) policy(b *batch, u *Unit, r Result) (ours bool, until time.Time
 		}
 	}
 	return true, h.until
+}
+
+// alarm reports whether it is time to speak about a site; f.mu is held.
+func (f *refusals) alarm(site string, now time.Time) bool {
+	if now.Sub(f.alarms[site]) < policyAlarm {
+		return false
+	}
+	if len(f.alarms) >= refusalMost {
+		clear(f.alarms)
+	}
+	f.alarms[site] = now
+	return true
+}
+
+// refusedUs looks at why a connection failed: 5yz at the door is about us like
+// 5.7.x to a letter. No letter was tried, so nobody has failed.
+func (e *Engine) refusedUs(site string, err error) {
+	var r *Refusal
+	if !errors.As(err, &r) || r.Code < 500 {
+		return
+	}
+	e.counters.policy.Add(1)
+	e.Metrics.Delivered("policy", 1)
+	e.refusals.mu.Lock()
+	due := e.refusals.alarm(site, e.Now())
+	e.refusals.mu.Unlock()
+	if due {
+		e.Log.Error("a site refuses our connections: this is about this server, not about any recipient", "site", site, "code", r.Code, "reply", oneLine(r.Reply))
+	}
 }
 
 // siteOf names where a unit went.

@@ -105,25 +105,13 @@ func TestPauseDestination(t *testing.T) {
 		other := n.host("127.0.0.74", sink.Options{}, "d2.example")
 		const people = 3000
 		r.people(r.list.ID, 1, people, "'d' || (i % 3) || '.example'")
-		pause := func(on bool, to string) {
-			t.Helper()
-			var err error
-			if on {
-				err = r.s.PauseQueue(ctx, store.QueueScope{Destination: to}, "test")
-			} else {
-				_, err = r.s.ResumeQueue(ctx, store.QueueScope{Destination: to}, "test")
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
 		for _, direct := range []bool{true, false} {
 			e := r.engine(shared, nil)
 			if direct {
 				e = r.direct(n.router(fast, smtpout.Timeouts{}), nil)
 			}
 			before, had := other.Messages(), shared.Messages()
-			pause(true, "d1.example")
+			r.pause(true, "d1.example")
 			stop := run(t, e)
 			id := r.distribute(r.list.ID, model.LanePost)
 			rest := func(n int64) func() bool {
@@ -137,15 +125,15 @@ func TestPauseDestination(t *testing.T) {
 			if err != nil || len(st.PausedTo) != 1 || len(st.Sites) != 1 || st.Sites[0].Waiting != people/3 || st.Sites[0].Name != "d1.example" {
 				t.Errorf("%+v, %v", st, err)
 			}
-			pause(false, "d1.example")
+			r.pause(false, "d1.example")
 			r.await(id)
 			if direct {
 				// The site, by the name of its host.
-				pause(true, "mx.d2.example")
+				r.pause(true, "mx.d2.example")
 				eventually(t, "the pause is known", func() bool { time.Sleep(300 * time.Millisecond); return true })
 				id = r.distribute(r.list.ID, model.LanePost)
 				eventually(t, "all but those of the site are sent", rest(people/3))
-				pause(false, "mx.d2.example")
+				r.pause(false, "mx.d2.example")
 				r.await(id)
 				if k := other.Messages() - before; k != 2*people/3 {
 					t.Errorf("the other host took %d", k)
@@ -159,4 +147,18 @@ func TestPauseDestination(t *testing.T) {
 			t.Errorf("%d copies were not sent", k)
 		}
 	})
+}
+
+// pause pauses a destination, or takes that back.
+func (r *rig) pause(on bool, to string) {
+	r.t.Helper()
+	var err error
+	if q := (store.QueueScope{Destination: to}); on {
+		err = r.s.PauseQueue(context.Background(), q, "test")
+	} else {
+		_, err = r.s.ResumeQueue(context.Background(), q, "test")
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
 }

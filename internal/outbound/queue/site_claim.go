@@ -254,6 +254,7 @@ func (f *feeder) claimedRows(ctx context.Context, src *source, lease model.Chunk
 	var to []target
 	var skips []model.Delivery
 	for _, r := range rows {
+		r.Reply = "" // nobody reads it here
 		j.claims[r.RecipientID] = r
 		if src.d.Kind == model.DistributeLetter {
 			to = append(to, target{Recipient{Address: src.d.Recipient}, r.Attempts})

@@ -9,6 +9,9 @@ import (
 // perLink is how many waiting copies are worth a connection.
 const perLink = 4
 
+// slowMost times as many connections as are allowed may be slow to open.
+const slowMost = 4
+
 // kick opens connections for what waits in a depot, or wakes an idle one; d.mu
 // is held.
 func (d *depots) kick(p *depot) {
@@ -20,6 +23,9 @@ func (d *depots) kick(p *depot) {
 		return
 	}
 	for p.live-p.stuck+p.opening < (p.n+perLink-1)/perLink {
+		if p.opening > 0 && p.live == 0 {
+			return // the first shows whether the site answers at all
+		}
 		if !d.slotFor(p) {
 			if !p.slot {
 				p.slot = true
@@ -64,10 +70,11 @@ func (d *depots) lookAgain(p *depot, wait time.Duration) {
 }
 
 // slotFor reports whether one more connection may be opened. Connections that
-// get no answers do not count, up to as many again; a quarter more is for mail
-// that people wait for.
+// get no answers do not count, up to as many again, nor those that take long to
+// open, which cost next to nothing, up to slowMost times as many; a quarter more
+// is for mail that people wait for.
 func (d *depots) slotFor(p *depot) bool {
-	most := d.e.Connections + min(d.stuck, d.e.Connections)
+	most := d.e.Connections + min(d.stuck, d.e.Connections) + min(d.slow, slowMost*d.e.Connections)
 	for l := range model.LaneDigest {
 		if p.lanes[l].n > 0 {
 			most += (d.e.Connections + 3) / 4
@@ -97,9 +104,14 @@ func (d *depots) feedSlots() {
 
 // serve opens one connection and lets its courier work until it ends.
 func (d *depots) serve(p *depot, site Site) {
-	c, err := site.Connect(d.ctx)
 	l := &link{depot: p, site: site, last: d.e.Now()}
 	d.mu.Lock()
+	d.dialing[l] = struct{}{}
+	d.mu.Unlock()
+	c, err := site.Connect(d.ctx)
+	d.mu.Lock()
+	l.last = d.e.Now()
+	delete(d.dialing, l)
 	p.opening--
 	d.opening--
 	if err == nil {
@@ -123,6 +135,7 @@ func (d *depots) serve(p *depot, site Site) {
 		err = nil // it is us who end
 	}
 	site.Done(err, useful)
+	d.e.refusedUs(site.Name(), err)
 	if err != nil {
 		d.e.Log.Info("a connection to a site ended", "site", site.Name(), "err", err, "letters", answered)
 	}

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"plenary/internal/model"
@@ -63,10 +64,10 @@ func (d *depots) spread(u *Unit) {
 	defer d.mu.Unlock()
 	now, st := d.e.Now(), d.e.stops.Load()
 	for i := range u.to {
-		t := &u.to[i]
+		t := u.to[i].own()
 		name := domainOf(t.Address)
 		if st != nil && st.paused[name] {
-			d.later(u.job, *t, pauseOf(name))
+			d.later(u.job, t, pauseOf(name))
 			continue
 		}
 		key := name
@@ -85,9 +86,22 @@ func (d *depots) spread(u *Unit) {
 			f.asking = true
 			d.toLook = append(d.toLook, f)
 		}
-		d.put(f, u.job, *t, now)
+		d.put(f, u.job, t, now)
 	}
 	d.look()
+}
+
+// own gives a target that holds on to nothing but itself: the texts of a range are
+// cut from one, which would stay as long as one of a thousand waits.
+func (t target) own() target {
+	same := t.Key == t.Address
+	t.Address, t.Name, t.Language = strings.Clone(t.Address), strings.Clone(t.Name), strings.Clone(t.Language)
+	if same {
+		t.Key = t.Address
+	} else {
+		t.Key = strings.Clone(t.Key)
+	}
+	return t
 }
 
 // forgetDomains makes room; any will do, the router remembers too.

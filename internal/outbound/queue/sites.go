@@ -58,6 +58,7 @@ const (
 	slotHungry   = 4                // the same for any connection, times Connections; once, while the hand is half full
 	turnLetters  = 100              // of a connection while others wait for one
 	stuckAfter   = 30 * time.Second // a connection without an answer does not keep others out
+	slowOpen     = 3 * time.Second  // nor one that is not open after that: a greeting may take minutes
 	parkAfter    = 3 * time.Second  // what waited so long goes back to the store when the hand is full
 	domainFor    = time.Minute      // the site of a domain is not asked for again
 	depotIdle    = 5 * time.Minute  // a site without letters is forgotten
@@ -86,8 +87,10 @@ type depots struct {
 	rows     []skipped      // for the recorder
 	over     []*job         // halted, with nothing out any more
 	links    map[*link]struct{}
-	opening  int // connections
-	stuck    int // of links
+	dialing  map[*link]struct{} // not open yet
+	opening  int                // connections
+	stuck    int                // of links
+	slow     int                // of dialing
 	slotless []*depot
 	away     []*depot            // without a connection, with copies in the store
 	asked    map[*depot]struct{} // can take more of what is in the store
@@ -151,7 +154,7 @@ type link struct {
 
 func newDepots(e *Engine) *depots {
 	return &depots{e: e, more: make(chan struct{}, 1), todo: make(chan struct{}, 1), byKey: map[string]*depot{},
-		byNumber: map[int64]*depot{}, domains: map[string]*domain{}, links: map[*link]struct{}{},
+		byNumber: map[int64]*depot{}, domains: map[string]*domain{}, links: map[*link]struct{}{}, dialing: map[*link]struct{}{},
 		poolless: map[string][]*depot{}, changed: map[int64]*depot{}, asking: map[int64]bool{}, asked: map[*depot]struct{}{}, counts: map[resultKey]int{}}
 }
 
@@ -232,7 +235,7 @@ func (d *depots) tick() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.e.Now()
-	d.stuck = 0
+	d.stuck, d.slow = 0, 0
 	for _, p := range d.byKey {
 		p.stuck = 0
 	}
@@ -240,6 +243,11 @@ func (d *depots) tick() {
 		if l.handed > l.answered && now.Sub(l.last) > stuckAfter {
 			d.stuck++
 			l.depot.stuck++
+		}
+	}
+	for l := range d.dialing {
+		if now.Sub(l.last) > slowOpen {
+			d.slow++
 		}
 	}
 	for key, p := range d.byKey {

@@ -56,8 +56,12 @@ func (e *Engine) checkStops(ctx context.Context) {
 			e.tryNow(name)
 		}
 	}
-	if e.depots != nil && !sameNames(old.paused, st.paused) {
+	switch {
+	case sameNames(old.paused, st.paused):
+	case e.depots != nil:
 		e.depots.parkPaused(st.paused)
+	default:
+		hint(e.changed)
 	}
 }
 

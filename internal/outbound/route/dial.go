@@ -30,7 +30,7 @@ const (
 // wait.
 func (r *Router) Connector(s *Site, p *Pace) queue.Connector {
 	return func(ctx context.Context) (queue.Courier, error) {
-		var why []string
+		var why unreachable
 		for _, w := range r.ways(s) {
 			c, err := r.try(ctx, s, w)
 			if err == nil {
@@ -41,11 +41,26 @@ func (r *Router) Connector(s *Site, p *Pace) queue.Connector {
 				return nil, ctx.Err()
 			}
 			r.shunned.add(w.addr)
-			why = append(why, fmt.Sprintf("%s: %v", w.host.Name, err))
+			why = append(why, fmt.Errorf("%s: %w", w.host.Name, err))
 		}
-		return nil, fmt.Errorf("no mail host of %s can be used: %s", s.Provider, strings.Join(why, "; "))
+		return nil, fmt.Errorf("no mail host of %s can be used: %w", s.Provider, why)
 	}
 }
+
+// unreachable is what became of each address that was tried.
+type unreachable []error
+
+// Error implements error, in one line.
+func (u unreachable) Error() string {
+	var texts []string
+	for _, err := range u {
+		texts = append(texts, err.Error())
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap gives the single errors.
+func (u unreachable) Unwrap() []error { return u }
 
 // way is one address of one host.
 type way struct {

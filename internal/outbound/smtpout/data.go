@@ -120,7 +120,7 @@ func (c *conn) answered(f *feed, it *item) (ready bool, err error) {
 	case r.code == 354:
 		// Nobody is to get it, but the peer waits for a message: an empty one
 		// ends the transaction (RFC 2920 3.1).
-		f.answer(it, refusal.result(at))
+		f.refused(it, *refusal, at)
 		c.buf = append(c.buf, ".\r\n"...)
 		_, err := c.finish()
 		return false, err
@@ -133,7 +133,7 @@ func (c *conn) answered(f *feed, it *item) (ready bool, err error) {
 		}
 	}
 	c.reset = true
-	f.answer(it, refusal.result(at))
+	f.refused(it, *refusal, at)
 	return false, nil
 }
 
@@ -166,7 +166,7 @@ func (c *conn) step(f *feed, it *item) (ready bool, err error) {
 		}
 		if i < 2 && !r.ok() || i == 2 && r.code != 354 {
 			c.reset = i > 0
-			f.answer(it, r.result(stage(i)))
+			f.refused(it, r, stage(i))
 			return false, nil
 		}
 	}

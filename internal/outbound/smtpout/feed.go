@@ -18,6 +18,7 @@ type feed struct {
 	spare    []*item // answered, for the next letters
 	rested   bool    // the connection was idle before the next letter
 	dead     bool    // and the peer has closed it meanwhile
+	full     bool    // the peer takes no more recipients on this connection
 }
 
 // item is a letter in work.
@@ -37,11 +38,23 @@ func (f *feed) answer(it *item, r queue.Result) {
 	f.outcomes <- queue.Outcome{Unit: it.unit, Index: it.index, Result: r}
 }
 
+// refused answers a letter that was refused at a stage of its transaction. A peer
+// that says "too many recipients" on a connection that took some counts them by
+// connection, although each transaction had one: the next takes this one.
+func (f *feed) refused(it *item, r reply, at stage) {
+	if at == atRcpt && f.c.taken > 0 && r.tooMany() {
+		f.full = true
+		f.untouched(it)
+		return
+	}
+	f.answer(it, r.result(at))
+}
+
 // next gives the next letter that can be sent over this connection; those that
 // cannot are answered here. With wait it blocks until there is one; nil means
 // there is none (now, or with wait: at all, or for the idle time).
 func (f *feed) next(wait bool) *item {
-	for {
+	for !f.full {
 		for f.unit == nil {
 			if !f.pull(wait) {
 				return nil
@@ -64,6 +77,7 @@ func (f *feed) next(wait bool) *item {
 		f.rested = false
 		return it
 	}
+	return nil
 }
 
 func (f *feed) item() *item {

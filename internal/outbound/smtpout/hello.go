@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"plenary/internal/outbound/queue"
 )
 
 // errHandshake is an offer of TLS that did not hold.
@@ -26,7 +28,7 @@ func (c *conn) hello(ctx context.Context) error {
 	if g, err := c.read(c.t.Greeting); err != nil {
 		return fmt.Errorf("no greeting: %w", err)
 	} else if g.code != 220 {
-		return fmt.Errorf("greeted with %s", g)
+		return fmt.Errorf("greeted with %w", &queue.Refusal{Code: g.code, Reply: g.text})
 	}
 	if err := c.ehlo(); err != nil {
 		return err
@@ -119,7 +121,7 @@ func (c *conn) ehlo() error {
 		return nil
 	}
 	if r.code < 500 || r.code == 554 {
-		return fmt.Errorf("EHLO was answered %s", r)
+		return fmt.Errorf("EHLO was answered %w", &queue.Refusal{Code: r.code, Reply: r.text})
 	}
 	if r, err = c.command("HELO " + c.relay.Hello); err != nil {
 		return err

@@ -100,6 +100,12 @@ func (r reply) ours() bool {
 	return r.code >= 500 && r.code != 552 && r.code != 555 && !strings.HasPrefix(r.text, "5.3.") && !strings.HasPrefix(r.text, "5.6.")
 }
 
+// tooMany reports whether a refusal of a recipient says that there were too many
+// (RFC 5321 4.5.3.1.10; RFC 3463 3.6).
+func (r reply) tooMany() bool {
+	return r.code == 552 || r.code == 452 && (strings.HasPrefix(r.text, "4.5.3") || strings.Contains(strings.ToLower(r.text), "too many"))
+}
+
 // result makes an outcome of a reply that refuses or ends a transaction. At
 // RCPT a 552 means too many recipients and is temporary (RFC 5321 4.5.3.1.10).
 func (r reply) result(at stage) queue.Result {

@@ -131,7 +131,7 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 		}
 	}
 	if refusal != nil {
-		f.answer(it, refusal.result(at))
+		f.refused(it, *refusal, at)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package sink
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -22,7 +23,9 @@ type session struct {
 	br       *bufio.Reader
 	bw       *bufio.Writer
 	messages int64
-	authed   bool
+
+	recipients int64
+	authed     bool
 
 	from    string
 	params  string
@@ -276,6 +279,11 @@ func (c *session) rcpt(arg []byte) {
 		return
 	}
 	addr, _ := path(arg)
+	if c.s.RcptMost > 0 && c.recipients >= c.s.RcptMost {
+		c.s.refused.Add(1)
+		c.reply(cmp.Or(c.s.RcptReply, "452 4.5.3 too many recipients"))
+		return
+	}
 	switch v := c.s.judge(addr); v {
 	case temporaryRcpt:
 		c.s.refused.Add(1)
@@ -288,6 +296,7 @@ func (c *session) rcpt(arg []byte) {
 	default:
 		c.verdict = max(c.verdict, v)
 	}
+	c.recipients++
 	c.rcpts = append(c.rcpts, addr)
 	c.reply("250 2.1.5 ok")
 }

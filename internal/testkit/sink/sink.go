@@ -45,6 +45,8 @@ type Options struct {
 	RefuseMail    string                    // the reply to every MAIL, when set
 	RefuseData    string                    // the reply to every message, when set
 	KeepOpen      bool                      // a refused recipient leaves the transaction open (as Postfix does)
+	RcptMost      int64                     // recipients of a connection after which RCPT is answered RcptReply; 0: never
+	RcptReply     string                    // "452 4.5.3 too many recipients" when empty
 	Mute          bool                      // never says a word, not even a greeting
 	OnMessage     func(Message)             `json:"-"`
 	OnTaken       func(recipients []string) `json:"-"` // the same for who needs no bytes: called before the answer, from many goroutines

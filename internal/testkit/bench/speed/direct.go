@@ -27,10 +27,11 @@ type earth struct {
 	*process
 	Resolver, Port string
 	lines          *bufio.Reader
+	patience       time.Duration // for its next line
 }
 
 func (b *bench) earth(plan world.Plan) (*earth, error) {
-	e := &earth{process: &process{}}
+	e := &earth{process: &process{}, patience: patience + time.Duration(plan.People)*time.Millisecond}
 	e.cmd = exec.Command(filepath.Join(b.bin, "world"), "-people", strconv.Itoa(plan.People), "-domains", strconv.Itoa(plan.Domains))
 	e.cmd.Stderr = os.Stderr
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -47,7 +48,7 @@ func (b *bench) earth(plan world.Plan) (*earth, error) {
 
 // read reads the next line of the world.
 func (e *earth) read(into any) error {
-	timer := time.AfterFunc(patience, func() { _ = e.cmd.Process.Signal(os.Interrupt) })
+	timer := time.AfterFunc(e.patience, func() { _ = e.cmd.Process.Signal(os.Interrupt) })
 	defer timer.Stop()
 	line, err := e.lines.ReadBytes('\n')
 	if err != nil {
