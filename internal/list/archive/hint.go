@@ -21,17 +21,16 @@ const (
 	maxMarks  = 128 // of a text, from its beginning
 )
 
-// hint makes what guessing keeps of a post; seeks tells that it names no parent.
-func hint(topic string, r message.Reading, seeks bool) model.ThreadHint {
+// hint makes what guessing keeps of a post. answered is what it answers, when it
+// names no parent.
+func hint(topic string, r *message.Reading, answered string) model.ThreadHint {
 	var h model.ThreadHint
 	if topic == "" {
 		return h
 	}
 	h.Topic = keyOf("topic", Fold(topic))
 	h.Own = marksOf(message.WithoutSignature(r.Body))
-	if seeks {
-		h.Answered = marksOf(r.Answered)
-	}
+	h.Answered = marksOf(answered)
 	if !h.Seeks() {
 		h.Answered = nil
 	}
@@ -83,33 +82,42 @@ func marksOf(text string) []byte {
 	return b
 }
 
-// answers gives what a message says it answers, whether that is an article of a
-// digest it quotes, and the topic by which a parent may be guessed.
+// answers gives what a message says it answers.
 //
 // An answer to a digest names the digest, which is no post. When it quotes one
 // article with its Message-ID, it belongs there; else the article is guessed by
 // the quoted Subject and the quoted words. Answers to such an answer name it, and
 // need no help.
-func answers(list *model.List, h message.Header, base string, r *message.Reading) (refs []model.Reference, quotes bool, topic string) {
+func answers(list *model.List, h message.Header, base string, r *message.Reading) (a answer) {
 	ids := h.References()
 	digest := isDigestSubject(base)
-	if digest {
-		base = ""
+	if a.topic = base; digest {
+		a.topic = ""
 	}
 	if len(ids) > 1 || !digest && (len(ids) == 0 || !isDigestID(ids[0])) {
-		return references(ids), false, base
+		if a.refs = references(ids); len(ids) == 0 && a.topic != "" {
+			a.text = r.Answered()
+		}
+		return a
 	}
-	a := quotedArticles(r.Quoted, list.SubjectTag)
+	article := quotedArticles(r.Quoted, list.SubjectTag)
 	switch {
-	case len(a.ids) == 1:
-		return references(a.ids), true, base
+	case len(article.ids) == 1:
+		a.refs, a.quotes = references(article.ids), true
 	case !digest: // Mailman gives such ids to posts without one, too
-		return references(ids), false, base
-	case len(a.subjects) == 1:
-		r.Answered = a.text
-		base = a.subjects[0]
+		a.refs = references(ids)
+	case len(article.subjects) == 1:
+		a.topic, a.text = article.subjects[0], article.text
 	}
-	return nil, false, base
+	return a
+}
+
+// answer is what a message says it answers.
+type answer struct {
+	refs   []model.Reference
+	quotes bool   // refs name an article of a digest it quotes
+	topic  string // by which a parent may be guessed
+	text   string // what it quotes of its parent, when it names none
 }
 
 // articles is what an answer quotes of a digest.

@@ -34,7 +34,7 @@ func Make(list *model.List, raw, own []byte, receivedAt model.Instant, imported 
 	reading := st.Read(data)
 	author := firstMailbox(h)
 	base, reply := message.BaseSubject(h.Text("Subject"), list.SubjectTag)
-	refs, quotes, topic := answers(list, h, base, &reading)
+	to := answers(list, h, base, &reading)
 	p := &model.NewPost{
 		ListID: list.ID,
 		Bytes:  data,
@@ -45,12 +45,12 @@ func Make(list *model.List, raw, own []byte, receivedAt model.Instant, imported 
 			BodyStructure: st.BodyStructure(data),
 		},
 		Envelope:   message.Envelope(h),
-		Header:     message.UsualHeader(data),
+		Header:     message.UsualHeader(h),
 		Columns:    Columns(h),
 		Text:       searchText(h, reading),
-		References: refs,
-		Quotes:     quotes,
-		Hint:       hint(topic, reading, len(refs) == 0),
+		References: to.refs,
+		Quotes:     to.quotes,
+		Hint:       hint(to.topic, &reading, to.text),
 		RawKey:     RawKey(data),
 	}
 	p.Post.Flags = flags(reading, st, reply, imported)

@@ -28,6 +28,7 @@ type mbox struct {
 	from  string
 	begun bool
 	err   error // why reading ended
+	usual int   // octets of a message so far, about
 }
 
 func readMbox(r io.Reader, at, limit int64) Reader {
@@ -37,6 +38,9 @@ func readMbox(r io.Reader, at, limit int64) Reader {
 func readMboxrd(r io.Reader, at, limit int64) Reader {
 	return &mbox{r: bufio.NewReaderSize(r, 64<<10), limit: limit, pos: at, unrd: true}
 }
+
+// maxUsual bounds the memory a message is given before it is read.
+const maxUsual = 64 << 10
 
 // errNoMbox is for files that are something else.
 var errNoMbox = errors.New("this is not an mbox file: it does not begin with a line From")
@@ -52,7 +56,8 @@ func (m *mbox) Next() (Message, error) {
 		return Message{}, io.EOF
 	}
 	start := m.pos
-	b := body{unquote: m.unrd, limit: m.limit}
+	b := body{unquote: m.unrd, limit: m.limit, buf: make([]byte, 0, m.usual)}
+	defer func() { m.usual = min((7*m.usual+len(b.buf)+len(b.buf)/4)/8, maxUsual) }()
 	b.asIs, b.unended = exportMarks(m.from)
 	when, _ := fromDate(m.from)
 	m.from = ""
@@ -211,6 +216,9 @@ func (b *body) end() []byte {
 	}
 	if b.buf == nil {
 		return []byte{}
+	}
+	if cap(b.buf)-len(b.buf) > len(b.buf)/2 { // a batch of small messages keeps no more than it needs
+		return bytes.Clone(b.buf)
 	}
 	return b.buf
 }

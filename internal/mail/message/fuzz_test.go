@@ -42,7 +42,7 @@ func FuzzParseHeader(f *testing.F) {
 				t.Fatalf("id %q", id)
 			}
 		}
-		for _, line := range strings.SplitAfter(string(UsualHeader(raw)), "\n") {
+		for _, line := range strings.SplitAfter(string(UsualHeader(ParseHeader(raw))), "\n") {
 			if strings.TrimRight(line, "\r\n") == "" && line != "" {
 				t.Fatalf("empty line in the usual header of %q", raw)
 			}

@@ -24,11 +24,14 @@ type Header struct {
 	size   int
 }
 
+// usualFields is how many fields most headers have at most.
+const usualFields = 32
+
 // ParseHeader reads the header at the start of raw, up to and with the first
 // empty line, or to the end when there is none. Lines may end in CRLF or LF. At
 // most MaxFields fields are recorded; the length is right in any case.
 func ParseHeader(raw []byte) Header {
-	h := Header{raw: raw}
+	h := Header{raw: raw, fields: make([]Field, 0, usualFields)}
 	for at := 0; at < len(raw); {
 		end := lineEnd(raw, at)
 		line := raw[at:end]

@@ -95,7 +95,7 @@ func TestHeaderLimits(t *testing.T) {
 	if len(h.Fields()) != MaxFields || h.Len() != len(raw)-4 {
 		t.Errorf("%d fields, %d octets", len(h.Fields()), h.Len())
 	}
-	if UsualHeader(raw) != nil {
+	if UsualHeader(ParseHeader(raw)) != nil {
 		t.Error("a part of a header passed for the whole")
 	}
 }
@@ -103,7 +103,7 @@ func TestHeaderLimits(t *testing.T) {
 func TestUsualHeader(t *testing.T) {
 	raw := []byte("Received: x\r\n y\r\nsubject: a\r\n b\r\nX-Other: c\r\nFROM: d\r\nLINE\r\nList-Id: <e>\r\nMessage-Id: <f>")
 	want := "subject: a\r\n b\r\nFROM: d\r\nList-Id: <e>\r\nMessage-Id: <f>\r\n"
-	if got := string(UsualHeader(raw)); got != want {
+	if got := string(UsualHeader(ParseHeader(raw))); got != want {
 		t.Errorf("got %q", got)
 	}
 	if !UsualField("message-ID") || UsualField("received") || UsualField("") {

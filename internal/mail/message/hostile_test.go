@@ -88,7 +88,7 @@ func TestHostile(t *testing.T) {
 		h.MessageID()
 		IsAutomatic(h, "a@x")
 		BaseSubject(h.Text("Subject"))
-		UsualHeader(raw)
+		UsualHeader(ParseHeader(raw))
 	}
 }
 

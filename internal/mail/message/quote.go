@@ -14,6 +14,7 @@ var originals = []string{"original message", "ursprüngliche nachricht", "origin
 // somebody <address> wrote:" without quoted lines below. Quote marks are taken off.
 func splitQuoted(text string) (own, quoted string) {
 	var o, q strings.Builder
+	o.Grow(len(text) + 1)
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
 		line := lines[i]
@@ -128,8 +129,9 @@ func quotedSoon(lines []string, i int) bool {
 // tidy makes runs of empty lines single and trims the ends.
 func tidy(text string) string {
 	var out strings.Builder
+	out.Grow(len(text))
 	empty := 0
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimRight(line, " \t")
 		if line == "" {
 			empty++

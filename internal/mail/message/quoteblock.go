@@ -16,8 +16,8 @@ const maxBlock = 8
 // headWord tells which of headWords a line begins with, -1 for none.
 func headWord(line string) int {
 	line = strings.TrimLeft(line, " \t*")
-	n := strings.IndexAny(line, ":：")
-	if n < 1 || n > 30 {
+	n := headColon(line)
+	if n < 1 {
 		return -1
 	}
 	word := strings.ToLower(strings.TrimRight(line[:n], " *"))
@@ -30,6 +30,22 @@ func headWord(line string) int {
 	}
 	return -1
 }
+
+// maxHeadWord is how many octets stand before the colon.
+const maxHeadWord = 30
+
+// headColon gives the place of the first colon, a wide one or not, -1 for none
+// near the beginning.
+func headColon(line string) int {
+	for i := range min(len(line), maxHeadWord+1) {
+		if c := line[i]; c == ':' || c == wideColon[0] && strings.HasPrefix(line[i:], wideColon) {
+			return i
+		}
+	}
+	return -1
+}
+
+const wideColon = "："
 
 // isHeaderBlock tells the first line of a copied header: author, date and
 // subject within a few lines, in this order, as Outlook and web mail write it.
@@ -62,32 +78,43 @@ const maxAttribution = 3
 // what follows was written; 0 when they do not. It must name an address or a
 // time, and a verb before the colon: less could be a sentence of the author.
 func isAttribution(lines []string, i int) int {
-	text := strings.TrimSpace(lines[i])
-	if text == "" || text[0] == '<' {
+	last := strings.TrimSpace(lines[i])
+	if last == "" || last[0] == '<' {
 		return 0
 	}
-	for n := 1; ; n++ {
-		if len(text) > 300 {
-			return 0
-		}
-		if head, ok := cutColon(text); ok {
-			if (strings.Contains(head, "@") || strings.Contains(head, " at ") || strings.ContainsAny(head, ":：")) && strings.ContainsAny(head, "0123456789") && endsWrote(head) {
+	for n, size := 1, len(last); size <= 300; n++ {
+		if _, ok := cutColon(last); ok {
+			if saysWho(lines[i : i+n]) {
 				return n
 			}
 			return 0
 		}
-		if n == maxAttribution || i+n >= len(lines) || strings.TrimSpace(lines[i+n]) == "" {
+		if n == maxAttribution || i+n >= len(lines) {
 			return 0
 		}
-		text += " " + strings.TrimSpace(lines[i+n])
+		if last = strings.TrimSpace(lines[i+n]); last == "" {
+			return 0
+		}
+		size += 1 + len(last)
 	}
+	return 0
+}
+
+// saysWho tells whether lines that end in a colon say when and by whom.
+func saysWho(lines []string) bool {
+	trimmed := make([]string, len(lines))
+	for i, line := range lines {
+		trimmed[i] = strings.TrimSpace(line)
+	}
+	head, _ := cutColon(strings.Join(trimmed, " "))
+	return strings.ContainsAny(head, "0123456789") && (strings.Contains(head, "@") || strings.Contains(head, " at ") || strings.ContainsAny(head, ":"+wideColon)) && endsWrote(head)
 }
 
 func cutColon(text string) (string, bool) {
 	if head, ok := strings.CutSuffix(text, ":"); ok {
 		return head, true
 	}
-	return strings.CutSuffix(text, "：")
+	return strings.CutSuffix(text, wideColon)
 }
 
 func endsWrote(head string) bool {

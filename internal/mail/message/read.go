@@ -19,11 +19,16 @@ type Reading struct {
 	HTML     string   // the HTML parts in order, as they stand: to be sanitised before it is shown
 	Body     string   // the text as read, own words only: of plain text, and of HTML that has no plain twin
 	Quoted   string   // the quoted lines of the same text, without their marks
-	Answered string   // of Quoted, what seems to be the own words of the message this one answers
 	Attached string   // text of attachments and of messages inside, for the index
 	Files    []string // names of attachments; the media type where there is no name
 	Opaque   bool     // beyond the limits of Scan: nothing was read
+
+	text string // Body and Quoted as they were
 }
+
+// Answered gives, of Quoted, what seems to be the own words of the message this
+// one answers.
+func (r *Reading) Answered() string { return answeredText(r.text) }
 
 // Read reads a message. It never fails; see Structure.Read.
 func Read(raw []byte) Reading { return Scan(raw).Read(raw) }
@@ -44,15 +49,17 @@ func (s *Structure) Read(raw []byte) Reading {
 	}
 	var out Reading
 	out.Plain, out.HTML, out.Attached, out.Files = r.plain.String(), r.html.String(), r.attached.String(), r.files
-	text := r.body.String()
-	out.Body, out.Quoted = splitQuoted(text)
-	out.Answered = answeredText(text)
+	out.text = r.body.String()
+	out.Body, out.Quoted = splitQuoted(out.text)
 	return out
 }
 
 // headless gives the text of input that has no header at all: the first
 // paragraph is then text as well.
 func headless(raw []byte, root *Part) (text string, ok bool) {
+	if fieldName(raw[:lineEnd(raw, 0)]) != "" {
+		return "", false
+	}
 	for _, f := range ParseHeader(raw[:root.BodyStart]).fields {
 		if f.Name != "" {
 			return "", false

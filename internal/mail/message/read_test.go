@@ -12,7 +12,7 @@ func checkReading(r Reading, s *Structure) error {
 	if r.Opaque != s.Opaque {
 		return fmt.Errorf("reading opaque %v, structure %v", r.Opaque, s.Opaque)
 	}
-	for i, text := range append([]string{r.Plain, r.HTML, r.Body, r.Quoted, r.Answered, r.Attached}, r.Files...) {
+	for i, text := range append([]string{r.Plain, r.HTML, r.Body, r.Quoted, r.Answered(), r.Attached}, r.Files...) {
 		if !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\r\x1b\x7f") || len(text) > maxText {
 			return fmt.Errorf("text %d is not clean: %.200q", i, text)
 		}
@@ -84,12 +84,12 @@ func TestReadAnswered(t *testing.T) {
 		{"initials", "JD> own\nJD> more\nyes\n", "yes", "JD> own\nJD> more\n"},
 	} {
 		r := Read([]byte("A: b\n\n" + c.text))
-		if r.Body != c.body || r.Answered != c.answered {
-			t.Errorf("%s: %q, answered %q; want %q, %q", c.name, r.Body, r.Answered, c.body, c.answered)
+		if r.Body != c.body || r.Answered() != c.answered {
+			t.Errorf("%s: %q, answered %q; want %q, %q", c.name, r.Body, r.Answered(), c.body, c.answered)
 		}
 	}
 	html := Read([]byte("Content-Type: text/html\n\n<p>yes</p><div class=gmail_quote>On 1 May 2026 at 10:00, Ann wrote:<blockquote>own<blockquote>older</blockquote></blockquote></div>"))
-	if html.Body != "yes" || html.Answered != "own\n" {
+	if html.Body != "yes" || html.Answered() != "own\n" {
 		t.Errorf("%+v", html)
 	}
 }

@@ -49,8 +49,7 @@ func UsualField(name string) bool {
 // and without the empty line; each ends in a line break. A usual field that is
 // not in it is not in the message either. Of a header beyond MaxHeader or
 // MaxFields nothing is kept: nil says that only the message itself can tell.
-func UsualHeader(raw []byte) []byte {
-	h := ParseHeader(raw)
+func UsualHeader(h Header) []byte {
 	if h.size > MaxHeader || len(h.fields) == MaxFields {
 		return nil
 	}
