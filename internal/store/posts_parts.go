@@ -122,14 +122,28 @@ func (g *graph) relabel(p *part) error {
 		}
 	}
 	for c := range slices.Chunk(keys, maxInList) {
-		if err := g.t.Exec("UPDATE thread_nodes SET thread_id = ? WHERE list_id = ? AND key IN ?", id, g.list, c).Error; err != nil {
+		if err := g.t.Exec("UPDATE thread_nodes SET thread_id = ? WHERE list_id = ? AND key IN ?", id, g.list, padded(c)).Error; err != nil {
 			return err
 		}
 	}
 	for c := range slices.Chunk(posts, maxInList) {
-		if err := g.t.Exec("UPDATE posts SET thread_id = ? WHERE id IN ?", id, c).Error; err != nil {
+		if err := g.t.Exec("UPDATE posts SET thread_id = ? WHERE id IN ?", id, padded(c)).Error; err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// padded repeats the last of some values up to a power of two: lists of all
+// lengths then make few texts, which are kept prepared.
+func padded[T any](some []T) []T {
+	n := 1
+	for n < len(some) {
+		n *= 2
+	}
+	out := append(make([]T, 0, n), some...)
+	for len(out) < n {
+		out = append(out, some[len(some)-1])
+	}
+	return out
 }

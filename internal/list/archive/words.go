@@ -42,6 +42,7 @@ type span struct {
 
 // scanWords calls yield for each word of text until yield returns false.
 func scanWords(text string, yield func(span) bool) {
+	text = lowerASCII(text)
 	for at := 0; at < len(text); {
 		c := text[at]
 		if c < utf8.RuneSelf {
@@ -49,13 +50,9 @@ func scanWords(text string, yield func(span) bool) {
 				at++
 				continue
 			}
-			end, lower := asciiRun(text, at)
+			end := asciiRun(text, at)
 			if end == len(text) || text[end] < utf8.RuneSelf {
-				w := text[at:end]
-				if !lower {
-					w = strings.ToLower(cut(w))
-				}
-				if !yield(span{cut(w), at, end, false}) {
+				if !yield(span{cut(text[at:end]), at, end, false}) {
 					return
 				}
 				at = end
@@ -82,16 +79,29 @@ var asciiWord = func() (t [utf8.RuneSelf]bool) {
 	return t
 }()
 
-// asciiRun gives the end of the ASCII letters and digits from at, and whether
-// they are lower case.
-func asciiRun(text string, at int) (end int, lower bool) {
-	lower = true
-	for end = at; end < len(text) && text[end] < utf8.RuneSelf && asciiWord[text[end]]; end++ {
-		if c := text[end]; c >= 'A' && c <= 'Z' {
-			lower = false
+// lowerASCII makes letters of ASCII small, at once for all words.
+func lowerASCII(text string) string {
+	at := 0
+	for at < len(text) && (text[at] < 'A' || text[at] > 'Z') {
+		at++
+	}
+	if at == len(text) {
+		return text
+	}
+	out := []byte(text)
+	for i := at; i < len(out); i++ {
+		if c := out[i]; c >= 'A' && c <= 'Z' {
+			out[i] = c + 'a' - 'A'
 		}
 	}
-	return end, lower
+	return string(out)
+}
+
+// asciiRun gives the end of the ASCII letters and digits from at.
+func asciiRun(text string, at int) (end int) {
+	for end = at; end < len(text) && text[end] < utf8.RuneSelf && asciiWord[text[end]]; end++ {
+	}
+	return end
 }
 
 // runeRun gives the end of the letters, digits and marks from at; at itself
