@@ -13,6 +13,8 @@ import (
 	"plenary/internal/model"
 )
 
+const fieldEnd = '\x1f'
+
 const rangePeople = audience + " AND id > ? ORDER BY id LIMIT ?"
 
 // nextPeople reads the next people of a distribution's audience from SQLite.
@@ -56,12 +58,12 @@ func setFlags(p *model.Subscriber, flags int64) {
 	p.Options, p.Mode, p.DeliveryStatus = model.Options(uint32(flags)), model.Mode(uint8(flags>>32)), model.DeliveryStatus(flags>>40)
 }
 
-// peopleText is a subscriber as seven numbers, each with a space behind it, and
-// four texts, of which the last numbers are the lengths: a name may hold
-// anything and must not pass for somebody else's row.
-const peopleText = "id || ' ' || ended_seq || ' ' || (options | (mode << 32) | (delivery_status << 40)) || ' ' ||" +
-	" octet_length(email) || ' ' || octet_length(email_key) || ' ' || octet_length(language) || ' ' || octet_length(name) || ' ' ||" +
-	" email || email_key || language || name"
+// peopleText is a subscriber as fields with a separator between them; an address,
+// its key and a language hold none. The fourth number is the length of the name,
+// which comes last: it may hold anything and must not pass for somebody else's
+// row.
+const peopleText = "concat_ws('\x1f', id, ended_seq, options | (mode << 32) | (delivery_status << 40), octet_length(name)," +
+	" email, email_key, language, name)"
 
 // peopleInText does the same with one row of text from SQLite: handing rows to
 // Go one by one costs as much again as reading them.
@@ -82,7 +84,7 @@ func unpackPeople(row *sql.Row) ([]model.Subscriber, error) {
 	}
 	out, rest := make([]model.Subscriber, n), text.String
 	for i := range out {
-		var v [7]int64
+		var v [4]int64
 		for k := range v {
 			if v[k], rest, err = leadingNumber(rest); err != nil {
 				return nil, err
@@ -91,12 +93,20 @@ func unpackPeople(row *sql.Row) ([]model.Subscriber, error) {
 		p := &out[i]
 		p.ID, p.EndedSeq = v[0], v[1]
 		setFlags(p, v[2])
-		for k, to := range []*string{&p.Email, &p.EmailKey, &p.Language, &p.Name} {
-			if v[3+k] > int64(len(rest)) {
+		for _, to := range []*string{&p.Email, &p.EmailKey, &p.Language} {
+			end := strings.IndexByte(rest, fieldEnd)
+			if end < 0 {
 				return nil, errPeople()
 			}
-			*to, rest = rest[:v[3+k]], rest[v[3+k]:]
+			*to, rest = rest[:end], rest[end+1:]
 		}
+		if v[3] > int64(len(rest)) {
+			return nil, errPeople()
+		}
+		p.Name, rest = rest[:v[3]], rest[v[3]:]
+	}
+	if rest != "" {
+		return nil, errPeople()
 	}
 	byID := func(a, b model.Subscriber) int { return cmp.Compare(a.ID, b.ID) }
 	if !slices.IsSortedFunc(out, byID) { // SQLite promises no order within an aggregate
@@ -109,13 +119,13 @@ var readRange = hotText{sqlite: selectPeople(rangePeople)}
 
 func errPeople() error { return fault.New(fault.Internal, "subscribers came in a wrong form") }
 
-// leadingNumber takes a number and the space behind it off the front.
+// leadingNumber takes a number and what ends it off the front.
 func leadingNumber(s string) (n int64, rest string, err error) {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c >= '0' && c <= '9':
 			n = n*10 + int64(c-'0')
-		case c == ' ' && i > 0:
+		case c == fieldEnd && i > 0:
 			return n, s[i+1:], nil
 		default:
 			return 0, "", errPeople()
