@@ -22,7 +22,8 @@ type conn struct {
 	br    *bufio.Reader
 	buf   []byte // not written yet
 	seen  *segments
-	last  reply // for reuse of its text
+	heard [4]reply // the last ones, in turn: a transaction has four, and the next one's are mostly the same
+	turn  int
 	ext   extensions
 	reset bool // a transaction may be open: RSET first
 
@@ -67,9 +68,11 @@ func (c *conn) read(d time.Duration) (reply, error) {
 			return reply{}, err
 		}
 	}
-	r, err := readReply(c.br, &c.last, nil)
+	likely := &c.heard[c.turn%len(c.heard)]
+	r, err := readReply(c.br, likely, nil)
 	if err == nil {
-		c.last = r
+		*likely = r
+		c.turn++
 	}
 	return r, err
 }

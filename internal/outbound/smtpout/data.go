@@ -94,8 +94,8 @@ func (c *conn) open(f *feed, it *item) (ready bool, err error) {
 
 // answered reads the replies to a pipelined envelope and DATA.
 func (c *conn) answered(f *feed, it *item) (ready bool, err error) {
-	var refusal *reply
-	at := atData
+	var refusal reply
+	refused, at := false, atData
 	if it.reset {
 		if _, err := c.readFor(f, it, c.t.Command); err != nil {
 			return false, err
@@ -106,8 +106,8 @@ func (c *conn) answered(f *feed, it *item) (ready bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if refusal == nil && !r.ok() {
-			refusal, at = &r, stage(i)
+		if !refused && !r.ok() {
+			refusal, refused, at = r, true, stage(i)
 		}
 	}
 	r, err := c.readFor(f, it, c.t.Data)
@@ -115,25 +115,25 @@ func (c *conn) answered(f *feed, it *item) (ready bool, err error) {
 		return false, err
 	}
 	switch {
-	case r.code == 354 && refusal == nil:
+	case r.code == 354 && !refused:
 		return true, nil
 	case r.code == 354:
 		// Nobody is to get it, but the peer waits for a message: an empty one
 		// ends the transaction (RFC 2920 3.1).
-		f.refused(it, *refusal, at)
+		f.refused(it, refusal, at)
 		c.buf = append(c.buf, ".\r\n"...)
 		_, err := c.finish()
 		return false, err
 	}
-	if refusal == nil {
-		refusal, at = &r, atData
+	if !refused {
+		refusal, at = r, atData
 		if r.ok() {
 			f.answer(it, queue.Result{State: queue.Temporary, Code: r.code, Reply: r.text})
 			return false, fmt.Errorf("%w: DATA was answered %s", errGarbage, r)
 		}
 	}
 	c.reset = true
-	f.refused(it, *refusal, at)
+	f.refused(it, refusal, at)
 	return false, nil
 }
 

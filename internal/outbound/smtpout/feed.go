@@ -2,6 +2,7 @@ package smtpout
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"plenary/internal/outbound/queue"
@@ -185,13 +186,25 @@ func (c *conn) mailParams(b []byte, it *item) []byte {
 	return b
 }
 
+// ordinary are the octets of an address that need no second look.
+var ordinary = func() (is [256]bool) {
+	for c := range is {
+		is[c] = c > ' ' && c != 0x7f && !strings.ContainsRune(`"\<>`, rune(c))
+	}
+	return is
+}()
+
 // pathOK reports whether an address can stand between angle brackets without
 // ending the command or beginning a parameter. Quoted local parts may hold
 // anything printable.
 func pathOK(s string) bool {
 	quoted := false
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
+		c := s[i]
+		if ordinary[c] {
+			continue
+		}
+		switch {
 		case c < ' ' || c == 0x7f:
 			return false
 		case c == '"':

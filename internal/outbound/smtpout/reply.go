@@ -22,6 +22,7 @@ var errGarbage = errors.New("the peer does not speak SMTP")
 type reply struct {
 	code int
 	text string // lines joined by spaces, without the codes
+	line string // as it came, of one line only
 }
 
 func (r reply) String() string { return fmt.Sprintf("%d %s", r.code, r.text) }
@@ -29,7 +30,8 @@ func (r reply) String() string { return fmt.Sprintf("%d %s", r.code, r.text) }
 func (r reply) ok() bool { return r.code >= 200 && r.code < 300 }
 
 // readReply reads one reply; EHLO's lines are kept in lines when it is not nil.
-func readReply(br *bufio.Reader, last *reply, lines *[]string) (reply, error) {
+// The reply that is likely to come costs nothing when it does.
+func readReply(br *bufio.Reader, likely *reply, lines *[]string) (reply, error) {
 	var code int
 	var text []byte
 	for n := 0; ; n++ {
@@ -40,6 +42,10 @@ func readReply(br *bufio.Reader, last *reply, lines *[]string) (reply, error) {
 		if err != nil {
 			return reply{}, err
 		}
+		if n == 0 && likely != nil && string(line) == likely.line {
+			return *likely, nil
+		}
+		whole := line
 		line = bytes.TrimRight(line, "\r\n")
 		c, more, rest, ok := replyLine(line)
 		if !ok || n > 0 && c != code {
@@ -53,10 +59,8 @@ func readReply(br *bufio.Reader, last *reply, lines *[]string) (reply, error) {
 			*lines = append(*lines, string(rest))
 		}
 		if n == 0 && !more {
-			if last != nil && last.code == code && last.text == string(rest) {
-				return *last, nil // the usual one again: nothing to allocate
-			}
-			return reply{code, string(rest)}, nil
+			text := string(whole)
+			return reply{code, text[len(line)-len(rest) : len(line)], text}, nil
 		}
 		if len(text) < maxReplyLine { // enough for any log
 			if n > 0 {
@@ -65,7 +69,7 @@ func readReply(br *bufio.Reader, last *reply, lines *[]string) (reply, error) {
 			text = append(text, rest...)
 		}
 		if !more {
-			return reply{code, string(text)}, nil
+			return reply{code: code, text: string(text)}, nil
 		}
 	}
 }

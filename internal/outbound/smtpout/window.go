@@ -83,8 +83,8 @@ func (c *conn) whole(it *item) error {
 // answeredWhole reads the four replies to a message. An error has answered
 // every letter on the way.
 func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
-	var refusal *reply
-	at := atData
+	var refusal reply
+	refused, at := false, atData
 	for i := range 4 {
 		wait := c.t.Command
 		if i == 3 {
@@ -95,7 +95,7 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 			if i < 3 {
 				c.silent(err)
 			}
-			if refusal != nil {
+			if refused {
 				f.answer(it, refusal.result(at))
 				way = way[1:]
 			} else if i > 0 {
@@ -121,17 +121,17 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 			err := fmt.Errorf("%w: RSET was answered %s", errGarbage, r)
 			c.brokenWindow(f, way, err)
 			return err
-		case refusal != nil || i == 0:
+		case refused || i == 0:
 		case i < 3 && !r.ok():
-			refusal, at = &r, stage(i-1)
+			refusal, refused, at = r, true, stage(i-1)
 		case i == 3 && (r.code == 500 || r.code == 502):
 			return c.noBDAT(f, way, r)
 		case i == 3:
 			f.answer(it, r.result(atData))
 		}
 	}
-	if refusal != nil {
-		f.refused(it, *refusal, at)
+	if refused {
+		f.refused(it, refusal, at)
 	}
 	return nil
 }
