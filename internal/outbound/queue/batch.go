@@ -11,7 +11,8 @@ const maxReply = 500 // octets kept of a peer's reply
 
 // batch is what one transaction records.
 type batch struct {
-	size  int // outcomes to write
+	at    model.Instant // when the outcomes came that are taken now
+	size  int           // outcomes to write
 	tally map[*job]*tally
 	back  map[*Unit][]target // came back untouched
 	sent, temporary, permanent, skipped, lost,
@@ -83,7 +84,10 @@ func (e *Engine) take(b *batch, o Outcome) {
 		o.State = Temporary
 	}
 	if o.State == OK && t.attempts == 0 && j.claims == nil {
-		c.sent = append(c.sent, model.SentCopy{RecipientID: t.ID, At: model.At(e.Now()), Code: o.Code, Reply: oneLine(o.Reply)})
+		if c.sent == nil && len(e.spare) > 0 {
+			c.sent, e.spare = e.spare[len(e.spare)-1], e.spare[:len(e.spare)-1]
+		}
+		c.sent = append(c.sent, model.SentCopy{RecipientID: t.ID, At: b.at, Code: o.Code, Reply: oneLine(o.Reply)})
 		b.sent++
 		return
 	}
@@ -144,9 +148,8 @@ func (e *Engine) takeSkipped(b *batch, s skipped) {
 	c := b.of(s.job)
 	c.out += s.out
 	c.decided += len(s.rows)
-	now := model.At(e.Now())
 	for _, r := range s.rows {
-		r.At = now
+		r.At = b.at
 		c.rows = append(c.rows, r)
 		waits := r.State == model.DeliveryRetry && r.Code == 0 // for its turn only
 		if c.fates.count(&r, waits); !waits {

@@ -140,8 +140,9 @@ type Engine struct {
 	units    chan *Unit
 	outcomes chan Outcome
 	skips    chan skipped
-	writing  chan struct{} // holds one while a batch is written and what it decides is forgotten
-	changed  chan struct{} // something was halted: the dispatcher must choose again
+	spare    [][]model.SentCopy // the recorder's, for use again
+	writing  chan struct{}      // holds one while a batch is written and what it decides is forgotten
+	changed  chan struct{}      // something was halted: the dispatcher must choose again
 	counters counters
 }
 

@@ -12,6 +12,9 @@ import (
 // linger is the wait for a batch to become worth its transaction.
 const linger = 3 * time.Millisecond
 
+// maxSpare is how many lists of copies are kept for the next batches.
+const maxSpare = 8
+
 // record writes outcomes until both channels are closed and empty. It ends
 // early, with an error, when ctx ends before the database has taken everything.
 func (e *Engine) record(ctx context.Context) error {
@@ -24,12 +27,14 @@ func (e *Engine) record(ctx context.Context) error {
 				outcomes = nil
 				continue
 			}
+			b.at = model.At(e.Now())
 			e.take(b, o)
 		case s, ok := <-skips:
 			if !ok {
 				skips = nil
 				continue
 			}
+			b.at = model.At(e.Now())
 			e.takeSkipped(b, s)
 		}
 		e.gather(b)
@@ -78,11 +83,13 @@ func (e *Engine) gather(b *batch) {
 			if !ok {
 				return
 			}
+			b.at = model.At(e.Now())
 			e.take(b, o)
 		case s, ok := <-e.skips:
 			if !ok {
 				return
 			}
+			b.at = model.At(e.Now())
 			e.takeSkipped(b, s)
 		case <-late:
 			return
@@ -123,6 +130,9 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 		}
 		if e.lanes.settle(j, t.out, t.decided) {
 			e.letGo(ctx, []*job{j})
+		}
+		if t.sent != nil && len(e.spare) < maxSpare {
+			e.spare = append(e.spare, t.sent[:0])
 		}
 	}
 	for u, to := range b.back {
