@@ -9,9 +9,14 @@ import (
 
 const (
 	pollEvery = time.Second // the safety net below the wake-ups
-	// lowWater: a distribution with fewer copies in hand gets another range.
-	// One range lasts longer than leasing the next takes.
-	lowWater    = 1500
+	// lowWater: a distribution with fewer copies in hand gets another range, also
+	// when it has less than one and a half of its ranges. One range lasts longer
+	// than leasing the next takes.
+	lowWater = 1500
+	// A range that lasts shorter than this is followed by one twice as large, up
+	// to rangeMost times Options.Chunk: leasing has a price of its own.
+	rangeLeast  = 30 * time.Millisecond
+	rangeMost   = 4
 	maxJobs     = 32  // ranges of a lane in hand at once
 	maxLetters  = 128 // house letters of a lane in hand at once
 	leaseBatch  = 64  // letters leased at a time
@@ -168,12 +173,32 @@ func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
 
 // nextRange leases the next range of a distribution.
 func (f *feeder) nextRange(ctx context.Context, src *source) (int, error) {
-	chunk, subs, err := f.e.Store.LeaseRange(ctx, src.d, f.e.lease(), f.e.Chunk)
+	chunk, subs, err := f.e.Store.LeaseRange(ctx, src.d, f.e.lease(), f.size(src))
 	f.e.lanes.setMore(src, err == nil && chunk != nil && src.d.State == model.DistributionActive)
 	if err != nil || chunk == nil {
 		return 0, err
 	}
 	return 1, f.leased(ctx, src, chunk, subs)
+}
+
+// size says how many people the next range of a distribution has.
+func (f *feeder) size(src *source) int {
+	now := f.e.Now()
+	f.e.lanes.mu.Lock()
+	defer f.e.lanes.mu.Unlock()
+	n := src.handed - src.counted
+	if src.size == 0 {
+		src.size, src.since = f.e.Chunk, now
+	} else if n >= src.size && f.e.depots == nil {
+		switch lasts := now.Sub(src.since) * time.Duration(src.size) / time.Duration(n); {
+		case lasts < rangeLeast:
+			src.size = min(2*src.size, rangeMost*f.e.Chunk)
+		case lasts > 4*rangeLeast:
+			src.size = max(src.size/2, f.e.Chunk)
+		}
+		src.counted, src.since = src.handed, now
+	}
+	return src.size
 }
 
 // further leases ranges for open distributions that have little in hand,

@@ -1,18 +1,22 @@
 package queue
 
 import (
+	"math"
 	"sync"
+	"sync/atomic"
 
 	"plenary/internal/model"
 )
 
 const laneCount = int(model.LaneLetters) + 1
 
-// lane holds the jobs of one priority; those with units take turns.
+// lane holds the jobs of one priority; their distributions take turns, each with
+// its oldest job first: so a range is soon over, and a commit of the recorder
+// concerns few of them.
 type lane struct {
-	jobs   []*job // all in hand
+	jobs   []*job // all in hand, oldest first
 	slim   int    // of them, slim
-	turn   int
+	turn   int    // units handed out so far
 	queued int
 	pass   float64 // weighted copies so far; the lane furthest behind is next
 }
@@ -22,6 +26,7 @@ type lanes struct {
 	mu   sync.Mutex
 	all  [laneCount]lane
 	pass float64       // of the lane chosen last
+	hand atomic.Int64  // connections that share what waits; 0: it is not for them directly
 	more chan struct{} // there is something to hand out
 	room chan struct{} // some distribution has little left in hand
 }
@@ -74,32 +79,55 @@ func (l *lanes) next(now model.Instant, tried [laneCount]bool) *Unit {
 		}
 		tried[best] = true
 		ln := &l.all[best]
-		for range ln.jobs {
+		var j *job
+		for _, other := range ln.jobs {
+			if len(other.units) > 0 && other.until > now && (j == nil || other.source.served < j.source.served) {
+				j = other
+			}
+		}
+		if j != nil {
 			ln.turn++
-			if ln.turn >= len(ln.jobs) {
-				ln.turn = 0
-			}
-			if j := ln.jobs[ln.turn]; len(j.units) > 0 && j.until > now {
-				return l.handOut(ln, j)
-			}
+			j.source.served = ln.turn
+			return l.handOut(ln, j)
 		}
 	}
 }
 
-// handOut takes the first unit of a job.
+// handOut takes the first unit of a job, or less of it when little is left, so
+// that all connections end together.
 func (l *lanes) handOut(ln *lane, j *job) *Unit {
 	u := j.units[0]
-	j.units[0] = nil
-	j.units = j.units[1:]
+	if n := l.share(); n < len(u.to) {
+		first, rest := *u, *u
+		first.to, rest.to = u.to[:n:n], u.to[n:]
+		u, j.units[0] = &first, &rest
+	} else {
+		j.units[0] = nil
+		j.units = j.units[1:]
+	}
 	before := j.source.queued
 	l.move(j, -len(u.to))
 	j.out += len(u.to)
 	l.pass = ln.pass
 	ln.pass += float64(len(u.to)) / weight(j.source.d.Lane)
-	if j.source.more && before >= lowWater && j.source.queued < lowWater {
+	j.source.handed += len(u.to)
+	if low := j.source.low(); j.source.more && before >= low && j.source.queued < low {
 		hint(l.room)
 	}
 	return u
+}
+
+// share is one connection's part of what waits.
+func (l *lanes) share() int {
+	hands := int(l.hand.Load())
+	if hands == 0 {
+		return math.MaxInt
+	}
+	n := 0
+	for i := range l.all {
+		n += l.all[i].queued
+	}
+	return max(1, (n+hands-1)/hands)
 }
 
 // setMore notes whether a distribution has ranges to lease.
@@ -121,7 +149,7 @@ func (l *lanes) thirsty() []*source {
 			continue
 		}
 		for _, j := range l.all[i].jobs {
-			if s := j.source; s.more && s.queued < lowWater && !seen[s] {
+			if s := j.source; s.more && s.queued < s.low() && !seen[s] {
 				seen[s] = true
 				out = append(out, s)
 			}

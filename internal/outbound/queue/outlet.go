@@ -205,6 +205,7 @@ func (s *outlets) serve(ctx, work context.Context, o *outlet) {
 		return
 	}
 	o.live++
+	s.e.lanes.hand.Add(1)
 	s.mu.Unlock()
 	if len(s.all) > 1 {
 		err = (&gate{c, s, o}).run(work, s.e.units, s.e.outcomes)
@@ -213,6 +214,7 @@ func (s *outlets) serve(ctx, work context.Context, o *outlet) {
 	}
 	s.mu.Lock()
 	o.live--
+	s.e.lanes.hand.Add(-1)
 	s.mu.Unlock()
 	switch {
 	case err == nil || ctx.Err() != nil:
