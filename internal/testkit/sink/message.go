@@ -50,8 +50,9 @@ func (c *session) data() error {
 			line = line[1:]
 		}
 		if header && atStart {
-			header = len(line) > 2
-			id = c.findID(id, line)
+			if header = len(line) > 2; !c.s.blind {
+				id = c.findID(id, line)
+			}
 		}
 		if keep {
 			c.body = append(c.body, line...)
@@ -77,12 +78,9 @@ func (c *session) skim() int {
 }
 
 func (c *session) bdat(arg []byte) error {
-	words := strings.Fields(string(arg))
-	if len(words) == 0 {
-		c.reply("501 5.5.4 how much?")
-		return nil
-	}
-	size, err := strconv.ParseInt(words[0], 10, 63)
+	number, rest, _ := strings.Cut(strings.TrimLeft(string(arg), " "), " ")
+	last := strings.EqualFold(strings.TrimSpace(rest), "LAST")
+	size, err := strconv.ParseInt(number, 10, 63)
 	if err != nil || size < 0 {
 		c.reply("501 5.5.4 how much?")
 		return errEnd
@@ -105,6 +103,18 @@ func (c *session) bdat(arg []byte) error {
 		}
 		return nil
 	}
+	if c.s.blind {
+		if _, err := c.br.Discard(int(size)); err != nil {
+			return err
+		}
+		if c.unseen += int(size); !last {
+			c.reply("250 2.0.0 go on")
+			return nil
+		}
+		n := c.unseen
+		c.unseen = 0
+		return c.end("", n)
+	}
 	from := len(c.body)
 	if cap(c.body) < from+int(size) {
 		c.body = append(make([]byte, 0, from+int(size)), c.body...)
@@ -113,7 +123,7 @@ func (c *session) bdat(arg []byte) error {
 	if _, err := io.ReadFull(c.br, c.body[from:]); err != nil {
 		return err
 	}
-	if len(words) < 2 || !strings.EqualFold(words[1], "LAST") {
+	if !last {
 		c.reply("250 2.0.0 go on")
 		return nil
 	}

@@ -33,6 +33,7 @@ type session struct {
 	rcpts   []string
 	verdict verdict
 	body    []byte
+	unseen  int               // octets of it that were not looked at
 	ids     map[string]string // Message-IDs seen, so that each is one string
 }
 
@@ -81,7 +82,15 @@ func (c *session) line() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bytes.TrimRight(line, "\r\n"), nil
+	return trim(line), nil
+}
+
+// trim takes the line end off.
+func trim(line []byte) []byte {
+	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
+		line = line[:len(line)-1]
+	}
+	return line
 }
 
 func (c *session) settle() error {
@@ -232,6 +241,9 @@ func path(arg []byte) (addr, params string) {
 	if len(arg) == 0 || arg[0] != '<' {
 		return "", ""
 	}
+	if i := bytes.IndexByte(arg, '>'); i > 0 && bytes.IndexByte(arg[:i], '"') < 0 {
+		return string(arg[1:i]), strings.TrimSpace(string(arg[i+1:]))
+	}
 	quoted := false
 	for i := 1; i < len(arg); i++ {
 		switch {
@@ -247,7 +259,7 @@ func path(arg []byte) (addr, params string) {
 }
 
 func (c *session) clear() {
-	c.from, c.params, c.open, c.rcpts, c.verdict = "", "", false, c.rcpts[:0], accept
+	c.from, c.params, c.open, c.rcpts, c.verdict, c.unseen = "", "", false, c.rcpts[:0], accept, 0
 }
 
 func (c *session) mail(arg []byte) error {
@@ -267,7 +279,9 @@ func (c *session) mail(arg []byte) error {
 		return nil
 	}
 	c.clear()
-	c.from, c.params = path(arg)
+	if !c.s.blind {
+		c.from, c.params = path(arg)
+	}
 	c.open = true
 	c.reply("250 2.1.0 ok")
 	return nil
@@ -278,7 +292,10 @@ func (c *session) rcpt(arg []byte) {
 		c.reply("503 5.5.1 MAIL first")
 		return
 	}
-	addr, _ := path(arg)
+	addr := ""
+	if !c.s.blind {
+		addr, _ = path(arg)
+	}
 	if c.s.RcptMost > 0 && c.recipients >= c.s.RcptMost {
 		c.s.refused.Add(1)
 		c.reply(cmp.Or(c.s.RcptReply, "452 4.5.3 too many recipients"))
