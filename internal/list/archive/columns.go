@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"plenary/internal/mail/address"
 	"plenary/internal/mail/message"
 	"plenary/internal/model"
 )
@@ -20,7 +21,8 @@ import (
 //	4 times uvarint length, octets          From, To, Cc, Subject
 //
 // A field is its values one after another, instanceMark between them; where
-// decoding changes a value, decodedMark and the decoded form follow it.
+// decoding changes a value, decodedMark and the decoded form follow it, and so do
+// addresses that do not stand in one piece in it.
 const (
 	columnsMark  = 'c'
 	instanceMark = "\x00"
@@ -68,8 +70,8 @@ func Columns(h message.Header) []byte {
 	for _, id := range refs {
 		out = binary.BigEndian.AppendUint64(out, uint64(ThreadKey(id)))
 	}
-	for _, name := range columnNames {
-		f := columnField(h.All(name))
+	for i, name := range columnNames {
+		f := columnField(h.All(name), i != inSubject)
 		out = append(binary.AppendUvarint(out, uint64(len(f))), f...)
 	}
 	return out
@@ -90,7 +92,7 @@ func strictReferences(h message.Header) []string {
 	return h.References()
 }
 
-func columnField(values []string) string {
+func columnField(values []string, addresses bool) string {
 	clean := func(s string) string {
 		if strings.IndexByte(s, 0) >= 0 || strings.IndexByte(s, 1) >= 0 {
 			s = strings.NewReplacer(instanceMark, " ", decodedMark, " ").Replace(s)
@@ -109,11 +111,37 @@ func columnField(values []string) string {
 		if d := message.DecodeWords(v); d != v {
 			b.WriteString(decodedMark + clean(d))
 		}
+		if addresses {
+			for _, a := range broken(v) {
+				b.WriteString(decodedMark + clean(a))
+			}
+		}
 	}
 	if len(values) > 0 && b.Len() == 0 {
 		return decodedMark // there, and empty
 	}
 	return b.String()
+}
+
+// maxBroken is how many addresses of one field are put together again.
+const maxBroken = 100
+
+// broken gives the addresses of a field that do not stand in it in one piece:
+// with comments or space in them. A search for an author looks into the envelope,
+// where they do (RFC 9051 6.4.4).
+func broken(v string) (whole []string) {
+	if !strings.Contains(v, "(") && !strings.Contains(v, " @") && !strings.Contains(v, "@ ") {
+		return nil
+	}
+	for _, e := range address.Scan(v, maxBroken) {
+		if e.Local == "" || e.Domain == "" {
+			continue
+		}
+		if a := e.Local + "@" + e.Domain; !strings.Contains(v, a) {
+			whole = append(whole, a)
+		}
+	}
+	return whole
 }
 
 // record is Columns read again; it refers to the bytes it was read from.

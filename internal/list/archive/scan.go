@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -83,6 +84,10 @@ func (s *searcher) scanMessages(st step, within bitset) (bitset, error) {
 	return hits, err
 }
 
+// addressFields are those of an envelope that hold addresses and are not kept in
+// columns.
+var addressFields = map[string]bool{"bcc": true, "sender": true, "reply-to": true}
+
 // matches asks a header.
 func (st step) matches(h message.Header, row *Row) bool {
 	if st.op == opSent {
@@ -95,6 +100,9 @@ func (st step) matches(h message.Header, row *Row) bool {
 	}
 	for _, v := range h.All(st.field) {
 		if st.text == "" || strings.Contains(Fold(v), st.text) || strings.Contains(Fold(message.DecodeWords(v)), st.text) {
+			return true
+		}
+		if addressFields[st.field] && slices.ContainsFunc(broken(v), func(a string) bool { return strings.Contains(Fold(a), st.text) }) {
 			return true
 		}
 	}
