@@ -10,7 +10,8 @@ import (
 	"plenary/internal/model"
 )
 
-// keepNotes is how long a person's yes to an old distribution is remembered.
+// keepNotes is how long a person's yes to an old distribution is remembered, and
+// the trouble of a node that is not heard of any more.
 const keepNotes = 30 * 24 * time.Hour
 
 // QueueScope chooses a part of the queue; the zero value is all of it. Only one
@@ -207,7 +208,7 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 		if err := t.finish(ids); err != nil {
 			return err
 		}
-		if err := t.Exec("DELETE FROM queue_notes WHERE name LIKE 'approved/%' AND at < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {
+		if err := t.Exec("DELETE FROM queue_notes WHERE (name LIKE 'approved/%' OR name LIKE 'node/%') AND at < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {
 			return err
 		}
 		if err := t.forgetRefused(); err != nil {

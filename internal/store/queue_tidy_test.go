@@ -59,10 +59,19 @@ func TestNotesEndWithTheirDistribution(t *testing.T) {
 		if err := s.NoteRefusal(ctx, d.ID, "a.example", "5.7.1 no"); err != nil { // a node that did not know
 			t.Fatal(err)
 		}
+		if err := s.NoteNode(ctx, "new", "the relay is down"); err != nil {
+			t.Fatal(err)
+		}
+		now := s.Now
+		s.Now = func() time.Time { return now().Add(-40 * 24 * time.Hour) }
+		if err := s.NoteNode(ctx, "gone", "the relay is down"); err != nil {
+			t.Fatal(err)
+		}
+		s.Now = now
 		if _, err := s.TidyQueue(ctx, later); err != nil {
 			t.Fatal(err)
 		}
-		if st, err := s.QueueStatus(ctx, 10); err != nil || len(st.Refused) != 0 {
+		if st, err := s.QueueStatus(ctx, 10); err != nil || len(st.Refused) != 0 || len(st.Nodes) != 1 || st.Nodes[0].Name != "new" {
 			t.Errorf("%+v, %v", st, err)
 		}
 	})
