@@ -168,7 +168,7 @@ func TestARestoredCopySendsNothingOld(t *testing.T) {
 			return start > 0 || strings.Contains(n.Log(), "mail older than allowed is in the queue")
 		})
 		status := testkit.Run(t, env, nil, "queue", "status")
-		if !strings.Contains(status, "3 distributions are too old to go by themselves; plenary queue resume sends them") ||
+		if !strings.Contains(status, "3 distributions are too old to go by themselves: plenary queue resume sends them") ||
 			strings.Count(status, "older than the queue may be") != posts {
 			t.Errorf("queue status says\n%s", status)
 		}
@@ -181,7 +181,7 @@ func TestARestoredCopySendsNothingOld(t *testing.T) {
 		}
 	}
 	n = c.launch(env)
-	if out := testkit.Run(t, env, nil, "queue", "resume"); !strings.Contains(out, "3 distributions go on") {
+	if out := testkit.Run(t, env, nil, "queue", "resume"); !strings.Contains(out, "too old to go by themselves, and go on: 3") {
 		t.Errorf("queue resume says %q", out)
 	}
 	eventually(t, "the old posts are sent after the yes", func() bool { return c.sink.Messages() == sent+people*posts })
