@@ -72,6 +72,7 @@ func (r *Reader) frame(ctx context.Context, id int64) ([]byte, error) {
 
 // Bytes gives one message as archived. The bytes must not be changed.
 func (r *Reader) Bytes(ctx context.Context, row Row) ([]byte, error) {
+	row = r.moved.now(row)
 	for range 3 {
 		data, err := r.frame(ctx, row.BytesID)
 		if err == nil {
@@ -81,14 +82,9 @@ func (r *Reader) Bytes(ctx context.Context, row Row) ([]byte, error) {
 			return nil, err
 		}
 		// The bytes were moved since the row was read: packed with others.
-		now, err := r.store.FindPosts(ctx, []model.PostID{model.MakePostID(row.list, row.UID)})
-		if err != nil {
+		if row, err = r.look(ctx, row); err != nil {
 			return nil, err
 		}
-		if len(now) == 0 {
-			return nil, fault.New(fault.NotFound, "the message is not in the archive any more")
-		}
-		row.BytesID, row.BytesOff = now[0].BytesID, now[0].BytesOff
 	}
 	return nil, fault.New(fault.Temporary, "the message is being moved, please try again")
 }
@@ -160,18 +156,14 @@ func (r *Reader) stream(ctx context.Context, rows []Row, headers bool, yield fun
 		var own [3]model.Frame
 		keep := len(rows) <= fewRows
 		for turn := 0; len(rows) > 0; turn = (turn + 1) % len(own) {
-			n := 1
-			for n < len(rows) && rows[n].BytesID == rows[0].BytesID {
-				n++
-			}
-			b := batch{rows: rows[:n]}
-			b.frame, b.err = r.load(ctx, rows[0].BytesID, want{headers: headers, keep: keep}, &own[turn])
+			b := batch{rows: r.moved.together(rows)}
+			b.frame, b.err = r.load(ctx, b.rows[0].BytesID, want{headers: headers, keep: keep}, &own[turn])
 			select {
 			case ahead <- b:
 			case <-ctx.Done():
 				return
 			}
-			rows = rows[n:]
+			rows = rows[len(b.rows):]
 		}
 	})
 	defer wg.Wait()

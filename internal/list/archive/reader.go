@@ -22,6 +22,7 @@ type Reader struct {
 	indexes map[int64]*Index
 	known   *site
 	frames  frames
+	moved   moved
 }
 
 // NewReader makes a reader on a store.
