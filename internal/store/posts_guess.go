@@ -92,6 +92,10 @@ func (g *graph) waiting(first, last map[int64]model.Instant, single bool) (out [
 	if single {
 		limit = model.GuessNumber
 	}
+	table := "thread_hints"
+	if g.t.s.dialect == SQLite { // its planner goes through all hints of the list when there are several topics
+		table += " INDEXED BY thread_hints_seek"
+	}
 	var topics []int64
 	from, to := model.Instant(1<<62), model.Instant(0)
 	for topic := range first {
@@ -101,7 +105,7 @@ func (g *graph) waiting(first, last map[int64]model.Instant, single bool) (out [
 	for len(topics) > 0 {
 		n := min(len(topics), maxInList)
 		these, args := in([]any{g.list}, topics[:n])
-		some, err := g.t.hints("list_id = ? AND topic IN "+these+" AND sent_at > ? AND sent_at <= ? AND length(answered) > 0 ORDER BY sent_at, key LIMIT ?",
+		some, err := g.t.hintsOf(table, "list_id = ? AND topic IN "+these+" AND sent_at > ? AND sent_at <= ? AND length(answered) > 0 ORDER BY sent_at, key LIMIT ?",
 			append(args, from, to.Add(model.GuessWindow), limit)...)
 		if err != nil {
 			return nil, err
@@ -138,7 +142,11 @@ func (g *graph) seek(h *model.ThreadHint) error {
 
 // hints reads hints.
 func (t *tx) hints(where string, args ...any) ([]model.ThreadHint, error) {
-	rows, err := t.query("SELECT "+hintColumns+" FROM thread_hints WHERE "+where, args...)
+	return t.hintsOf("thread_hints", where, args...)
+}
+
+func (t *tx) hintsOf(table, where string, args ...any) ([]model.ThreadHint, error) {
+	rows, err := t.query("SELECT "+hintColumns+" FROM "+table+" WHERE "+where, args...)
 	if err != nil {
 		return nil, err
 	}

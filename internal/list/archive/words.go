@@ -2,6 +2,7 @@ package archive
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -210,6 +211,14 @@ func Fold(s string) string {
 	if isASCII(s) {
 		return strings.ToLower(s)
 	}
+	if out, ok := foldLatin(s); ok {
+		return out
+	}
+	return foldAny(s)
+}
+
+// foldAny is Fold for any text.
+func foldAny(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(s) {
 		if accent(r) {
@@ -223,6 +232,33 @@ func Fold(s string) string {
 		b.WriteRune(r)
 	}
 	return norm.NFC.String(b.String())
+}
+
+// endLatin is behind the letters of which each folds by itself, whatever stands
+// beside it: most of what is not ASCII in European mail.
+const endLatin = 0x180
+
+var latin = sync.OnceValue(func() []string {
+	t := make([]string, endLatin)
+	for r := range rune(endLatin) {
+		t[r] = foldAny(string(r))
+	}
+	return t
+})
+
+// foldLatin folds text of such letters.
+func foldLatin(s string) (string, bool) {
+	for _, r := range s {
+		if r >= endLatin {
+			return "", false
+		}
+	}
+	t := latin()
+	out := make([]byte, 0, len(s))
+	for _, r := range s {
+		out = append(out, t[r]...)
+	}
+	return string(out), true
 }
 
 func isASCII(s string) bool {
