@@ -37,6 +37,7 @@ func (c *conn) runData(f *feed) error {
 				c.envelope(next)
 				c.buf = append(c.buf, "DATA\r\n"...)
 			}
+			f.lookAhead()
 		}
 		end, err := c.finish()
 		if err != nil {

@@ -15,6 +15,7 @@ type feed struct {
 	outcomes chan<- queue.Outcome
 	unit     *queue.Unit
 	index    int
+	ahead    *queue.Unit // the one after it
 	timer    *time.Timer
 	spare    []*item // answered, for the next letters
 	rested   bool    // the connection was idle before the next letter
@@ -93,8 +94,28 @@ func (f *feed) item() *item {
 // done takes back an item that is answered and held by nobody else.
 func (f *feed) done(it *item) { f.spare = append(f.spare, it) }
 
+// lookAhead takes another unit while the one in work has letters, if one is there
+// and no more than half are left. Connections that wait for the same round trip end
+// their units together, and who then has none for a moment loses one.
+func (f *feed) lookAhead() {
+	if f.unit == nil || f.ahead != nil || 2*(f.unit.Len()-f.index) > f.unit.Len() {
+		return
+	}
+	select {
+	case u, ok := <-f.units:
+		if ok && u.Len() > 0 {
+			f.ahead = u
+		}
+	default:
+	}
+}
+
 // pull takes a unit; false when there is none.
 func (f *feed) pull(wait bool) bool {
+	if f.ahead != nil {
+		f.unit, f.index, f.ahead = f.ahead, 0, nil
+		return true
+	}
 	var u *queue.Unit
 	ok := false
 	select {
@@ -128,12 +149,14 @@ func (f *feed) pull(wait bool) bool {
 
 // returnRest answers what was never begun.
 func (f *feed) returnRest() {
-	for f.unit != nil {
-		f.outcomes <- queue.Outcome{Unit: f.unit, Index: f.index}
-		if f.index++; f.index == f.unit.Len() {
-			f.unit = nil
+	for _, u := range []*queue.Unit{f.unit, f.ahead} {
+		for u != nil && f.index < u.Len() {
+			f.outcomes <- queue.Outcome{Unit: u, Index: f.index}
+			f.index++
 		}
+		f.index = 0
 	}
+	f.unit, f.ahead = nil, nil
 }
 
 // refuse finds letters this peer cannot be given.

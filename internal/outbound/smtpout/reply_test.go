@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"plenary/internal/outbound/queue"
 )
 
 // FuzzReply: whatever a peer says is a reply, an end or garbage, within bounds.
@@ -67,4 +69,45 @@ func FuzzSegments(f *testing.F) {
 			t.Fatalf("%q became %q", text, got)
 		}
 	})
+}
+
+// plainLetters are copies that need nothing.
+type plainLetters struct{}
+
+func (plainLetters) Letter(r queue.Recipient) queue.Letter {
+	return queue.Letter{Recipient: r.Address, Segments: [][]byte{[]byte("Subject: x\r\n\r\nx\r\n")}}
+}
+
+// TestLookAhead: a unit that was taken early comes after the one in work, and
+// goes back with it when the connection ends.
+func TestLookAhead(t *testing.T) {
+	units, outcomes := make(chan *queue.Unit, 3), make(chan queue.Outcome, 10)
+	var all []*queue.Unit
+	for range 3 {
+		u := queue.NewUnit(plainLetters{}, queue.Recipient{Address: "a@x"}, queue.Recipient{Address: "b@x"}, queue.Recipient{Address: "c@x"})
+		units <- u
+		all = append(all, u)
+	}
+	f := &feed{c: &conn{seen: newSegments()}, units: units, outcomes: outcomes}
+	for i := range 4 {
+		it := f.next(false)
+		if it == nil || it.unit != all[i/3] || it.index != i%3 {
+			t.Fatalf("letter %d is %+v", i, it)
+		}
+		f.lookAhead()
+		if want := []int{2, 1, 1, 1}[i]; len(units) != want {
+			t.Fatalf("after letter %d %d units are left, want %d", i, len(units), want)
+		}
+	}
+	f.next(false)
+	f.lookAhead()
+	f.returnRest()
+	for _, want := range []queue.Outcome{{Unit: all[1], Index: 2}, {Unit: all[2]}, {Unit: all[2], Index: 1}, {Unit: all[2], Index: 2}} {
+		if got := <-outcomes; got != want {
+			t.Errorf("%+v came back, want %+v", got, want)
+		}
+	}
+	if len(outcomes) != 0 {
+		t.Errorf("%d more came back", len(outcomes))
+	}
 }
