@@ -16,7 +16,7 @@ const (
 	// A range that lasts shorter than this is followed by one twice as large, up
 	// to rangeMost times Options.Chunk: leasing has a price of its own.
 	rangeLeast  = 30 * time.Millisecond
-	rangeMost   = 4
+	rangeMost   = 2
 	maxJobs     = 32  // ranges of a lane in hand at once
 	maxLetters  = 128 // house letters of a lane in hand at once
 	leaseBatch  = 64  // letters leased at a time

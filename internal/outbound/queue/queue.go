@@ -1,8 +1,8 @@
 // Package queue sends what is queued.
 //
 // A distribution (a post to a list's audience, or one house letter) is a row in
-// the store. The feeder leases ranges of its audience, a thousand people a
-// small transaction, and cuts them into units. The dispatcher hands units to
+// the store. The feeder leases ranges of its audience, one or two thousand people
+// a small transaction, and cuts them into units. The dispatcher hands units to
 // couriers, one goroutine a connection: lanes share them by weight, the
 // distributions of a lane in turn, so that neither a million newsletter copies
 // nor one slow post keeps anybody waiting. The recorder writes what became of
@@ -21,12 +21,12 @@
 //
 // What limits it: the disk's commit, because of the budget (512 copies in 5 ms
 // are 100,000/s if nothing else took time, half of that in practice), and on a
-// quick disk the two cores. By BDAT a third of our CPU is reading the audience,
-// a third the connections and the copy with its two MACs, a sixth the commits,
-// which write the copies sent at the first try as one row a range. By DATA the
-// wire is most of it: a round trip a copy, that wakes two programs. With DKIM
-// the signature's arithmetic is nine tenths. Figures, and how to repeat them, are
-// in docs/benchmarks.md.
+// quick disk the two cores. By BDAT a quarter of our CPU is reading the audience,
+// two fifths the connections and the copy with its two MACs, an eighth the
+// commits, which write the copies sent at the first try as one row a range. By
+// DATA the wire is most of it: a round trip a copy, that wakes two programs. With
+// DKIM the signature's arithmetic is nine tenths. Figures, and how to repeat
+// them, are in docs/benchmarks.md.
 //
 // With a Router there are many sites (sites.go, site_*.go). The sorter puts what is
 // leased into the depots of the sites, each with lanes, connections and a pace of
