@@ -14,12 +14,11 @@ const rowsPerInsert = 32
 
 // packOne compresses one message when that pays.
 func (s *Store) packOne(data []byte) (codec int, stored []byte, err error) {
-	enc, _, err := s.cache.coder()
-	if err != nil {
+	if _, _, err := s.cache.coder(); err != nil {
 		return 0, nil, err
 	}
 	if len(data) > 512 {
-		if z := enc.EncodeAll(data, make([]byte, 0, len(data)/2)); len(z) < len(data)*9/10 {
+		if z := s.cache.quick.EncodeAll(data, make([]byte, 0, len(data)/2)); len(z) < len(data)*9/10 {
 			return codecZstd, z, nil
 		}
 	}
