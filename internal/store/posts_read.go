@@ -24,11 +24,17 @@ func postRange(listID int64, from, to model.UID) (first, last model.PostID) {
 
 // GetPost gives a post's light row; NotFound when there is none.
 func (s *Store) GetPost(ctx context.Context, id model.PostID) (*model.Post, error) {
-	p, err := first[model.Post](s.read(ctx).Where("id = ?", id))
-	if err == nil && p == nil {
+	var p model.Post
+	err := s.hot(ctx).row("SELECT id, size, header_len, own_len, received_at, sent_at, flags, thread_id, bytes_id, bytes_off, author, author_key, "+
+		"subject, body_structure FROM posts WHERE id = ?", id).Scan(&p.ID, &p.Size, &p.HeaderLen, &p.OwnLen, &p.ReceivedAt, &p.SentAt, &p.Flags,
+		&p.ThreadID, &p.BytesID, &p.BytesOff, &p.Author, &p.AuthorKey, &p.Subject, &p.BodyStructure)
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fault.New(fault.NotFound, "there is no such post")
 	}
-	return p, s.fault(err)
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	return &p, nil
 }
 
 // FindPosts gives the light rows of those of ids that exist, in their order.

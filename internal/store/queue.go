@@ -121,7 +121,7 @@ func (s *Store) DeliveriesOf(ctx context.Context, distributionID, afterID int64,
 // such post.
 func (s *Store) PostAuthorKey(ctx context.Context, id model.PostID) (string, error) {
 	var key string
-	err := s.read(ctx).Raw("SELECT author_key FROM posts WHERE id = ?", int64(id)).Row().Scan(&key)
+	err := s.hot(ctx).row("SELECT author_key FROM posts WHERE id = ?", int64(id)).Scan(&key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
@@ -131,10 +131,23 @@ func (s *Store) PostAuthorKey(ctx context.Context, id model.PostID) (string, err
 // ActiveDistributions gives up to limit distributions of a lane, house letters
 // apart, that still have ranges to lease, by id from the one after afterID.
 func (s *Store) ActiveDistributions(ctx context.Context, lane model.Lane, afterID int64, limit int) ([]model.Distribution, error) {
+	rows, err := s.hot(ctx).query("SELECT id, list_id, kind, lane, state, post_id, bytes_id, reverse_path, recipient, options, seq, cursor, created_at, "+
+		"done_at FROM distributions d WHERE d.state = 0 AND d.lane = ? AND d.id > ? AND d.kind <> ?"+unpaused+" ORDER BY d.id LIMIT ?",
+		lane, afterID, model.DistributeLetter, limit)
+	if err != nil {
+		return nil, s.fault(err)
+	}
 	var ds []model.Distribution
-	err := s.read(ctx).Raw("SELECT d.* FROM distributions d WHERE d.state = 0 AND d.lane = ? AND d.id > ? AND d.kind <> ?"+
-		unpaused+" ORDER BY d.id LIMIT ?", lane, afterID, model.DistributeLetter, limit).Scan(&ds).Error
-	return ds, s.fault(err)
+	for rows.Next() {
+		var d model.Distribution
+		if err := rows.Scan(&d.ID, &d.ListID, &d.Kind, &d.Lane, &d.State, &d.PostID, &d.BytesID, &d.ReversePath, &d.Recipient, &d.Options, &d.Seq,
+			&d.Cursor, &d.CreatedAt, &d.DoneAt); err != nil {
+			_ = rows.Close()
+			return nil, s.fault(err)
+		}
+		ds = append(ds, d)
+	}
+	return ds, s.fault(errors.Join(rows.Err(), rows.Close()))
 }
 
 // Recipients gives these subscribers as they are now, ended or not, by id.

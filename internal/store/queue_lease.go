@@ -41,16 +41,21 @@ func (s *Store) LeaseRange(ctx context.Context, d *model.Distribution, lease mod
 		if len(subs) < limit {
 			state = model.DistributionDone
 		}
-		res := t.Exec("UPDATE distributions SET cursor = ?, state = ? WHERE id = ? AND state = 0 AND cursor = ?", next, state, d.ID, d.Cursor)
-		if res.Error != nil || res.RowsAffected == 0 {
-			return res.Error
+		res, err := t.exec("UPDATE distributions SET cursor = ?, state = ? WHERE id = ? AND state = 0 AND cursor = ?", next, state, d.ID, d.Cursor)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
 		}
 		won = true
 		if len(subs) == 0 {
 			return t.finish([]int64{d.ID})
 		}
 		lease.DistributionID, lease.FirstID, lease.LastID = d.ID, d.Cursor+1, next
-		return t.Create(&lease).Error
+		_, err = t.exec("INSERT INTO chunks (distribution_id, first_id, last_id, owner, lease_until) VALUES (?, ?, ?, ?, ?)",
+			lease.DistributionID, lease.FirstID, lease.LastID, lease.Owner, lease.LeaseUntil)
+		return err
 	})
 	if err != nil || !won || len(subs) == 0 {
 		return nil, nil, err

@@ -148,7 +148,9 @@ func (t *tx) finish(ids []int64) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return t.Exec("UPDATE distributions SET done_at = ? WHERE id IN ? AND state = 2 AND done_at = 0"+
+	these, args := in([]any{t.s.now()}, ids)
+	_, err := t.exec("UPDATE distributions SET done_at = ? WHERE id IN "+these+" AND state = 2 AND done_at = 0"+
 		" AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.distribution_id = distributions.id)"+
-		" AND NOT EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = distributions.id AND x.state = 2)", t.s.now(), ids).Error
+		" AND NOT EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = distributions.id AND x.state = 2)", args...)
+	return err
 }
