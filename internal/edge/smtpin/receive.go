@@ -173,7 +173,7 @@ type holder struct {
 	n   int64
 }
 
-const firstBuffer = 16 << 10
+const firstBuffer = 4 << 10 // most posts are small
 
 // gather reads r to its end into one buffer of at most limit octets. The
 // announced size is believed only as far as octets really come.
