@@ -32,6 +32,13 @@ type NewPost struct {
 	DecidedBy    string        // who released it
 }
 
+// Offered is what a list knows of a post that is offered to it.
+type Offered struct {
+	Duplicate  bool        // the list has its Message-ID
+	Subscriber *Subscriber // the author's current row; nil for an outsider
+	Bans       []Ban       // that hold on the list
+}
+
 // Parcel is posts of an old archive, in order, made ready for the transaction
 // that stores them.
 type Parcel struct {

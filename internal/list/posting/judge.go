@@ -75,20 +75,13 @@ func (s *Service) open(ctx context.Context, l *model.List, o *Offer) (*Judged, *
 		j.trusted = key != "" && account.Key() == key
 	}
 	j.automatic, _ = message.IsAutomatic(o.header, o.ReversePath)
+	known, err := s.Store.FindOffered(ctx, l.ID, archive.MessageKey(j.MessageID), key)
+	if err != nil {
+		return nil, nil, err
+	}
+	j.Duplicate = known.Duplicate
 	c := &accept.Case{List: l, Raw: o.Raw, Header: o.header, Structure: o.structure, Size: int64(len(o.Raw)),
-		ReversePath: o.ReversePath, Author: j.Author, Authenticated: j.trusted}
-	var err error
-	if j.Duplicate, err = s.Store.HasPost(ctx, l.ID, model.KeyMessageID, archive.MessageKey(j.MessageID), 0); err != nil {
-		return nil, nil, err
-	}
-	if key != "" {
-		if c.Subscriber, err = s.Store.FindSubscriber(ctx, l.ID, key); err != nil {
-			return nil, nil, err
-		}
-	}
-	if c.Bans, err = s.Store.Bans(ctx, l.ID); err != nil {
-		return nil, nil, err
-	}
+		ReversePath: o.ReversePath, Author: j.Author, Subscriber: known.Subscriber, Bans: known.Bans, Authenticated: j.trusted}
 	c.SeenBody = func(ctx context.Context) (bool, error) {
 		body := archive.BodyKey(key, *c.Reading())
 		if body == nil {
