@@ -26,6 +26,7 @@ func TestVeryMuchWaits(t *testing.T) {
 	c.says("STATUS Moderation/talk/Pending (MESSAGES)", `* STATUS "Moderation/talk/Pending" (MESSAGES `+itoa(maxPending)+`)`)
 	c.want("MOVE 1:"+itoa(maxDecisions+1)+" Moderation/talk/Discard", "NO [LIMIT]")
 	c.says("SEARCH RETURN (COUNT) ALL", `* ESEARCH (TAG "t") COUNT `+itoa(maxPending)) // none was decided
+	c.says("SEARCH RETURN (PARTIAL -1:-2) FROM ann", `* ESEARCH (TAG "t") PARTIAL (-1:-2 `+itoa(maxPending-1)+`:`+itoa(maxPending)+`)`)
 	gone := 0
 	all := c.want("MOVE 1:"+itoa(maxDecisions)+" Moderation/talk/Discard", "OK")
 	for _, line := range all {

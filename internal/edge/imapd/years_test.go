@@ -54,6 +54,8 @@ func TestYearsOfALargeList(t *testing.T) {
 	c.says("FETCH 1:* (UID FLAGS)", "* 1 FETCH (UID 4 FLAGS ())", "* 2 FETCH (UID 6 FLAGS ())")
 	c.says("UID FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]", "* 1 FETCH (UID 4 BODY...", "* 2 FETCH (UID 6 ...")
 	c.says("UID SEARCH BODY shelves", "* SEARCH 4 6")
+	c.says("UID SEARCH RETURN (PARTIAL -1:-1) BODY shelves", `* ESEARCH (TAG "t") UID PARTIAL (-1:-1 6)`)
+	c.says("UID FETCH 1:* UID (PARTIAL -2:-2)", "* 1 FETCH (UID 4)")
 	c.says("SEARCH NOT 1", "* SEARCH 2")
 	c.says("UID SORT (REVERSE ARRIVAL) UTF-8 ALL", "* SORT 4 6") // they came at the same time
 	c.says("UID THREAD REFERENCES UTF-8 ALL", "* THREAD ((4)(6))")
