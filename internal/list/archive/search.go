@@ -194,7 +194,7 @@ func (s *searcher) leaf(st step) (conj, error) {
 const leastPrefix = 2
 
 func (s *searcher) where(f func(*Row) bool) conj {
-	return conj{tests: []test{func(i int) bool { return f(&s.rows[i]) }}}
+	return conj{tests: []test{{at: func(i int) bool { return f(&s.rows[i]) }}}}
 }
 
 const dayMicros = int64(24 * time.Hour / time.Microsecond)
@@ -230,9 +230,9 @@ func (s *searcher) anyOf(args []conj) (conj, error) {
 	var set *bitset
 	if !slices.ContainsFunc(args, func(a conj) bool { return !a.onlyTests() }) {
 		args = slices.Clone(args) // they stand where the next results will
-		return conj{tests: []test{func(i int) bool {
+		return conj{tests: []test{{at: func(i int) bool {
 			return slices.ContainsFunc(args, func(a conj) bool { return a.passes(i) })
-		}}}, nil
+		}}}}, nil
 	}
 	for _, a := range args {
 		if steps, ok := a.question(); ok {
@@ -270,7 +270,7 @@ func (s *searcher) noneOf(a conj) (conj, error) {
 	}
 	switch {
 	case a.onlyTests():
-		return conj{tests: []test{func(i int) bool { return !a.passes(i) }}}, nil
+		return conj{tests: []test{{at: func(i int) bool { return !a.passes(i) }}}}, nil
 	case a.set == nil && len(a.tests)+len(a.scans)+len(a.pos) == 0 && len(a.neg) == 1:
 		return conj{pos: a.neg}, nil
 	case a.set == nil && len(a.tests)+len(a.pos)+len(a.neg) == 0 && len(a.scans) == 1:

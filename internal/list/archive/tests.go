@@ -4,43 +4,86 @@ import "plenary/internal/model"
 
 // test is a condition on what memory knows of a post, by its place. It is looked
 // at only where the rest is satisfied: who wants the newest few asks it of few.
-type test func(i int) bool
+type test struct {
+	at func(i int) bool
+	// before gives the last place from from to before to that passes, -1 for none;
+	// nil: at is asked of each.
+	before func(from, to int) int
+}
 
 // lot is how many values of a header field are looked at one by one before the
 // whole dictionary is gone through.
 const lot = 256
 
-// columnTest asks whether text stands in a column of a post. A frequent text is
+// columnSought asks whether text stands in a column of a post. A frequent text is
 // found in the newest posts by looking into them; a rare one costs as much as
 // going through the dictionary, which then answers for all.
+type columnSought struct {
+	cols   *columnSet
+	column int
+	text   string
+	looked map[uint32]bool
+	found  *bitset // values that have it; nil: not all are known
+	none   bool    // no value has it
+}
+
 func columnTest(cols *columnSet, column int, text string) test {
-	d := cols.dictionary(column)
-	var found *bitset
-	looked := map[uint32]bool{}
-	return func(i int) bool {
-		v := cols.rows[i].fields[column]
-		if found != nil {
-			return found.has(int(v))
-		}
-		is, ok := looked[v]
+	s := &columnSought{cols: cols, column: column, text: text, looked: map[uint32]bool{}}
+	return test{s.at, s.before}
+}
+
+func (s *columnSought) at(i int) bool {
+	v := s.cols.rows[i].fields[s.column]
+	if s.found == nil {
+		is, ok := s.looked[v]
 		if ok {
 			return is
 		}
-		if len(looked) < lot {
-			is = d.holds(v, text)
-			looked[v] = is
+		if len(s.looked) < lot {
+			is = s.cols.dictionary(s.column).holds(v, s.text)
+			s.looked[v] = is
 			return is
 		}
-		all := d.containing(text)
-		found, looked = &all, nil
-		return found.has(int(v))
+		all := s.cols.dictionary(s.column).containing(s.text)
+		_, _, some := all.bounds()
+		s.found, s.none, s.looked = &all, !some, nil
 	}
+	return s.found.has(int(v))
+}
+
+func (s *columnSought) before(from, to int) int {
+	for ; to > from && s.found == nil; to-- {
+		if s.at(to - 1) {
+			return to - 1
+		}
+	}
+	if to == from || s.none {
+		return -1
+	}
+	rows, words := s.cols.rows[from:to], s.found.words
+	for i := len(rows) - 1; i >= 0; i-- {
+		if v := rows[i].fields[s.column]; words[v/64]&(1<<(v%64)) != 0 {
+			return from + i
+		}
+	}
+	return -1
+}
+
+// before gives the last place from from to before to that may satisfy c, -1 for
+// none.
+func (c *conj) before(from, to int) int {
+	for _, t := range c.tests {
+		if t.before != nil {
+			return t.before(from, to)
+		}
+	}
+	return to - 1
 }
 
 // passes says whether a place satisfies what c asks of memory beside its set.
 func (c *conj) passes(i int) bool {
 	for _, t := range c.tests {
-		if !t(i) {
+		if !t.at(i) {
 			return false
 		}
 	}
@@ -60,7 +103,7 @@ func (s *searcher) candidates(c conj) bitset {
 	}
 	if c.set == nil {
 		set := newBitset(len(s.rows))
-		for i := range s.rows {
+		for i := c.before(0, len(s.rows)); i >= 0; i = c.before(0, i) {
 			if c.passes(i) {
 				set.add(i)
 			}
@@ -102,7 +145,7 @@ func (s *searcher) newest(c conj, limit int) ([]model.UID, error) {
 // part gives the newest posts between two places that satisfy c, newest first.
 func (s *searcher) part(c conj, from, to, limit int) (uids []model.UID, err error) {
 	if c.known() {
-		for i := to - 1; i >= from && len(uids) < limit; i-- {
+		for i := c.before(from, to); i >= from && len(uids) < limit; i = c.before(from, i) {
 			if (c.set == nil || c.set.has(i)) && c.passes(i) {
 				uids = append(uids, s.rows[i].UID)
 			}
