@@ -162,6 +162,10 @@ func (f *figures) measure() {
 	newest := func(q archive.Query) int { return found(f.r.Newest(ctx, f.l.ID, q, 1<<32-1, 50)) }
 	f.times("newest 50 TEXT word", 100, func(i int) int { return newest(archive.Phrase(model.InAll, words[i], false)) })
 	f.times("newest 50 BODY word, its beginning", 100, func(i int) int { return newest(archive.Phrase(model.InText, words[i], true)) })
+	f.times("newest 50 TEXT word, its beginning", 100, func(i int) int { return newest(archive.Phrase(model.InAll, words[i], true)) })
+	f.times("newest 50 TEXT three letters", 20, func(i int) int {
+		return newest(archive.Phrase(model.InAll, words[5*i][:min(3, len(words[5*i]))], true))
+	})
 	f.times("newest 50 SINCE", 50, func(i int) int {
 		return newest(archive.ReceivedFrom(rows[len(rows)*i/50].ReceivedAt.Time()))
 	})
