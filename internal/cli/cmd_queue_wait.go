@@ -29,13 +29,14 @@ func waitForQueue(e *env, p *app.App) error {
 	show := terminal(e)
 	tick := time.NewTicker(waitLook)
 	defer tick.Stop()
+	var known store.Depth
 	for {
-		st, err := p.Store.QueueStatus(e.ctx, 1000)
-		if err != nil {
-			return err
-		}
 		if show != nil {
-			fmt.Fprintf(show, "\r\x1b[K%s", progressBar(st))
+			at, err := p.Store.QueueProgress(e.ctx, &known)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(show, "\r\x1b[K%s", progressBar(at))
 		}
 		moves, err := p.Store.QueueMoves(e.ctx)
 		if err != nil {
@@ -59,18 +60,11 @@ func waitForQueue(e *env, p *app.App) error {
 }
 
 // progressBar draws how much of what is being sent is decided.
-func progressBar(st *store.QueueStatus) string {
-	var all, done, retry int64
-	for i := range st.Entries {
-		q := &st.Entries[i]
-		all += q.Audience
-		done += q.Sent + q.Failed + q.Skipped
-		retry += q.Retry
-	}
+func progressBar(p store.Progress) string {
 	share := 1.0
-	if all > 0 {
-		share = float64(done) / float64(all)
+	if p.All > 0 {
+		share = min(1, float64(p.Decided)/float64(p.All))
 	}
 	n := int(share * barWidth)
-	return fmt.Sprintf("[%s%s] %3.0f%% %d of %d, %d wait for another try", strings.Repeat("#", n), strings.Repeat(".", barWidth-n), share*100, done, all, retry)
+	return fmt.Sprintf("[%s%s] %3.0f%% %d of %d, %d wait for another try", strings.Repeat("#", n), strings.Repeat(".", barWidth-n), share*100, p.Decided, p.All, p.Retry)
 }
