@@ -10,58 +10,40 @@ import (
 	"plenary/internal/testkit/stores"
 )
 
-// TestWhatTheQueueOwes: the number of copies that are still owed, and whether any
-// of them goes without a person's word.
-func TestWhatTheQueueOwes(t *testing.T) {
+// TestQueueProgress: how far a post has come, with an audience counted once.
+func TestQueueProgress(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		ctx := context.Background()
-		known := &store.Depth{}
-		owes := func(when string, depth int64, moves bool) {
+		_, d := queueRig(t, s, 30)
+		var known store.Depth
+		want := func(p store.Progress) {
 			t.Helper()
-			n, err := s.QueueDepth(ctx, known)
-			if err != nil || n != depth {
-				t.Errorf("%s: %d copies are owed, not %d (%v)", when, n, depth, err)
+			have, err := s.QueueProgress(ctx, &known)
+			if err != nil || have != p {
+				t.Errorf("%+v, %v; want %+v", have, err, p)
 			}
-			if m, err := s.QueueMoves(ctx); err != nil || m != moves {
-				t.Errorf("%s: it moves: %v (%v)", when, m, err)
-			}
-		}
-		check := func(err error) {
-			t.Helper()
-			if err != nil {
-				t.Fatal(err)
+			if n, err := s.QueueDepth(ctx, &known); err != nil || n != p.All-p.Decided {
+				t.Errorf("%d copies are owed, %v; want %+v", n, err, p)
 			}
 		}
-		owes("at the start", 0, false)
-		d := foldRig(t, s, 30)
-		owes("a post", 30, true)
-		for _, q := range []store.QueueScope{{}, {ListID: d.ListID}, {DistributionID: d.ID}} {
-			check(s.PauseQueue(ctx, q, "test"))
-			owes("paused", 30, false)
-			_, err := s.ResumeQueue(ctx, q, "test")
-			check(err)
-			owes("resumed", 30, true)
+		want(store.Progress{All: 30})
+		chunk, subs, err := s.LeaseRange(ctx, d, model.Chunk{Owner: "a", LeaseUntil: instant(s, time.Minute)}, 100)
+		if err != nil {
+			t.Fatal(err)
 		}
-		c, subs, err := s.LeaseRange(ctx, d, model.Chunk{Owner: "a", LeaseUntil: model.At(time.Now().Add(time.Hour))}, 1000)
-		check(err)
-		out := model.RangeOutcomes{Chunk: *c}
-		for i := range subs {
-			if i < 20 {
-				out.Sent = append(out.Sent, model.SentCopy{RecipientID: subs[i].ID, Code: 250, At: model.At(time.Now())})
-				continue
-			}
-			out.Rows = append(out.Rows, model.Delivery{DistributionID: d.ID, RecipientID: subs[i].ID, State: model.DeliveryRetry,
-				NextAt: model.Never, Site: model.SiteNumber(model.WaitPause, "example.net")})
+		ids := personIDs(subs)
+		var sent []model.SentCopy
+		for _, id := range ids[:10] {
+			sent = append(sent, model.SentCopy{RecipientID: id, At: instant(s, 0), Code: 250})
 		}
-		_, _, err = s.LeaseRange(ctx, d, model.Chunk{Owner: "a", LeaseUntil: model.At(time.Now().Add(time.Hour))}, 1000) // there is no other range
-		check(err)
-		check(s.RecordDeliveries(ctx, []model.RangeOutcomes{out}, nil, []model.Chunk{*c}))
-		owes("ten wait for a pause", 10, false)
-		check(s.WakePaused(ctx, "example.net"))
-		owes("the pause is over", 10, true)
-		check(s.SaveLetter(ctx, &model.Distribution{Lane: model.LaneReply, Recipient: "x@example.net"}, []byte("Subject: x\r\n\r\n")))
-		owes("a letter", 11, true)
-		check(s.CancelDistribution(ctx, d.ID, "test"))
-		owes("the post is cancelled", 1, true)
+		rows := append(outcomes(d, model.DeliveryRetry, 1, ids[10:15]...), outcomes(d, model.DeliveryFailed, 1, ids[15:18]...)...)
+		if err := s.RecordDeliveries(ctx, []model.RangeOutcomes{{Chunk: *chunk, Sent: sent, Rows: rows}}, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		want(store.Progress{All: 30, Decided: 13, Retry: 5})
+		if err := s.RecordDeliveries(ctx, nil, again(outcomes(d, model.DeliverySent, 2, ids[10:15]...)), nil); err != nil {
+			t.Fatal(err)
+		}
+		want(store.Progress{All: 30, Decided: 18})
 	})
 }
