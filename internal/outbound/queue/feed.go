@@ -18,6 +18,7 @@ const (
 	rangeLeast  = 30 * time.Millisecond
 	rangeMost   = 2
 	maxJobs     = 32  // ranges of a lane in hand at once
+	maxJobsAll  = 512 // the same with a Router: most of them wait for one slow site, and the hand bounds the copies
 	maxLetters  = 128 // house letters of a lane in hand at once
 	leaseBatch  = 64  // letters leased at a time
 	retryBatch  = 256 // copies claimed again at a time
@@ -128,7 +129,7 @@ func (e *Engine) handOutUntil(leaseUntil model.Instant) model.Instant {
 // ranges leases a range for each distribution of the lane that has little in
 // hand, the one after the last served first.
 func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
-	if f.e.lanes.load(l) >= maxJobs {
+	if f.e.lanes.load(l) >= f.e.lanes.most {
 		if f.e.depots != nil {
 			f.e.depots.relieve()
 		}
@@ -150,7 +151,7 @@ func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
 		}
 	}
 	for i := range ds {
-		if f.e.lanes.load(l) >= maxJobs {
+		if f.e.lanes.load(l) >= f.e.lanes.most {
 			break
 		}
 		src, err := f.open(ctx, &ds[i])

@@ -49,7 +49,7 @@ func (f *feeder) refuse(ctx context.Context, chunk *model.Chunk, err error) erro
 // abandoned takes over ranges whose lease ended: another node died, or this one
 // gave them back.
 func (f *feeder) abandoned(ctx context.Context, l model.Lane) (n int, err error) {
-	for f.e.lanes.load(l) < maxJobs {
+	for f.e.lanes.load(l) < f.e.lanes.most {
 		d, chunk, subs, err := f.e.Store.TakeOver(ctx, l, f.e.lease(), model.At(f.e.Now()))
 		if err != nil || chunk == nil {
 			return n, err
@@ -74,7 +74,7 @@ func (f *feeder) abandoned(ctx context.Context, l model.Lane) (n int, err error)
 
 // retries claims copies whose next try is due, a batch of each distribution.
 func (f *feeder) retries(ctx context.Context, l model.Lane) (n int, err error) {
-	if f.e.lanes.load(l) >= maxJobs {
+	if f.e.lanes.load(l) >= f.e.lanes.most {
 		return 0, nil
 	}
 	ds, err := f.e.Store.RetryDistributions(ctx, l, model.At(f.e.Now()), f.retryTurn[l], manyAtOnce)

@@ -6,8 +6,8 @@ import "plenary/internal/model"
 // distribution. Its fields are guarded by lanes.mu.
 type job struct {
 	source *source
-	chunk  *model.Chunk             // nil for retries
-	claims map[int64]model.Delivery // retries whose outcome is not recorded
+	chunk  *model.Chunk  // nil for retries
+	claims map[int64]int // retries whose outcome is not recorded: attempts, by recipient
 
 	units  []*Unit       // not handed out
 	queued int           // copies in units
@@ -19,6 +19,15 @@ type job struct {
 	slim   bool          // little more than what is out is left: it takes no room
 	fresh  model.Instant // when its recipients were read
 	until  model.Instant // when the lease ends; nothing is handed out after that
+}
+
+// rows names the claims in hand.
+func (j *job) rows() []model.Delivery {
+	out := make([]model.Delivery, 0, len(j.claims))
+	for id := range j.claims {
+		out = append(out, model.Delivery{DistributionID: j.source.d.ID, RecipientID: id})
+	}
+	return out
 }
 
 // halt drops what is not handed out of the jobs that match, and gives those
@@ -68,7 +77,7 @@ func (l *lanes) claimed(s *source) map[int64]int {
 	for _, j := range l.all[laneOf(s.d.Lane)].jobs {
 		if j.source == s {
 			for id, c := range j.claims {
-				ids[id] = max(ids[id], c.Attempts)
+				ids[id] = max(ids[id], c)
 			}
 		}
 	}

@@ -27,12 +27,13 @@ type lanes struct {
 	all  [laneCount]lane
 	pass float64       // of the lane chosen last
 	hand atomic.Int64  // connections that share what waits; 0: it is not for them directly
+	most int           // jobs of a lane
 	more chan struct{} // there is something to hand out
 	room chan struct{} // some distribution has little left in hand
 }
 
 func newLanes() *lanes {
-	return &lanes{more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	return &lanes{most: maxJobs, more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
 func hint(ch chan struct{}) {
@@ -145,7 +146,7 @@ func (l *lanes) thirsty() []*source {
 	var out []*source
 	seen := map[*source]bool{}
 	for i := range l.all {
-		if len(l.all[i].jobs)-l.all[i].slim >= maxJobs {
+		if len(l.all[i].jobs)-l.all[i].slim >= l.most {
 			continue
 		}
 		for _, j := range l.all[i].jobs {
@@ -214,9 +215,7 @@ func (l *lanes) held() (jobs []*job, chunks []model.Chunk, claims []model.Delive
 			if j.chunk != nil {
 				chunks = append(chunks, *j.chunk)
 			}
-			for _, c := range j.claims {
-				claims = append(claims, c)
-			}
+			claims = append(claims, j.rows()...)
 		}
 	}
 	return jobs, chunks, claims

@@ -199,6 +199,7 @@ func New(o Options) *Engine {
 	e.out, e.refusals = newOutlets(e), newRefusals()
 	if o.Router != nil {
 		e.depots = newDepots(e)
+		e.lanes.most = maxJobsAll
 	}
 	e.feeder = newFeeder(e)
 	return e

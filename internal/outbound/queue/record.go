@@ -234,9 +234,7 @@ func (e *Engine) letGo(ctx context.Context, jobs []*job) {
 			if j.chunk != nil {
 				chunks = append(chunks, *j.chunk)
 			}
-			for _, c := range j.claims {
-				claims = append(claims, c)
-			}
+			claims = append(claims, j.rows()...)
 		}
 		j.lost = true // whatever comes late must not touch the lease
 	}

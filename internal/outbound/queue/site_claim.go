@@ -14,6 +14,8 @@ const (
 	firstTry    = 64                     // copies claimed for a site without a connection
 	claimSites  = 32                     // in one transaction
 	claimCopies = 1024                   // the same, at most about
+	ripeAt      = 16                     // copies in the store that are worth a connection
+	ripeAfter   = 30 * time.Second       // or so long after the first
 	dryFor      = time.Second            // a connection waits so long for copies that are in the store, while others want its place
 )
 
@@ -49,23 +51,46 @@ func (d *depots) thirsty() (sites []int64) {
 	return sites
 }
 
-// putAway notes that copies for a depot wait in the store: its turn comes when
-// there is room.
-func (d *depots) putAway(p *depot, ln *depotLane) {
-	ln.parked = true
-	if !p.away {
-		p.away = true
-		d.away = append(d.away, p)
-	}
+// away is a depot without a connection that has copies in the store, since then.
+type away struct {
+	depot *depot
+	since time.Time
 }
 
-// recall asks for the copies of depots that are away, the longest waiting first,
-// while few wait for a connection.
+// putAway notes that copies for a depot are in the store. Its turn comes when they
+// are worth a connection, or have waited long, or there is nothing else to do: a
+// site of a long tail gets a handful at once, not a connection for each.
+func (d *depots) putAway(p *depot, ln *depotLane, copies int) {
+	ln.parked = true
+	if p.away.IsZero() {
+		p.away, p.stored = d.e.Now(), 0
+		d.away = append(d.away, away{p, p.away})
+	}
+	if p.stored < ripeAt && p.stored+copies >= ripeAt {
+		d.ripe = append(d.ripe, away{p, p.away})
+	}
+	p.stored += copies
+}
+
+// recall asks for the copies of depots that are away, while few wait for a
+// connection.
 func (d *depots) recall() {
-	for n := len(d.slotless); n < d.e.Connections/2 && len(d.away) > 0; {
-		p := d.away[0]
-		d.away = d.away[1:]
-		p.away = false
+	now := d.e.Now()
+	for n := len(d.slotless); n < d.e.Connections/2; {
+		var a away
+		switch {
+		case len(d.ripe) > 0:
+			a, d.ripe = d.ripe[0], d.ripe[1:]
+		case len(d.away) > 0 && (now.Sub(d.away[0].since) > ripeAfter || d.hand() < handMost/8 && d.e.lanes.queued() == 0):
+			a, d.away = d.away[0], d.away[1:]
+		default:
+			return
+		}
+		p := a.depot
+		if p.away.IsZero() || !p.away.Equal(a.since) {
+			continue // it was called by the other list
+		}
+		p.away = time.Time{}
 		if p.live+p.opening > 0 {
 			continue // it asks by itself
 		}
@@ -103,7 +128,7 @@ func (d *depots) parked(site int64, more bool) {
 	if p := d.byNumber[site&^7]; p != nil {
 		ln := &p.lanes[laneOf(model.Lane(site&7))]
 		if ln.parked = more; more && p.live+p.opening == 0 {
-			d.putAway(p, ln)
+			d.putAway(p, ln, ripeAt)
 		}
 		return
 	}
@@ -250,12 +275,11 @@ func (f *feeder) claimedRows(ctx context.Context, src *source, lease model.Chunk
 	if len(rows) == 0 || err != nil {
 		return 0, err
 	}
-	j := &job{source: src, claims: map[int64]model.Delivery{}, left: len(rows), fresh: model.At(f.e.Now()), until: f.e.handOutUntil(lease.LeaseUntil)}
+	j := &job{source: src, claims: make(map[int64]int, len(rows)), left: len(rows), fresh: model.At(f.e.Now()), until: f.e.handOutUntil(lease.LeaseUntil)}
 	var to []target
 	var skips []model.Delivery
 	for _, r := range rows {
-		r.Reply = "" // nobody reads it here
-		j.claims[r.RecipientID] = r
+		j.claims[r.RecipientID] = r.Attempts
 		if src.d.Kind == model.DistributeLetter {
 			to = append(to, target{Recipient{Address: src.d.Recipient}, r.Attempts})
 			continue

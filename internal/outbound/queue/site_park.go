@@ -78,7 +78,7 @@ func (d *depots) relieve() {
 					kept = append(kept, c)
 					continue
 				}
-				d.putAway(p, ln)
+				d.putAway(p, ln, len(c.to))
 				d.parkParcel(p, l, c, turn(p, now))
 			}
 			clear(ln.parcels[len(kept):])

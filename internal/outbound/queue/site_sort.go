@@ -222,7 +222,7 @@ func (d *depots) add(p *depot, j *job, t target, now time.Time) {
 	}
 	ln := &p.lanes[l]
 	if d.room(p, l) <= 0 {
-		d.putAway(p, ln)
+		d.putAway(p, ln, 1)
 		d.changed[p.number] = p
 		d.later(j, t, turn(p, now))
 		return

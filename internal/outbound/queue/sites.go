@@ -92,7 +92,8 @@ type depots struct {
 	stuck    int                // of links
 	slow     int                // of dialing
 	slotless []*depot
-	away     []*depot            // without a connection, with copies in the store
+	away     []away              // the longest waiting first
+	ripe     []away              // of them, with many copies
 	asked    map[*depot]struct{} // can take more of what is in the store
 	poolless map[string][]*depot
 	starved  []*depot // wait for budget
@@ -116,12 +117,13 @@ type depot struct {
 	idle    int // of live, without letters
 	stuck   int // of live, without an answer for long
 	wake    chan struct{}
-	timer   bool // it is looked at again later
-	slot    bool // it stands in slotless
-	pool    bool // in poolless
-	hungry  bool // in starved
-	away    bool // in away
-	oks     int  // since the last tick
+	timer   bool      // it is looked at again later
+	slot    bool      // it stands in slotless
+	pool    bool      // in poolless
+	hungry  bool      // in starved
+	away    time.Time // since when it is in away; zero: it is not
+	stored  int       // copies it has in the store since then
+	oks     int       // since the last tick
 	rate    float64
 	paused  string         // by a person, under this name
 	extra   map[int64]bool // other numbers under which copies wait in the store, with the lane
@@ -257,7 +259,7 @@ func (d *depots) tick() {
 			d.kick(p)
 			continue
 		}
-		if p.live+p.opening == 0 && now.Sub(p.used) > depotIdle && !p.slot && !p.pool && !p.hungry && !p.away {
+		if p.live+p.opening == 0 && now.Sub(p.used) > depotIdle && !p.slot && !p.pool && !p.hungry && p.away.IsZero() {
 			delete(d.asked, p)
 			delete(d.byKey, key)
 			delete(d.byNumber, p.number)
