@@ -125,7 +125,7 @@ func Start(o Options) (*Sink, error) {
 		return nil, err
 	}
 	s := &Sink{Options: o, l: l, conns: map[net.Conn]struct{}{}, stop: make(chan struct{})}
-	s.blind = o.ForgetLetters && o.OnMessage == nil && o.Temporary+o.Permanent+o.DropBefore+o.DropAfter == 0
+	s.blind = o.ForgetLetters && o.OnMessage == nil && o.OnTaken == nil && o.Temporary+o.Permanent+o.DropBefore+o.DropAfter == 0
 	for i := range s.shards {
 		s.shards[i].letters = map[Letter]int{}
 		s.shards[i].tries = map[string]uint32{}
