@@ -9,14 +9,10 @@ import (
 
 const (
 	pollEvery = time.Second // the safety net below the wake-ups
-	// lowWater: a distribution with fewer copies in hand gets another range, also
-	// when it has less than one and a half of its ranges. One range lasts longer
-	// than leasing the next takes.
-	lowWater = 1500
-	// A range that lasts shorter than this is followed by one twice as large, up
-	// to rangeMost times Options.Chunk: leasing has a price of its own.
-	rangeLeast  = 30 * time.Millisecond
-	rangeMost   = 2
+	// lowWater: a distribution with fewer copies in hand gets another range.
+	// One range lasts longer than leasing the next takes; larger ones saved
+	// nothing that could be seen and took memory.
+	lowWater    = 1500
 	maxJobs     = 32  // ranges of a lane in hand at once
 	maxJobsAll  = 512 // the same with a Router: most of them wait for one slow site, and the hand bounds the copies
 	maxLetters  = 128 // house letters of a lane in hand at once
@@ -174,32 +170,12 @@ func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
 
 // nextRange leases the next range of a distribution.
 func (f *feeder) nextRange(ctx context.Context, src *source) (int, error) {
-	chunk, subs, err := f.e.Store.LeaseRange(ctx, src.d, f.e.lease(), f.size(src))
+	chunk, subs, err := f.e.Store.LeaseRange(ctx, src.d, f.e.lease(), f.e.Chunk)
 	f.e.lanes.setMore(src, err == nil && chunk != nil && src.d.State == model.DistributionActive)
 	if err != nil || chunk == nil {
 		return 0, err
 	}
 	return 1, f.leased(ctx, src, chunk, subs)
-}
-
-// size says how many people the next range of a distribution has.
-func (f *feeder) size(src *source) int {
-	now := f.e.Now()
-	f.e.lanes.mu.Lock()
-	defer f.e.lanes.mu.Unlock()
-	n := src.handed - src.counted
-	if src.size == 0 {
-		src.size, src.since = f.e.Chunk, now
-	} else if n >= src.size && f.e.depots == nil {
-		switch lasts := now.Sub(src.since) * time.Duration(src.size) / time.Duration(n); {
-		case lasts < rangeLeast:
-			src.size = min(2*src.size, rangeMost*f.e.Chunk)
-		case lasts > 4*rangeLeast:
-			src.size = max(src.size/2, f.e.Chunk)
-		}
-		src.counted, src.since = src.handed, now
-	}
-	return src.size
 }
 
 // further leases ranges for open distributions that have little in hand,

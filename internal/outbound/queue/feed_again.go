@@ -106,7 +106,7 @@ func (f *feeder) retries(ctx context.Context, l model.Lane) (n int, err error) {
 func (f *feeder) full(src *source) bool {
 	f.e.lanes.mu.Lock()
 	defer f.e.lanes.mu.Unlock()
-	return src.queued >= src.low()
+	return src.queued >= lowWater
 }
 
 func (f *feeder) retry(ctx context.Context, src *source) (int, error) {

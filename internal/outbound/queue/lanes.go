@@ -111,8 +111,7 @@ func (l *lanes) handOut(ln *lane, j *job) *Unit {
 	j.out += len(u.to)
 	l.pass = ln.pass
 	ln.pass += float64(len(u.to)) / weight(j.source.d.Lane)
-	j.source.handed += len(u.to)
-	if low := j.source.low(); j.source.more && before >= low && j.source.queued < low {
+	if j.source.more && before >= lowWater && j.source.queued < lowWater {
 		hint(l.room)
 	}
 	return u
@@ -150,7 +149,7 @@ func (l *lanes) thirsty() []*source {
 			continue
 		}
 		for _, j := range l.all[i].jobs {
-			if s := j.source; s.more && s.queued < s.low() && !seen[s] {
+			if s := j.source; s.more && s.queued < lowWater && !seen[s] {
 				seen[s] = true
 				out = append(out, s)
 			}

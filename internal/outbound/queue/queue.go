@@ -1,8 +1,8 @@
 // Package queue sends what is queued.
 //
 // A distribution (a post to a list's audience, or one house letter) is a row in
-// the store. The feeder leases ranges of its audience, one or two thousand people
-// a small transaction, and cuts them into units. The dispatcher hands units to
+// the store. The feeder leases ranges of its audience, a thousand people a
+// small transaction, and cuts them into units. The dispatcher hands units to
 // couriers, one goroutine a connection: lanes share them by weight, the
 // distributions of a lane in turn, so that neither a million newsletter copies
 // nor one slow post keeps anybody waiting. The recorder writes what became of

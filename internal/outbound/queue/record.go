@@ -52,12 +52,11 @@ func (e *Engine) record(ctx context.Context) error {
 	return nil
 }
 
-// gather adds what is there, and when that is little what comes within linger,
-// unless the budget runs dry before: a transaction costs as much as a hundred
-// rows.
+// gather adds what comes within linger, unless the budget runs dry before: a
+// transaction costs as much as a hundred rows.
 func (e *Engine) gather(b *batch) {
 	var late <-chan time.Time
-	for b.size < e.Unrecorded {
+	for b.size < e.Unrecorded/2 {
 		select {
 		case o, ok := <-e.outcomes:
 			if !ok {
@@ -73,7 +72,7 @@ func (e *Engine) gather(b *batch) {
 			continue
 		default:
 		}
-		if b.size >= e.Unrecorded/2 || e.budget.free.Load() < int64(e.UnitSize) {
+		if e.budget.free.Load() < int64(e.UnitSize) {
 			return
 		}
 		if late == nil {

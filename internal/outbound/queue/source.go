@@ -22,17 +22,9 @@ type source struct {
 	more   bool // there are ranges to lease
 	fates  fates
 	served int // the turn of its lane at which it was served last
-	handed int // copies handed out so far
-	size   int // people of its ranges; 0: not decided
 
-	// The feeder's.
-	idleSince time.Time
-	since     time.Time // when size was looked at last
-	counted   int       // copies handed out until then
+	idleSince time.Time // the feeder's
 }
-
-// low is when the source needs another range; lanes.mu is held.
-func (s *source) low() int { return max(lowWater, s.size*3/2) }
 
 const (
 	keepOpen     = 5 * time.Second // a distribution without jobs stays open so long
