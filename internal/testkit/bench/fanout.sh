@@ -2,7 +2,7 @@
 # Prints the table of the delivery engine's figures, each beside what it must
 # reach; see package speed for the parts.
 #
-#   internal/testkit/bench/fanout.sh [-copies N] [-large N] [-runs N] [-direct N] [PART...]
+#   internal/testkit/bench/fanout.sh [-copies N] [-large N] [-runs N] [-direct N] [-domains N] [PART...]
 #
 # Parts: data bdat postgres dkim rtt memory flat small direct ingest; all unless named.
 # Needs Go, smtp-source (Debian's postfix) for the ratios, and PostgreSQL for its

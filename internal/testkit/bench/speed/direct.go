@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -59,7 +60,7 @@ func (e *earth) read(into any) error {
 
 // directMode sends a post straight to the mail hosts of many domains.
 func (b *bench) directMode() error {
-	plan := world.Plan{People: b.direct, Domains: max(10, b.direct/100)}
+	plan := world.Plan{People: b.direct, Domains: cmp.Or(b.domains, max(10, b.direct/100))}
 	for _, dialect := range strings.Split(b.directOn, ",") {
 		s, err := b.prepare(dialect, nil, []string{"config"})
 		if err != nil {

@@ -16,12 +16,13 @@ import (
 
 // bench is what the parts share.
 type bench struct {
-	bin    string // folder of plenary and sink
-	work   string // folder of everything made here
-	copies int
-	large  int
-	runs   int
-	direct int
+	bin     string // folder of plenary and sink
+	work    string // folder of everything made here
+	copies  int
+	large   int
+	runs    int
+	direct  int
+	domains int
 
 	directOn string           // dialects
 	seen     map[string]*site // prepared databases
@@ -58,6 +59,7 @@ func main() {
 	flag.IntVar(&b.large, "large", 1_000_000, "recipients of the largest lists")
 	flag.IntVar(&b.runs, "runs", 3, "interleaved runs of a row that is compared")
 	flag.IntVar(&b.direct, "direct", 100_000, "recipients of the post that goes straight to mail hosts; of domains there are a hundredth")
+	flag.IntVar(&b.domains, "domains", 0, "domains of that part; 0: a hundredth of the recipients")
 	flag.StringVar(&b.directOn, "direct-on", "sqlite,postgres", "databases of that part")
 	flag.Parse()
 	if err := b.main(flag.Args()); err != nil {
