@@ -12,6 +12,9 @@ import (
 // keepTLSCounts is how long counts of TLS sessions are kept.
 const keepTLSCounts = 60 * 24 * time.Hour
 
+// tlsBatch is how many counts one transaction writes.
+const tlsBatch = 64
+
 // FindSTSPolicy gives the policy saved last for a domain, or nil.
 func (s *Store) FindSTSPolicy(ctx context.Context, domain string) (*model.STSPolicy, error) {
 	p, err := first[model.STSPolicy](s.read(ctx).Where("domain = ?", domain))
@@ -25,11 +28,21 @@ func (s *Store) SaveSTSPolicy(ctx context.Context, p *model.STSPolicy) error {
 	})
 }
 
-// AddTLSCounts adds sessions to those counted already, and forgets old days.
+// AddTLSCounts adds sessions to those counted already, and forgets old days. A
+// large list has thousands of rows: they are written a few at a time, so that
+// nobody waits long.
 func (s *Store) AddTLSCounts(ctx context.Context, rows []model.TLSCount) error {
-	if len(rows) == 0 {
-		return nil
+	for len(rows) > 0 {
+		n := min(len(rows), tlsBatch)
+		if err := s.addTLSCounts(ctx, rows[:n]); err != nil {
+			return err
+		}
+		rows = rows[n:]
 	}
+	return nil
+}
+
+func (s *Store) addTLSCounts(ctx context.Context, rows []model.TLSCount) error {
 	return s.write(ctx, func(t *tx) error {
 		for _, r := range rows {
 			if err := t.Exec("INSERT INTO tls_counts (day, domain, policy, mx_host, ip, result, sessions) VALUES (?, ?, ?, ?, ?, ?, ?)"+
