@@ -158,6 +158,9 @@ func (p *Prepared) SignWith(keys []mailauth.Key, at time.Time) error {
 	return err
 }
 
+// Signed tells whether copies carry a signature of their own.
+func (p *Prepared) Signed() bool { return p.signer != nil }
+
 // For makes one copy. The large segments are shared by all copies.
 func (p *Prepared) For(r Recipient) queue.Letter {
 	l := queue.Letter{ReversePath: p.bounces.address(r.Verp), Recipient: r.Address, Segments: make([][]byte, 0, len(p.pieces)+1)}

@@ -158,6 +158,9 @@ func (c *copies) Letter(r queue.Recipient) queue.Letter {
 		OneClick: c.tokens.OneClick(c.d.ListID, r.ID, c.d.CreatedAt.Time())})
 }
 
+// Costly implements queue.Costly: a signature takes arithmetic.
+func (c *copies) Costly() bool { return c.post.Signed() }
+
 // Spare leaves out who got the post directly from its author and wants no second
 // copy.
 func (c *copies) Spare(r queue.Recipient) string {

@@ -66,13 +66,15 @@ type Composer interface {
 }
 
 // Unit is a handful of letters of one distribution that travel together. A
-// letter is composed when it is asked for, in the courier's goroutine.
+// letter is composed when it is asked for, in the courier's goroutine, or by the
+// pool when it is costly.
 type Unit struct {
 	prepared Prepared
 	to       []target
 	job      *job
 	link     *link   // the connection it was cut for, with a Router
 	outlet   *outlet // it was handed to, with several
+	made     []made  // what the pool makes of it
 }
 
 // target is one copy in work.
@@ -93,8 +95,15 @@ func NewUnit(p Prepared, to ...Recipient) *Unit {
 // Len is the number of letters.
 func (u *Unit) Len() int { return len(u.to) }
 
-// Letter composes letter i.
-func (u *Unit) Letter(i int) Letter { return u.prepared.Letter(u.to[i].Recipient) }
+// Letter gives letter i.
+func (u *Unit) Letter(i int) Letter {
+	if u.job != nil && u.job.source.signers != nil {
+		return u.job.source.signers.letter(u, i)
+	}
+	return u.compose(i)
+}
+
+func (u *Unit) compose(i int) Letter { return u.prepared.Letter(u.to[i].Recipient) }
 
 // State is how a letter fared.
 type State uint8

@@ -12,9 +12,10 @@ import (
 type source struct {
 	d        *model.Distribution // Cursor and State are the feeder's, the rest is constant
 	prepared Prepared
-	sparing  Sparing // nil when the composer leaves nobody out
-	author   string  // identity of the post's author
-	anyway   bool    // see Insistent
+	sparing  Sparing  // nil when the composer leaves nobody out
+	author   string   // identity of the post's author
+	anyway   bool     // see Insistent
+	signers  *signers // make its letters; nil: whoever sends them
 
 	// Guarded by lanes.mu.
 	jobs   int  // in hand
@@ -62,6 +63,9 @@ func (f *feeder) open(ctx context.Context, d *model.Distribution) (*source, erro
 	s.sparing, _ = p.(Sparing)
 	if i, ok := p.(Insistent); ok {
 		s.anyway = i.Anyway()
+	}
+	if c, ok := p.(Costly); ok && c.Costly() {
+		s.signers = f.e.signers
 	}
 	if d.PostID != 0 {
 		if s.author, err = f.e.Store.PostAuthorKey(ctx, d.PostID); err != nil {
