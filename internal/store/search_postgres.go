@@ -100,8 +100,9 @@ func (m *vectorMaker) vector(x *model.SearchText) pgtype.TSVector {
 	return v
 }
 
-// vectorsWhere takes the tsquery and the first and the last post.
-const vectorsWhere = " FROM post_fts WHERE words @@ CAST(? AS tsquery) AND id BETWEEN ? AND ?"
+// vectorsWhere takes the tsquery and the first and the last post. It is a function
+// (migration 13), or the planner would read every post's words.
+const vectorsWhere = " FROM post_fts_hits(CAST(? AS tsquery), ?, ?) AS id"
 
 // matchVectors is MatchPosts for PostgreSQL.
 func (s *Store) matchVectors(ctx context.Context, m model.Match, from, to model.PostID, yield func(model.UID) bool) error {
@@ -135,13 +136,10 @@ func (s *Store) matchVectors(ctx context.Context, m model.Match, from, to model.
 	}
 	for {
 		n, last := 0, to
-		// The planner may not walk down the posts until it has found enough: where
-		// it takes a rare word for a frequent one, that is the whole table.
-		more, err := s.matchRows(ctx, "WITH hits AS MATERIALIZED (SELECT id"+vectorsWhere+") SELECT id FROM hits ORDER BY id DESC LIMIT ?",
-			[]any{q, from, to, page}, func(u model.UID) bool {
-				n, last = n+1, model.MakePostID(from.List(), u)
-				return yield(u)
-			})
+		more, err := s.matchRows(ctx, "SELECT id"+vectorsWhere+" ORDER BY id DESC LIMIT ?", []any{q, from, to, page}, func(u model.UID) bool {
+			n, last = n+1, model.MakePostID(from.List(), u)
+			return yield(u)
+		})
 		if err != nil || !more || n < page || n == m.Limit {
 			return err
 		}
