@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
+	"gorm.io/gorm"
 
 	"plenary/internal/fault"
 	"plenary/internal/model"
@@ -87,7 +88,14 @@ type frame struct {
 
 // unknown leaves out the posts the list has, and repeats.
 func (s *Store) unknown(ctx context.Context, listID int64, posts []*model.NewPost) ([]*model.NewPost, error) {
-	known, err := knownRaw(&tx{DB: s.read(ctx), s: s}, listID, posts)
+	var known map[string]bool
+	err := s.read(ctx).Transaction(func(db *gorm.DB) (err error) {
+		t := &tx{DB: db, s: s}
+		if err = t.seek(); err == nil {
+			known, err = knownRaw(t, listID, posts)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +110,16 @@ func (s *Store) unknown(ctx context.Context, listID int64, posts []*model.NewPos
 		fresh = append(fresh, p)
 	}
 	return fresh, nil
+}
+
+// seek has PostgreSQL use its indexes for the rest of the transaction. It keeps the
+// plans it made when a table was small, and an import fills tables faster than it
+// learns their size.
+func (t *tx) seek() error {
+	if t.s.dialect != Postgres {
+		return nil
+	}
+	return t.Exec("SET LOCAL enable_seqscan = off").Error
 }
 
 // knownRaw gives those raw keys of posts that the list has.
@@ -226,6 +244,9 @@ func (f *frame) compress(enc *zstd.Encoder) {
 // importParcel writes everything. errDuplicate: somebody else stored one of the
 // posts since they were looked up.
 func (t *tx) importParcel(listID int64, p *parcel, at importPlace) error {
+	if err := t.seek(); err != nil {
+		return err
+	}
 	if len(p.posts) > 0 {
 		if err := t.importPosts(listID, p); err != nil {
 			return err
