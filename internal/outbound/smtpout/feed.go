@@ -23,6 +23,9 @@ type feed struct {
 	full     bool    // the peer takes no more recipients on this connection
 }
 
+// longRest is the rest after which a connection is looked at before it is used.
+const longRest = 50 * time.Millisecond
+
 // item is a letter in work.
 type item struct {
 	unit   *queue.Unit
@@ -129,11 +132,14 @@ func (f *feed) pull(wait bool) bool {
 		} else {
 			f.timer.Reset(f.c.t.Idle)
 		}
+		begin := time.Now()
 		select {
 		case u, ok = <-f.units:
 			f.timer.Stop()
 			f.rested = true
-			f.dead = !f.c.alive()
+			// Looking costs a millisecond: too much where connections wait for each other
+			// all the time. Who closed meanwhile is found out by the first reply.
+			f.dead = time.Since(begin) > longRest && !f.c.alive()
 		case <-f.timer.C:
 			return false
 		}
