@@ -188,9 +188,10 @@ func (a *App) assemble(ctx context.Context) error {
 	return nil
 }
 
-// archiveURL is where people read about a list on the web, or "".
+// archiveURL is where people read about a list on the web; "" where there is no
+// such page: of a hidden list strangers are not told.
 func (a *App) archiveURL(l *model.List) string {
-	if a.base == "" {
+	if a.base == "" || !l.Advertised && l.ArchiveAccess != model.AccessPublic {
 		return ""
 	}
 	return a.base + "/list/" + l.Address()

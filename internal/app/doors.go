@@ -35,7 +35,7 @@ func (a *App) openDoors() error {
 		Archive: imapd.Over(a.Reader), Auth: a.Auth, Changes: a.Store, Access: a.Store, Moderation: moderators{a}, Hostname: c.Hostname, TLSConfig: cert,
 		MaxConnections: c.IMAP.MaxConnections, MaxPerIP: c.IMAP.MaxPerIP, Metrics: a.Metrics, Log: a.Log,
 	})
-	o := web.Options{Hostname: c.Hostname, Lists: a.Store, Leave: a.Membership, Archive: permalinks{a}, Health: a.healthy.Check,
+	o := web.Options{Hostname: c.Hostname, Lists: a.Store, Leave: a.Membership, Archive: permalinks{a}, Search: a.Reader, Folder: a.folder, Health: a.healthy.Check,
 		Metrics: a.Metrics.Handler(), Log: a.Log}
 	if c.Outbound.Mode == "catch" {
 		o.Catcher, o.SMTP = catcher{a.Store}, c.SMTP.Listen

@@ -18,6 +18,7 @@ func (a *App) jobs() []job {
 	table := []job{
 		{"expire held posts", 10 * time.Minute, a.Moderation.Expire},
 		{"pack posts", 15 * time.Minute, a.sealAll},
+		{"merge the index", 2 * time.Minute, a.Store.MergeEras},
 		{"fold deliveries", time.Hour, a.fold},
 		{"prune", time.Hour, a.Store.Prune},
 	}

@@ -15,6 +15,7 @@ import (
 // time, also when it takes longer than until it is due again; when the one that
 // does it is gone the other takes it up.
 func TestAJobIsDoneByOneNode(t *testing.T) {
+	t.Parallel()
 	dsn := postgres.DSN(t)
 	const every = 300 * time.Millisecond
 	var busy, runs [2]atomic.Int32

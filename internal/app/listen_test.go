@@ -10,6 +10,7 @@ import (
 
 	"plenary/internal/config"
 	"plenary/internal/testkit"
+	"plenary/internal/testkit/real"
 )
 
 // TestTakenPort: a second start says which key to change, and leaves nothing
@@ -30,12 +31,7 @@ func TestTakenPort(t *testing.T) {
 		"http.metrics_listen":    func(c *config.Config) { c.HTTP.MetricsListen = busy },
 	} {
 		c := testkit.Config(t.TempDir())
-		free, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.SMTP.Listen = free.Addr().String()
-		_ = free.Close()
+		c.SMTP.Listen = real.Addr(t)
 		first := c.SMTP.Listen
 		set(c)
 		a := made(t, c)
@@ -121,12 +117,7 @@ func TestLMTPOnAUnixSocket(t *testing.T) {
 // TestServeRefusesItselfAsRelay: the check stands before any door opens.
 func TestServeRefusesItselfAsRelay(t *testing.T) {
 	c := testkit.Config(t.TempDir())
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.SMTP.Listen = free.Addr().String()
-	_ = free.Close()
+	c.SMTP.Listen = real.Addr(t)
 	c.Outbound.Mode, c.Outbound.Relay = "relay", strings.Replace(c.SMTP.Listen, "127.0.0.1", "localhost", 1)
 	if _, err := made(t, c).Listen(); err == nil || !strings.Contains(err.Error(), "own smtp.listen") {
 		t.Errorf("%v", err)

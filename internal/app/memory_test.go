@@ -4,10 +4,13 @@ import (
 	"context"
 	"runtime/debug"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 var garbage [][]byte
+
+func nothing(context.Context) {}
 
 // TestWhatABurstLeavesIsGivenBack without waiting for the runtime.
 func TestWhatABurstLeavesIsGivenBack(t *testing.T) {
@@ -24,7 +27,7 @@ func TestWhatABurstLeavesIsGivenBack(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	done := make(chan struct{})
-	go func() { tidyMemory(ctx); close(done) }()
+	go func() { tidyMemory(ctx, paceOfRuntime(leastGarbage), nothing); close(done) }()
 	for _, gain := look.next(); gain > tidyGain && ctx.Err() == nil; _, gain = look.next() {
 		time.Sleep(tidyEvery)
 	}
@@ -33,4 +36,41 @@ func TestWhatABurstLeavesIsGivenBack(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+// TestCalmBringsRest counts how often things are put away.
+func TestCalmBringsRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rests := 0
+		ctx, cancel := context.WithCancel(t.Context())
+		go tidyMemory(ctx, paceOfRuntime(leastGarbage), func(context.Context) { rests++ })
+		after := func(d time.Duration, want int, what string) {
+			t.Helper()
+			time.Sleep(d)
+			synctest.Wait()
+			if rests != want {
+				t.Errorf("%s: %d times, not %d", what, rests, want)
+			}
+		}
+		after(restAfter-time.Second, 0, "a calm that has just begun")
+		after(2*time.Second, 1, "a calm")
+		after(3*restEvery, 4, "a long calm")
+		for range 3 * restEvery / tidyEvery {
+			garbage = append(garbage[:0], make([]byte, 2*tidyCalm))
+			time.Sleep(tidyEvery)
+		}
+		after(0, 4, "work")
+		after(restAfter+time.Second, 5, "calm again")
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// TestLittleGarbageBesideMuchInUse: how much the runtime lets gather.
+func TestLittleGarbageBesideMuchInUse(t *testing.T) {
+	for live, want := range map[int64]int{0: 100, 20 << 20: 100, 64 << 20: 100, 128 << 20: 50, 200 << 20: 30, 1 << 30: 25} {
+		if got := pacePercent(live, leastGarbage); got != want {
+			t.Errorf("%d MB in use: %d %%, not %d", live>>20, got, want)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,6 +80,31 @@ func (o *ourselves) check(doors []door, relays []string) error {
 		}
 	}
 	return nil
+}
+
+// mailHost gives the names and addresses under which a mail host that listens on
+// this port is our own SMTP door; none where the port is another program's.
+func (o *ourselves) mailHost(listen, port string) (names []string, addrs []netip.Addr) {
+	host, at, err := net.SplitHostPort(listen)
+	if err != nil || number(at) == 0 || number(at) != number(port) {
+		return nil, nil
+	}
+	for _, a := range append(o.find(host), o.addrs...) {
+		if !a.IsUnspecified() && !slices.Contains(addrs, a) && o.reaches("", []netip.Addr{a}, host) {
+			addrs = append(addrs, a)
+		}
+	}
+	for _, n := range o.names {
+		names = append(names, plainName(n))
+	}
+	return names, addrs
+}
+
+// isLocal reports whether our SMTP door takes mail for a domain. While the
+// database does not tell, it does: then the door refuses what it does not take.
+func (a *App) isLocal(ctx context.Context, domain string) bool {
+	all, err := a.Store.Domains(ctx)
+	return err != nil || domain == plainName(a.Config.Hostname) || slices.Contains(all, domain)
 }
 
 // number is a port as a number; 0 when it is none, or any.

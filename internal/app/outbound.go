@@ -22,6 +22,10 @@ import (
 // tlsCountsEvery is how often counts of TLS sessions are written down.
 const tlsCountsEvery = time.Minute
 
+// policiesAtOnce bounds the looks at kept policies: hundreds of domains are looked
+// up at once, and each connection to the database has memory of its own.
+const policiesAtOnce = 2
+
 // relayTLS maps the configuration's words.
 func relayTLS(c *config.Config) smtpout.TLSMode {
 	if c.Outbound.RelayTLS == "opportunistic" {
@@ -90,9 +94,11 @@ func (a *App) direct() (*route.Direct, error) {
 	if a.tlsReports, err = a.newTLSReporter(names); err != nil {
 		return nil, err
 	}
+	ownNames, own := a.ourselves().mailHost(a.Config.SMTP.Listen, o.MXPort)
 	r, err := route.New(route.Options{
+		Names: ownNames, Own: own, Local: a.isLocal,
 		Table: table, Hello: a.Config.Hostname, DNS: names, Reports: a.tlsCounts, Log: a.Log, Port: o.MXPort, TLSConfig: a.outTLS,
-		STS:          &route.STS{DNS: names, Fetcher: &stsFetcher{a.https()}, Store: policies{a}, Reports: a.tlsCounts, Log: a.Log},
+		STS:          &route.STS{DNS: names, Fetcher: &stsFetcher{a.https()}, Store: policies{a, make(chan struct{}, policiesAtOnce)}, Reports: a.tlsCounts, Log: a.Log},
 		AllowPrivate: o.MXPrivate == "yes", NoIPv4: o.IP == "6", NoIPv6: o.IP == "4",
 	})
 	if err != nil {
@@ -176,11 +182,16 @@ func (a *App) writeTLSCounts(ctx context.Context) {
 }
 
 // policies keeps MTA-STS policies; it is a route.PolicyStore.
-type policies struct{ app *App }
+type policies struct {
+	app  *App
+	turn chan struct{} // holds one for each look
+}
 
 // LoadPolicy implements route.PolicyStore.
 func (p policies) LoadPolicy(ctx context.Context, domain string) (*route.Policy, error) {
+	p.turn <- struct{}{}
 	s, err := p.app.Store.FindSTSPolicy(ctx, domain)
+	<-p.turn
 	if s == nil || err != nil {
 		return nil, err
 	}

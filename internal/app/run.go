@@ -28,7 +28,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 	})
 	background.Go(func() { a.runJobs(work) })
-	background.Go(func() { tidyMemory(work) })
+	background.Go(func() { tidyMemory(work, a.pace(), a.rest) })
 	background.Go(func() { a.countTLS(work) })
 	background.Go(func() { a.shareLimits(work) })
 

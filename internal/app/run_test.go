@@ -78,6 +78,7 @@ func list(t *testing.T, a *app.App, people ...string) *model.List {
 // TestStopFinishesATransaction: who is in the middle of a message may end it,
 // and gets an answer that holds; newcomers find the doors closed meanwhile.
 func TestStopFinishesATransaction(t *testing.T) {
+	t.Parallel()
 	c := testkit.Config(t.TempDir())
 	a := made(t, c)
 	list(t, a, "ann@example.org")
@@ -125,6 +126,7 @@ func TestStopFinishesATransaction(t *testing.T) {
 }
 
 func TestStopBeforeItBegan(t *testing.T) {
+	t.Parallel()
 	for range 5 {
 		a := made(t, testkit.Config(t.TempDir()))
 		if _, err := a.Listen(); err != nil {
@@ -147,6 +149,7 @@ func TestStopBeforeItBegan(t *testing.T) {
 
 // TestImpatience: a second signal ends what the first one lets finish.
 func TestImpatience(t *testing.T) {
+	t.Parallel()
 	env := testkit.Env(t.TempDir())
 	testkit.Run(t, env, nil, "list", "create", talk)
 	s := testkit.Launch(t, env)
@@ -173,6 +176,7 @@ func TestImpatience(t *testing.T) {
 
 // TestSIGTERMInAFanOut: a stop in the middle loses nothing and repeats nothing.
 func TestSIGTERMInAFanOut(t *testing.T) {
+	t.Parallel()
 	const people, stops = 1500, 3
 	k, err := sink.Start(sink.Options{Slow: time.Millisecond})
 	if err != nil {

@@ -1,6 +1,9 @@
 package app_test
 
 import (
+	"io"
+	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +19,8 @@ import (
 func TestSearchByMail(t *testing.T) {
 	p := testkit.Start(t)
 	talk := "talk@" + host
+	p.List("talk@other.example", model.Discussion) // has the short name of the folder
+	open := p.List("open@"+host, model.Discussion, "archive-access=public")
 	l := p.List(talk, model.Discussion, "name=School library people")
 	p.Add(l, model.RoleSubscriber, "ann@example.org", "bo@example.net")
 	p.Password("ann@example.org")
@@ -26,6 +31,10 @@ func TestSearchByMail(t *testing.T) {
 		if _, _, err := p.Store.SavePost(t.Context(), np); err != nil {
 			t.Fatal(err)
 		}
+	}
+	raw := testkit.Mail("From: Bo <bo@example.net>", "To: open@"+host, "Subject: Open", "Message-ID: <3@example.net>", "", "Oak for all.")
+	if _, _, err := p.Store.SavePost(t.Context(), archive.Make(open, raw, nil, model.At(time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)), true)); err != nil {
+		t.Fatal(err)
 	}
 	acc, err := p.Store.FindAccount(t.Context(), "ann@example.org")
 	if err != nil {
@@ -45,6 +54,8 @@ func TestSearchByMail(t *testing.T) {
 		{"bo@example.net", "SEARCH talk is:unread", "What is: looks at are your own marks", "Shelves"},
 		{"ann@example.org", "SEARCH talk s: oak", "Behind s: belongs a word", ""},
 		{"ann@example.org", "SEARCH talk *elves", "The * stands at the end of a word", ""},
+		{"ann@example.org", "SEARCH talk oak", "To read them, open the folder Lists/talk@" + host + " in your mail program: IMAP at", "http"},
+		{"cleo@example.com", "SEARCH open oak", "«Oak» for all. http", "folder"},
 		{"ann@example.org", "HELP SEARCH", "thread:Message-ID.", "Also"},
 	} {
 		raw := testkit.Mail("From: "+c.from, "To: listserv@"+host, "Subject:", "Message-ID: <q"+c.from+string(rune('a'+letters[c.from]))+">",
@@ -62,5 +73,40 @@ func TestSearchByMail(t *testing.T) {
 		if one := strings.Join(strings.Fields(text), " "); !strings.Contains(one, strings.Join(strings.Fields(c.says), " ")) || c.not != "" && strings.Contains(one, c.not) {
 			t.Errorf("%s: %s", c.line, text)
 		}
+	}
+}
+
+// TestSearchOnTheWeb: the page of a public list answers the same question, and its
+// links open the posts.
+func TestSearchOnTheWeb(t *testing.T) {
+	p := testkit.Start(t)
+	l := p.List("open@"+host, model.Discussion, "archive-access=public")
+	raw := testkit.Mail("From: Bo <bo@example.net>", "To: open@"+host, "Subject: Shelves", "Message-ID: <1@example.net>", "", "The oak shelves came.")
+	if _, _, err := p.Store.SavePost(t.Context(), archive.Make(l, raw, nil, model.At(time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)), true)); err != nil {
+		t.Fatal(err)
+	}
+	get := func(path string) string {
+		t.Helper()
+		resp, err := http.Get("http://" + p.At.HTTP + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatal(path, resp.Status, err)
+		}
+		return string(body)
+	}
+	found := get("/list/open@" + host + "/search?q=s:shelves+oak")
+	link := regexp.MustCompile(`<a href="(/archive/[^"]+)">Shelves</a>`).FindStringSubmatch(found)
+	if link == nil || !strings.Contains(found, "The <mark>oak</mark>") {
+		t.Fatal(found)
+	}
+	if text := get(link[1]); !strings.Contains(text, "The oak shelves came.") {
+		t.Error(text)
+	}
+	if text := get("/list/open@" + host + "/search?q=s:"); !strings.Contains(text, "Behind s: belongs a word") {
+		t.Error(text)
 	}
 }

@@ -21,6 +21,7 @@ import (
 // together never have more connections than it bears; when one goes the other
 // has them all.
 func TestNodesShareLimits(t *testing.T) {
+	t.Parallel()
 	w := &world{t: t, port: "0"}
 	var err error
 	if w.dns, err = dns.Start(); err != nil {
@@ -81,15 +82,17 @@ func TestNodesShareLimits(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	post(1)
-	eventually(t, "everybody has the post", func() bool { return host.Messages() == 1500 })
+	// Who hears of a post first may take all of it, so one may take several.
+	sent := func() bool { return nodes[0].Queue.Stats().Sent > 0 && nodes[1].Queue.Stats().Sent > 0 }
+	for n := 1; n == 1 || !sent(); n++ {
+		if n > 20 {
+			t.Fatalf("of %d copies the nodes have sent %d and %d", host.Messages(), nodes[0].Queue.Stats().Sent, nodes[1].Queue.Stats().Sent)
+		}
+		post(n)
+		eventually(t, "everybody has the post", func() bool { return host.Messages() == int64(1500*n) })
+	}
 	if n := most.Load(); n > 3 {
 		t.Errorf("%d messages at once at most, on 3 connections", n)
-	}
-	for i, a := range nodes {
-		if a.Queue.Stats().Sent == 0 {
-			t.Errorf("node %d sent nothing", i)
-		}
 	}
 	if err := stopSecond(); err != nil {
 		t.Fatal(err)

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -206,13 +208,20 @@ func TestSecondDemo(t *testing.T) {
 	environ := []string{"PLENARY_SMTP_LISTEN=127.0.0.1:0", "PLENARY_LMTP_LISTEN=127.0.0.1:0", "PLENARY_IMAP_LISTEN=127.0.0.1:0", "PLENARY_HTTP_LISTEN=127.0.0.1:0"}
 	ctx, stop := context.WithCancel(t.Context())
 	out, printed := io.Pipe()
-	first := &env{ctx: ctx, out: bufio.NewWriter(printed), err: io.Discard, environ: environ}
+	var log bytes.Buffer
+	first := &env{ctx: ctx, out: bufio.NewWriter(printed), err: &log, environ: environ}
 	ended := make(chan int, 1)
-	go func() { ended <- first.run([]string{"demo", "--dir", dir, "--json"}) }()
+	go func() {
+		code := first.run([]string{"demo", "--dir", dir, "--json"})
+		_ = printed.CloseWithError(fmt.Errorf("the demo ended with %d: %s", code, log.String()))
+		ended <- code
+	}()
+	late := time.AfterFunc(3*time.Minute, func() { _ = printed.CloseWithError(errors.New("the demo says nothing")) })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
+	late.Stop()
 	shape := regexp.MustCompile(`^\{"smtp":"127\.0\.0\.1:\d+","lmtp":"127\.0\.0\.1:\d+","imap":"127\.0\.0\.1:\d+","http":"127\.0\.0\.1:\d+",` +
 		`"list":"talk@[^"]+","user":"[^"]+@[^"]+","password":"[0-9a-z-]+"\}\n$`)
 	if !shape.MatchString(line) {

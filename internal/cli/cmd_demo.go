@@ -3,9 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"plenary/internal/app"
@@ -100,12 +102,12 @@ func (c *demoCmd) config(e *env) (*config.Config, error) {
 	environ = append(environ, "PLENARY_DATA_DIR="+dir, "PLENARY_DATABASE_DSN="+dsn, "PLENARY_OUTBOUND_MODE=catch")
 	for _, d := range demoPorts {
 		addr := lookup(e.environ, "PLENARY_"+d.key)
-		host, port := "127.0.0.1", d.port
-		if h, p, err := net.SplitHostPort(addr); err == nil {
-			host, port = h, p
+		if addr == "" {
+			addr = usualAddr(d.port)
+			environ = append(environ, "PLENARY_"+d.key+"="+addr)
 		}
-		if addr == "" || port == "0" { // the base URL needs a real port
-			if addr, err = freeAddr(host, port); err != nil {
+		if host, port, err := net.SplitHostPort(addr); err == nil && port == "0" && d.key == "HTTP_LISTEN" {
+			if addr, err = freeAddr(host); err != nil { // the base URL needs a real port
 				return nil, err
 			}
 			environ = append(environ, "PLENARY_"+d.key+"="+addr)
@@ -117,17 +119,29 @@ func (c *demoCmd) config(e *env) (*config.Config, error) {
 	return config.Load(e.file, environ)
 }
 
-// freeAddr gives the usual port, or another when it is taken.
-func freeAddr(host, port string) (string, error) {
-	for _, p := range []string{port, "0"} {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, p))
-		if err != nil {
-			continue
-		}
-		addr := l.Addr().String()
-		return addr, l.Close()
+// usualAddr is the usual port, or any when it is taken.
+func usualAddr(port string) string {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		return "127.0.0.1:0"
 	}
-	return "", fmt.Errorf("no free port on %s", host)
+	addr := l.Addr().String()
+	_ = l.Close()
+	return addr
+}
+
+// freeAddr gives a port where nobody listens. It lies below those the system hands
+// out by itself, so that nobody gets it before the door opens.
+func freeAddr(host string) (string, error) {
+	err := errors.New("no port is free")
+	for range 100 {
+		addr := net.JoinHostPort(host, strconv.Itoa(10_000+rand.IntN(20_000))) //nolint:gosec // any will do
+		var l net.Listener
+		if l, err = net.Listen("tcp", addr); err == nil {
+			return addr, l.Close()
+		}
+	}
+	return "", fmt.Errorf("no free port on %s: %w", host, err)
 }
 
 // banner says what there is and what to try; its commands can be pasted.

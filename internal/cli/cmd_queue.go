@@ -2,7 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"plenary/internal/app"
@@ -31,11 +34,9 @@ type queueScope struct {
 func (q *queueScope) find(e *env) (store.QueueScope, error) {
 	scope := store.QueueScope{DistributionID: q.Distribution}
 	if q.Destination != "" {
-		a, err := address.Parse("x@" + q.Destination)
-		if err != nil {
-			return scope, wrong("%q is no domain", q.Destination)
+		if scope.Destination = destination(q.Destination); scope.Destination == "" {
+			return scope, wrong("%q is no domain, and no relay", q.Destination)
 		}
-		scope.Destination = a.Domain
 	}
 	if q.List == "" {
 		return scope, nil
@@ -49,6 +50,24 @@ func (q *queueScope) find(e *env) (store.QueueScope, error) {
 		scope.ListID = l.ID
 	}
 	return scope, err
+}
+
+// destination gives the name under which the queue knows a domain, or a relay as
+// host:port, address or [address]; empty: it is none of them.
+func destination(text string) string {
+	if ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")); err == nil {
+		return ip.String()
+	}
+	if host, port, err := net.SplitHostPort(text); err == nil && host != "" && port != "" {
+		if ip, err := netip.ParseAddr(host); err == nil {
+			host = ip.String()
+		}
+		return net.JoinHostPort(strings.ToLower(host), port)
+	}
+	if a, err := address.Parse("x@" + text); err == nil {
+		return a.Domain
+	}
+	return ""
 }
 
 type queueStatusCmd struct {
@@ -258,10 +277,71 @@ func (c *queueRetryCmd) Run(e *env) error {
 		return err
 	}
 	n, err := p.Store.RetryNow(e.ctx, scope)
-	if err == nil {
-		fmt.Fprintf(e.out, "%d copies will be tried now\n", n)
+	if err != nil {
+		return err
 	}
-	return err
+	fmt.Fprintf(e.out, "%d copies will be tried now\n", n)
+	if err := c.tellStopped(e, p, scope); err != nil {
+		return err
+	}
+	if scope.Destination != "" {
+		return nil
+	}
+	return tellPaused(e, p, scope)
+}
+
+// tellStopped says what a retry waits for: a person has paused everything, or the list
+// or destination.
+func (c *queueRetryCmd) tellStopped(e *env, p *app.App, scope store.QueueScope) error {
+	st, err := p.Store.QueueStops(e.ctx)
+	if err != nil {
+		return err
+	}
+	list := scope.ListID
+	if scope.DistributionID != 0 {
+		d, err := p.Store.GetDistribution(e.ctx, scope.DistributionID)
+		if err != nil {
+			return err
+		}
+		list = d.ListID
+	}
+	if st.All {
+		fmt.Fprintln(e.out, "but everything is paused: they wait for plenary queue resume")
+	}
+	if list != 0 && slices.Contains(st.Lists, list) {
+		l, err := p.Store.GetList(e.ctx, list)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(e.out, "but the list is paused: they wait for plenary queue resume --list %s\n", l.Address())
+	}
+	if slices.Contains(st.Paused, scope.Destination) {
+		fmt.Fprintf(e.out, "but the destination is paused: they wait for plenary queue resume --destination %s\n", scope.Destination)
+	}
+	return nil
+}
+
+// pausedShown is how many paused distributions are named one by one.
+const pausedShown = 10
+
+// tellPaused says which distributions a retry leaves alone.
+func tellPaused(e *env, p *app.App, scope store.QueueScope) error {
+	paused, err := p.Store.PausedDistributions(e.ctx, scope, pausedShown+1)
+	if err != nil {
+		return err
+	}
+	for i, d := range paused {
+		if i == pausedShown {
+			fmt.Fprintln(e.out, "more distributions are paused: see plenary queue status")
+			break
+		}
+		why := ""
+		if d.Why != "" {
+			why = " (" + oneLine(d.Why) + ")"
+		}
+		fmt.Fprintf(e.out, "distribution %d is paused%s and is not tried; plenary queue resume --distribution %d goes on\n", d.ID, why, d.ID)
+	}
+	return nil
 }
 
 // knownDistribution refuses a number that no distribution has.

@@ -262,8 +262,13 @@ func queueVerbs(r *rig) {
 		}
 	}
 	r.has(r.ok("queue", "pause", "--distribution", post), "sending of distribution "+post+" is paused", "plenary queue resume --distribution "+post)
+	for _, scope := range []string{"--distribution " + post, "--list " + talk, ""} {
+		r.has(r.ok(strings.Fields("queue retry "+scope)...), "copies will be tried now", "distribution "+post+" is paused and is not tried; plenary queue resume --distribution "+post)
+	}
 	r.has(r.ok("queue", "pause", "--list", talk), "sending for "+talk+" is paused", "plenary queue resume --list "+talk)
 	r.has(r.ok("queue", "pause"), "sending is paused", "plenary queue resume goes on")
+	r.has(r.ok("queue", "retry", "--list", talk), "copies will be tried now", "but everything is paused: they wait for plenary queue resume",
+		"but the list is paused: they wait for plenary queue resume --list "+talk)
 	r.has(r.ok("queue", "status"), "PAUSED by cli", "PAUSED for "+talk, "LANE", "post", "notice", "paused 1")
 	if st := r.json("queue", "status")[0]; st["paused"] != "cli" || st["paused_lists"].([]any)[0] != talk || st["held"].(float64) != 1 {
 		r.t.Errorf("%v", st)

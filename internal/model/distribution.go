@@ -119,7 +119,8 @@ type QueueStops struct {
 	All    bool               // everything is paused
 	Lists  []int64            // that are paused
 	Paused []string           // domains and sites
-	Retry  map[string]Instant // asked to try now, when; empty: everything
+	Retry  map[string]Instant // destinations asked to be tried now, when; empty: everything
+	Again  map[int64]Instant  // the same of distributions
 }
 
 // Chunk is a leased range of subscribers of a distribution.

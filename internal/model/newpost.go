@@ -17,6 +17,7 @@ type NewPost struct {
 	Header     []byte
 	Columns    []byte // what searching, sorting and threading keep of the header (archive.Columns)
 	Text       SearchText
+	Vector     []byte      // Text as the store writes it, where it made that before the transaction
 	Self       Reference   // the post's place in the reference graph
 	References []Reference // oldest first; the last is the parent
 	Quotes     bool        // the parent is no reference but the article of a digest that it quotes
@@ -32,9 +33,20 @@ type NewPost struct {
 	DecidedBy    string        // who released it
 }
 
+// Offering names a post that is offered to a list.
+type Offering struct {
+	ListID     int64
+	MessageKey []byte  // identity of the Message-ID
+	AuthorKey  string  // address key of the author; empty: nobody
+	BodyKey    []byte  // author and normalised body; may be nil
+	Since      Instant // how far back the same body counts
+}
+
 // Offered is what a list knows of a post that is offered to it.
 type Offered struct {
+	Version    int64       // of the list's settings; 0: there is no such list
 	Duplicate  bool        // the list has its Message-ID
+	SeenBody   bool        // the list has had its body since
 	Subscriber *Subscriber // the author's current row; nil for an outsider
 	Bans       []Ban       // that hold on the list
 }

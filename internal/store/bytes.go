@@ -22,32 +22,37 @@ const maxFrame = 256 << 20
 // coders bounds how many frames are packed or unpacked at once: each takes memory.
 const coders = 4
 
-// frameCache holds the coder and the frame decoded last: clients that fetch
-// one message at a time walk through a frame in order.
-type frameCache struct {
-	once  sync.Once
+// byteCoders pack and unpack message bytes.
+type byteCoders struct {
 	enc   *zstd.Encoder
 	quick *zstd.Encoder // of single messages, which wait to be packed into frames: half the time, 7 % more octets
 	dec   *zstd.Decoder
-	err   error
+}
 
+func newByteCoders() (c byteCoders, err error) {
+	concurrency := zstd.WithEncoderConcurrency(min(runtime.GOMAXPROCS(0), coders))
+	if c.enc, err = zstd.NewWriter(nil, concurrency); err != nil {
+		return c, err
+	}
+	if c.quick, err = zstd.NewWriter(nil, concurrency, zstd.WithEncoderLevel(zstd.SpeedFastest)); err != nil {
+		return c, err
+	}
+	c.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(min(runtime.GOMAXPROCS(0), coders)), zstd.WithDecoderMaxMemory(maxFrame))
+	return c, err
+}
+
+// frameCache holds the frame decoded last: clients that fetch one message at a
+// time walk through a frame in order.
+type frameCache struct {
 	mu   sync.Mutex
 	id   int64
 	data []byte
 }
 
-func (c *frameCache) coder() (*zstd.Encoder, *zstd.Decoder, error) {
-	c.once.Do(func() {
-		concurrency := zstd.WithEncoderConcurrency(min(runtime.GOMAXPROCS(0), coders))
-		if c.enc, c.err = zstd.NewWriter(nil, concurrency); c.err != nil {
-			return
-		}
-		if c.quick, c.err = zstd.NewWriter(nil, concurrency, zstd.WithEncoderLevel(zstd.SpeedFastest)); c.err != nil {
-			return
-		}
-		c.dec, c.err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(min(runtime.GOMAXPROCS(0), coders)), zstd.WithDecoderMaxMemory(maxFrame))
-	})
-	return c.enc, c.dec, c.err
+func (c *frameCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.id, c.data = 0, nil
 }
 
 // putBytes stores one message in the transaction, compressed when that pays.
@@ -59,11 +64,10 @@ func (t *tx) putBytes(data []byte) (id int64, err error) {
 	return t.insertBytes(codec, len(data), stored)
 }
 
+const insertBytes, bytesRow = "INSERT INTO message_bytes (codec, size, data) VALUES ", "(?, ?, ?)"
+
 func (t *tx) insertBytes(codec, size int, stored []byte) (id int64, err error) {
-	if stored == nil {
-		stored = []byte{}
-	}
-	return t.insert("INSERT INTO message_bytes (codec, size, data) VALUES (?, ?, ?)", codec, size, stored)
+	return t.insert(insertBytes+bytesRow, codec, size, blob(stored))
 }
 
 // Bytes gives the decoded bytes of a message_bytes row. The caller must not

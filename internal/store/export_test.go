@@ -3,6 +3,11 @@ package store
 import (
 	"context"
 	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"plenary/internal/model"
 )
 
 // CountRows counts the rows of a table, for tests.
@@ -108,3 +113,27 @@ func (s *Store) Do(ctx context.Context, query string, args ...any) error {
 
 // DSN names the database, for tests.
 func (s *Store) DSN() string { return s.dsn }
+
+// SealAtOnce has sealing look at n posts in one go, until undone, for tests.
+func SealAtOnce(n int) (undo func()) {
+	was := maxUnsealed
+	maxUnsealed = n
+	return func() { maxUnsealed = was }
+}
+
+// TestKnownRaw tells how many of posts the list has, and on PostgreSQL how many
+// rows were read for it.
+func (s *Store) TestKnownRaw(ctx context.Context, listID int64, posts []*model.NewPost) (found int, read int64, err error) {
+	err = s.read(ctx).Transaction(func(db *gorm.DB) error {
+		t := &tx{DB: db, s: s}
+		known, err := knownRaw(t, listID, posts)
+		if found = len(known); err != nil || s.dialect != Postgres {
+			return err
+		}
+		return t.row("SELECT COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'post_keys'").Scan(&read)
+	})
+	return found, read, err
+}
+
+// Patience makes whoever writes wait so long for posts that are expected.
+func (s *Store) Patience(d time.Duration) { s.gather.patience = d }

@@ -180,20 +180,14 @@ func (s *Store) FlagChanges(ctx context.Context, account, listID int64, since ui
 }
 
 // LastFlagChange gives the number of a person's last flag change on a list,
-// without its posts; zero when there was none.
-func (s *Store) LastFlagChange(ctx context.Context, account, listID int64) (c model.FlagChange, err error) {
-	rows, err := s.read(ctx).Raw("SELECT seq, uid_next FROM flag_changes WHERE account_id = ? AND list_id = ? ORDER BY seq DESC LIMIT 1",
-		account, listID).Rows()
-	if err != nil {
-		return c, s.fault(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := rows.Scan(&c.Seq, &c.UIDNext); err != nil {
-			return c, s.fault(err)
-		}
-	}
-	return c, s.fault(rows.Err())
+// without its posts, zero when there was none, and the UID the list's next post
+// will get: one question, because one comes whenever a mailbox is looked at.
+func (s *Store) LastFlagChange(ctx context.Context, account, listID int64) (c model.FlagChange, next model.UID, err error) {
+	err = s.hot(ctx).row(`SELECT n.uid_next, COALESCE(c.seq, 0), COALESCE(c.uid_next, 0) FROM list_counters n
+		LEFT JOIN flag_changes c ON c.account_id = ? AND c.list_id = ?
+		AND c.seq = (SELECT max(seq) FROM flag_changes WHERE account_id = ? AND list_id = ?) WHERE n.list_id = ?`,
+		account, listID, account, listID, listID).Scan(&next, &c.Seq, &c.UIDNext)
+	return c, next, s.fault(err)
 }
 
 // packRuns writes sorted runs: the gap before each and its length.

@@ -19,8 +19,8 @@ func TestFlagChangesAreLogged(t *testing.T) {
 		if err := s.CreateList(ctx, l); err != nil {
 			t.Fatal(err)
 		}
-		if c, err := s.LastFlagChange(ctx, 7, l.ID); err != nil || c.ModSeq() != 0 {
-			t.Fatal(c, err)
+		if c, next, err := s.LastFlagChange(ctx, 7, l.ID); err != nil || c.ModSeq() != 0 || next != 1 {
+			t.Fatal(c, next, err)
 		}
 		wake, stop := s.Watch(store.TopicFlags(7, l.ID))
 		defer stop()
@@ -42,8 +42,8 @@ func TestFlagChangesAreLogged(t *testing.T) {
 		if got, err := s.FlagChanges(ctx, 7, l.ID, want[0].ModSeq()); err != nil || !reflect.DeepEqual(got, want[1:]) {
 			t.Fatal(got, err)
 		}
-		if c, err := s.LastFlagChange(ctx, 7, l.ID); err != nil || c.ModSeq() != 3 {
-			t.Fatal(c, err)
+		if c, next, err := s.LastFlagChange(ctx, 7, l.ID); err != nil || c.ModSeq() != 3 || next != 1 {
+			t.Fatal(c, next, err)
 		}
 		// Somebody else has nothing of it.
 		if got, err := s.FlagChanges(ctx, 8, l.ID, 0); err != nil || got != nil {

@@ -120,8 +120,21 @@ func (f split) headers(dec *zstd.Decoder, out *model.Frame) (err error) {
 // With headers it decodes only those where they are kept apart: out.Heads then
 // says where each is.
 func (s *Store) ReadFrame(ctx context.Context, id int64, headers bool, out *model.Frame) error {
+	if headers && s.dialect == Postgres {
+		if err := s.readFrame(ctx, wholeUnlessSplit, id, true, out); !fault.Is(err, fault.Internal) {
+			return err
+		}
+	}
+	return s.readFrame(ctx, "data", id, headers, out)
+}
+
+// wholeUnlessSplit is all of a row that is no frame, and of one that is enough for the
+// headers of nearly all: PostgreSQL reads no more of it then.
+const wholeUnlessSplit = "CASE WHEN codec = 2 THEN substring(data, 1, 32768) ELSE data END"
+
+func (s *Store) readFrame(ctx context.Context, data string, id int64, headers bool, out *model.Frame) error {
 	out.Data, out.Heads = out.Data[:0], out.Heads[:0]
-	rows, err := s.read(ctx).Raw("SELECT codec, size, data FROM message_bytes WHERE id = ?", id).Rows()
+	rows, err := s.hot(ctx).query("SELECT codec, size, "+data+" FROM message_bytes WHERE id = ?", id)
 	if err != nil {
 		return s.fault(err)
 	}
@@ -130,22 +143,22 @@ func (s *Store) ReadFrame(ctx context.Context, id int64, headers bool, out *mode
 		return s.fault(cmp.Or(rows.Err(), sql.ErrNoRows))
 	}
 	var codec, size int
-	var data sql.RawBytes
-	if err := rows.Scan(&codec, &size, &data); err != nil {
+	var stored sql.RawBytes
+	if err := rows.Scan(&codec, &size, &stored); err != nil {
 		return s.fault(err)
 	}
 	if headers && codec == codecSplit {
-		_, dec, err := s.cache.coder()
+		c, err := s.coders.get()
 		if err != nil {
 			return s.fault(err)
 		}
-		f, err := readSplit(data)
+		f, err := readSplit(stored)
 		if err == nil {
-			err = f.headers(dec, out)
+			err = f.headers(c.dec, out)
 		}
 		return damagedFrame(err)
 	}
-	out.Data, err = s.decode(codec, size, data, out.Data)
+	out.Data, err = s.decode(codec, size, stored, out.Data)
 	return err
 }
 
@@ -154,7 +167,7 @@ func (s *Store) decode(codec, size int, data, buf []byte) ([]byte, error) {
 	if codec == codecRaw {
 		return append(buf, data...), nil
 	}
-	_, dec, err := s.cache.coder()
+	c, err := s.coders.get()
 	if err != nil {
 		return nil, s.fault(err)
 	}
@@ -163,12 +176,12 @@ func (s *Store) decode(codec, size int, data, buf []byte) ([]byte, error) {
 	}
 	if codec == codecZstd {
 		const slack = 64 // with room behind the end the decoder copies faster
-		buf, err = dec.DecodeAll(data, slices.Grow(buf, size+slack))
+		buf, err = c.dec.DecodeAll(data, slices.Grow(buf, size+slack))
 		return buf, damagedFrame(err)
 	}
 	f, err := readSplit(data)
 	if err == nil {
-		buf, err = f.join(dec, buf)
+		buf, err = f.join(c.dec, buf)
 	}
 	if err == nil && len(buf) < size {
 		err = errFrame

@@ -269,3 +269,78 @@ func TestWhoGivesUpLeavesTheLine(t *testing.T) {
 		}
 	})
 }
+
+// TestLinesOfPostgres: posts of one list are written together, also two with the same
+// body; who waits in another line is not waited for.
+func TestLinesOfPostgres(t *testing.T) {
+	s := stores.Postgres(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	s.Patience(time.Minute)
+	ended := make(chan error, 2)
+	save := func(p *model.NewPost, done func()) {
+		_, _, err := s.SavePost(ctx, p)
+		done()
+		ended <- err
+	}
+	both := func(one, other *model.NewPost) {
+		t.Helper()
+		first, second := s.ExpectPost(), s.ExpectPost()
+		go save(one, first)
+		go save(other, second)
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	l, other := makeList(t, s, "talk"), makeList(t, s, "other")
+	one, two := newPost(l.ID, "1@x"), newPost(l.ID, "2@x")
+	one.BodyKey, two.BodyKey = []byte("body"), []byte("body")
+	both(one, two)
+	if n, err := s.TestCount(ctx, "SELECT count(DISTINCT CAST(xmin AS text)) FROM posts"); err != nil || n != 1 {
+		t.Errorf("%d transactions for two, %v", n, err)
+	}
+	both(newPost(l.ID, "3@x"), newPost(other.ID, "4@x"))
+}
+
+// TestPostsWaitForWhatIsExpected: who could write waits for posts that are being
+// judged, as long as they may come, and no longer.
+func TestPostsWaitForWhatIsExpected(t *testing.T) {
+	s := stores.SQLite(t)
+	l := makeList(t, s, "talk")
+	savePost(t, s, newPost(l.ID, "0@x"))
+	before := commits(t, s)
+	s.Patience(time.Minute)
+	ended := make(chan error, 3)
+	save := func(p *model.NewPost, done func()) {
+		_, _, err := s.SavePost(t.Context(), p)
+		done()
+		ended <- err
+	}
+	first, second, refused := s.ExpectPost(), s.ExpectPost(), s.ExpectPost()
+	go save(newPost(l.ID, "1@x"), first)
+	standing(t, s, l.ID, 1)
+	go save(newPost(l.ID, "2@x"), second)
+	standing(t, s, l.ID, 2) // both wait for the third
+	if n := commits(t, s); n != before {
+		t.Errorf("%d commits while a third was expected", n-before)
+	}
+	refused()
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := commits(t, s) - before; n != 1 {
+		t.Errorf("%d commits for two", n)
+	}
+	// One for several lists does not wait for itself.
+	done := s.ExpectPost()
+	for _, l := range []*model.List{l, makeList(t, s, "other")} {
+		if _, _, err := s.SavePost(t.Context(), newPost(l.ID, "3@x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done()
+}

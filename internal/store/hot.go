@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -48,6 +49,78 @@ func (t *tx) insert(text string, args ...any) (id int64, err error) {
 		return 0, err
 	}
 	return res.LastInsertId()
+}
+
+// writeOne runs one statement, which is a transaction by itself and wakes nobody, and
+// reports whether it changed anything. As write it runs it again when the database asks
+// for that.
+func (s *Store) writeOne(ctx context.Context, text string, args ...any) (some bool, err error) {
+	if s.dialect == Postgres && s.open(ctx) == nil {
+		ctx, cancel := context.WithTimeout(ctx, writePatience) // the network may swallow the answer
+		defer cancel()
+		for range writeAttempts {
+			if some, err = changed(s.hot(ctx).exec(text, args...)); !postgresRetry(err) {
+				break
+			}
+		}
+		return some, s.fault(err)
+	}
+	err = s.write(ctx, func(t *tx) (err error) {
+		some, err = changed(t.exec(text, args...))
+		return err
+	})
+	return some, err
+}
+
+func changed(r sql.Result, err error) (bool, error) {
+	if err != nil {
+		return false, err
+	}
+	n, err := r.RowsAffected()
+	return n > 0, err
+}
+
+// insertIDs runs an INSERT for many rows and gives their ids, in the order of the
+// rows: SQLite gives the rows of one statement ids one after another, and PostgreSQL
+// returns them as it inserts them.
+func (t *tx) insertIDs(insert, row string, args []any) (ids []int64, err error) {
+	width := strings.Count(row, "?")
+	for len(args) > 0 {
+		n := t.rowsOf(len(args) / width)
+		text := insert + strings.Repeat(row+", ", n-1) + row
+		some := args[:n*width]
+		args = args[n*width:]
+		if t.s.dialect == SQLite {
+			res, err := t.exec(text, some...)
+			if err != nil {
+				return nil, err
+			}
+			last, err := res.LastInsertId()
+			if err != nil {
+				return nil, err
+			}
+			for i := range n {
+				ids = append(ids, last-int64(n-1-i))
+			}
+			continue
+		}
+		rows, err := t.query(text+" RETURNING id", some...)
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			var id int64
+			if err := rows.Scan(&id); err != nil {
+				_ = rows.Close()
+				return nil, err
+			}
+			ids = append(ids, id)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
 }
 
 // hot is a transaction's hot statements for reads outside of any.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -112,49 +113,37 @@ func (s *Store) unknown(ctx context.Context, listID int64, posts []*model.NewPos
 	return fresh, nil
 }
 
-// seek has PostgreSQL use its indexes for the rest of the transaction. It keeps the
-// plans it made when a table was small, and an import fills tables faster than it
-// learns their size.
+// seek has PostgreSQL look things up by their whole keys for the rest of the
+// transaction. It keeps the plans it made when a table was small, and tables fill
+// faster than it learns their size; and of a list that is newer than what it has
+// counted it believes that it has no rows, so that the list alone would be key enough.
+// That a plan serves all values spares it making one for each.
 func (t *tx) seek() error {
 	if t.s.dialect != Postgres {
 		return nil
 	}
-	return t.Exec("SET LOCAL enable_seqscan = off").Error
+	_, err := t.exec("SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)")
+	return err
 }
 
 // knownRaw gives those raw keys of posts that the list has.
 func knownRaw(t *tx, listID int64, posts []*model.NewPost) (map[string]bool, error) {
 	known := map[string]bool{}
-	for len(posts) > 0 {
-		n := min(len(posts), maxInList)
-		keys := make([][]byte, 0, n)
-		for _, p := range posts[:n] {
-			if len(p.RawKey) > 0 {
-				keys = append(keys, p.RawKey)
-			}
-		}
-		posts = posts[n:]
-		if len(keys) == 0 {
-			continue
-		}
-		rows, err := t.Raw("SELECT key FROM post_keys WHERE list_id = ? AND kind = ? AND key IN ?",
-			listID, model.KeyRaw, keys).Rows()
-		if err != nil {
-			return nil, err
-		}
-		for rows.Next() {
-			var k []byte
-			if err := rows.Scan(&k); err != nil {
-				_ = rows.Close()
-				return nil, err
-			}
-			known[string(k)] = true
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return nil, err
+	var keys [][]byte
+	for _, p := range posts {
+		if len(p.RawKey) > 0 {
+			keys = append(keys, p.RawKey)
 		}
 	}
-	return known, nil
+	err := lookUp(t, rowsBy{"key", "post_keys", "list_id = ? AND kind = ? AND key", []any{listID, model.KeyRaw}}, keys, func(rows *sql.Rows) error {
+		var k []byte
+		if err := rows.Scan(&k); err != nil {
+			return err
+		}
+		known[string(k)] = true
+		return nil
+	})
+	return known, err
 }
 
 // parcel is posts made ready for the transaction.
@@ -174,14 +163,14 @@ type group struct {
 // pack joins and compresses what posts one after another share, on all
 // processors.
 func (s *Store) pack(posts []*model.NewPost) (*parcel, error) {
-	enc, _, err := s.cache.coder()
+	c, err := s.coders.get()
 	if err != nil {
 		return nil, err
 	}
 	p := &parcel{posts: posts, frames: frames(posts)}
-	var work []func() error
+	work := s.makeVectors(posts)
 	for _, f := range p.frames {
-		work = append(work, func() error { f.compress(enc); return nil })
+		work = append(work, func() error { f.compress(c.enc); return nil })
 	}
 	for _, t := range wireTables {
 		all := make([]wire, len(posts))
@@ -197,15 +186,36 @@ func (s *Store) pack(posts []*model.NewPost) (*parcel, error) {
 			})
 		}
 	}
-	return p, inParallel(work)
+	return p, inParallel(s.Workers(), work)
 }
 
-// inParallel does the work on all processors.
-func inParallel(work []func() error) error {
+// Workers is how many may compute beside who writes: as many as Go has processors. For
+// PostgreSQL Go gets one more: while all it has compute, it looks for answers of the
+// database every 10 ms only, and who writes asks it many things one after another. Of
+// SQLite, whose writer computes itself, that would only take time away. Who runs the
+// program and sets GOMAXPROCS keeps that number.
+func (s *Store) Workers() int {
+	n := goProcessors()
+	if s.dialect == Postgres {
+		oneProcessorMore()
+	}
+	return n
+}
+
+var goProcessors = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
+
+var oneProcessorMore = sync.OnceFunc(func() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
+})
+
+// inParallel does the work with so many workers.
+func inParallel(workers int, work []func() error) error {
 	errs := make([]error, len(work))
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(work)) {
+	for range min(workers, len(work)) {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; int(i) < len(work); i = next.Add(1) - 1 {
 				errs[i] = work[i]()

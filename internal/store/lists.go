@@ -102,13 +102,35 @@ func (s *Store) Lists(ctx context.Context) ([]model.List, error) {
 	return all, s.fault(err)
 }
 
-// ListsMark gives the mark of all lists as they are now: who has read them at the
-// same mark need not read them again. Numbers are never used twice, and each
-// change of settings counts a version on.
-func (s *Store) ListsMark(ctx context.Context) (m model.ListsMark, err error) {
-	err = s.read(ctx).Raw("SELECT count(*), coalesce(max(id), 0), coalesce(sum(id), 0), coalesce(sum(version), 0) FROM lists").Row().
-		Scan(&m.Count, &m.LastID, &m.IDs, &m.Versions)
-	return m, s.fault(err)
+// ListsMark gives the mark of all lists as they are now, and those on which any
+// of these addresses has a role, sorted: one question, because one comes whenever
+// a mailbox is opened. Who has read the lists at the same mark need not read them
+// again: numbers are never used twice, and each change of settings counts a
+// version on.
+func (s *Store) ListsMark(ctx context.Context, emailKeys []string) (m model.ListsMark, memberOf []int64, err error) {
+	const mark = "SELECT count(*) AS n, COALESCE(max(id), 0) AS last, COALESCE(sum(id), 0) AS ids, COALESCE(sum(version), 0) AS versions FROM lists"
+	t := s.hot(ctx)
+	if len(emailKeys) == 0 {
+		err = t.row(mark).Scan(&m.Count, &m.LastID, &m.IDs, &m.Versions)
+		return m, nil, s.fault(err)
+	}
+	these, args := in(nil, emailKeys)
+	rows, err := t.query("SELECT m.n, m.last, m.ids, m.versions, COALESCE(s.list_id, 0) FROM ("+mark+") AS m LEFT JOIN"+
+		" (SELECT DISTINCT list_id FROM subscribers WHERE email_key IN "+these+" AND ended_seq = 0 AND roles <> 0) AS s ON 1 = 1 ORDER BY s.list_id", args...)
+	if err != nil {
+		return m, nil, s.fault(err)
+	}
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&m.Count, &m.LastID, &m.IDs, &m.Versions, &id); err != nil {
+			_ = rows.Close()
+			return m, nil, s.fault(err)
+		}
+		if id != 0 {
+			memberOf = append(memberOf, id)
+		}
+	}
+	return m, memberOf, s.fault(errors.Join(rows.Err(), rows.Close()))
 }
 
 // Domains gives the domains that have lists, sorted.
@@ -150,11 +172,14 @@ func (s *Store) SaveList(ctx context.Context, l *model.List) error {
 // deliveries, bounces. The trace of events stays. NotFound when there is no such
 // list.
 func (s *Store) RemoveList(ctx context.Context, id int64) error {
-	return s.write(ctx, func(t *tx) error {
+	err := s.write(ctx, func(t *tx) error {
 		if err := s.forUpdate(t.DB).Take(&model.List{}, id).Error; err != nil {
 			return err
 		}
-		for _, q := range s.removals(id) {
+		if err := t.removeWords(id); err != nil {
+			return err
+		}
+		for _, q := range removals(id) {
 			if err := t.Exec(q.sql, q.args...).Error; err != nil {
 				return err
 			}
@@ -162,6 +187,10 @@ func (s *Store) RemoveList(ctx context.Context, id int64) error {
 		t.signal(TopicList(id))
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return s.dropEras(ctx)
 }
 
 type statement struct {
@@ -171,12 +200,8 @@ type statement struct {
 
 // removals gives the statements that empty a list, what refers before what is
 // referred to. Tables with a foreign key on lists follow by its cascade.
-func (s *Store) removals(id int64) []statement {
+func removals(id int64) []statement {
 	from, to := model.MakePostID(id, 0), model.MakePostID(id+1, 0)
-	fts := "DELETE FROM post_fts WHERE rowid >= ? AND rowid < ?"
-	if s.dialect == Postgres {
-		fts = "DELETE FROM post_fts WHERE id >= ? AND id < ?"
-	}
 	ofList, ofPosts := []any{id}, []any{from, to}
 	const inDistributions = " WHERE distribution_id IN (SELECT id FROM distributions WHERE list_id = ?)"
 	return []statement{
@@ -184,7 +209,6 @@ func (s *Store) removals(id int64) []statement {
 		{"DELETE FROM message_bytes WHERE id IN (SELECT bytes_id FROM helds WHERE list_id = ?)", ofList},
 		{"DELETE FROM message_bytes WHERE id IN (SELECT bytes_id FROM bounces WHERE list_id = ?)", ofList},
 		{"DELETE FROM message_bytes WHERE id IN (SELECT bytes_id FROM distributions WHERE list_id = ? AND bytes_id <> 0)", ofList},
-		{fts, ofPosts},
 		{"DELETE FROM post_envelopes WHERE id >= ? AND id < ?", ofPosts},
 		{"DELETE FROM post_headers WHERE id >= ? AND id < ?", ofPosts},
 		{"DELETE FROM post_columns WHERE id >= ? AND id < ?", ofPosts},

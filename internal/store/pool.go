@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,7 +20,9 @@ const (
 
 // keeping is a pool of SQLite with its statements kept prepared: parsing a query
 // costs as much as running it. A text is kept when it comes the second time;
-// those with a list of values in them hardly ever do.
+// those with a list of values in them hardly ever do. Of those that name an era of
+// the full-text index only what feeds the newest is: there are many eras, and a
+// question to one is far more work than that.
 type keeping struct {
 	*sql.DB
 	mu   sync.Mutex
@@ -42,6 +45,9 @@ func (k *keeping) known(text string) (st *sql.Stmt, wanted bool) {
 	if st = k.kept[text]; st != nil {
 		return st, false
 	}
+	if strings.Contains(text, eraTables) && !feedsEra(text) {
+		return nil, false
+	}
 	wanted = k.seen[text] && len(k.kept) < maxKept
 	if len(k.seen) >= maxSeen {
 		clear(k.seen)
@@ -63,8 +69,27 @@ func (k *keeping) keep(ctx context.Context, text string) *sql.Stmt {
 		_ = made.Close()
 		return st
 	}
+	if feedsEra(text) {
+		k.forgetEras(text)
+	}
 	k.kept[text] = made
 	return made
+}
+
+// feedsEra says that a statement adds posts to an era.
+func feedsEra(text string) bool {
+	return strings.HasPrefix(text, eraInsert) && strings.Contains(text, eraColumns)
+}
+
+// forgetEras closes what fed another era than text does.
+func (k *keeping) forgetEras(text string) {
+	table, _, _ := strings.Cut(text, " (")
+	for old, st := range k.kept {
+		if feedsEra(old) && !strings.HasPrefix(old, table+" (") {
+			_ = st.Close()
+			delete(k.kept, old)
+		}
+	}
 }
 
 func (k *keeping) statement(ctx context.Context, text string) *sql.Stmt {

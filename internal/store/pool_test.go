@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -60,5 +61,48 @@ func TestStatementsAreKept(t *testing.T) {
 	}
 	if len(kept.seen) > maxSeen {
 		t.Errorf("%d texts are remembered", len(kept.seen))
+	}
+}
+
+// TestOnlyTheNewestEraIsFedByKeptStatements: what fed a full one is let go, and
+// what merges eras is not kept.
+func TestOnlyTheNewestEraIsFedByKeptStatements(t *testing.T) {
+	ctx := context.Background()
+	s, err := Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "x.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for era := int64(7); era < 9; era++ {
+		if err := s.write(ctx, func(t *tx) error {
+			for _, step := range sqliteEra(eraTable(era)) {
+				if _, err := t.exec(step); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			if err := s.write(ctx, func(t *tx) error {
+				if _, err := t.exec("INSERT INTO " + eraTable(7) + " (" + eraTable(7) + ", rank) VALUES ('merge', 1)"); err != nil {
+					return err
+				}
+				_, err := t.exec("INSERT INTO "+eraTable(era)+eraColumns+"(?, ?, ?, ?, ?, ?, ?)", i, "a", "b", "c", "d", "e", "f")
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var fed []string
+		for text := range s.w.ConnPool.(*keeping).kept {
+			if strings.Contains(text, eraTables) {
+				fed = append(fed, text)
+			}
+		}
+		if len(fed) != 1 || !strings.HasPrefix(fed[0], "INSERT INTO "+eraTable(era)+eraColumns) {
+			t.Errorf("with era %d as the newest, kept: %q", era, fed)
+		}
 	}
 }

@@ -61,6 +61,7 @@ func (s *Store) openPostgres(ctx context.Context) error {
 // readyPostgres sets what a fresh connection needs, unless the DSN did. A
 // relative of PostgreSQL that does not know a setting goes without.
 func (s *Store) readyPostgres(ctx context.Context, conn *pgx.Conn) error {
+	learnVectors(conn.TypeMap())
 	for name, value := range map[string]time.Duration{"idle_in_transaction_session_timeout": idleInTransaction, "tcp_user_timeout": unanswered} {
 		if _, ok := conn.Config().RuntimeParams[name]; ok {
 			continue

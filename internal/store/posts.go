@@ -3,22 +3,28 @@ package store
 import (
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 
 	"plenary/internal/fault"
 	"plenary/internal/model"
 )
 
-// rowsPerInsert is how many rows one INSERT carries; more gains nothing.
-const rowsPerInsert = 32
+// How many rows one INSERT carries. More gains nothing on SQLite; PostgreSQL is asked
+// over a wire, and a question of it may have 65,535 values.
+const (
+	rowsPerInsert         = 32
+	rowsPerPostgresInsert = 256
+)
 
 // packOne compresses one message when that pays.
 func (s *Store) packOne(data []byte) (codec int, stored []byte, err error) {
-	if _, _, err := s.cache.coder(); err != nil {
+	c, err := s.coders.get()
+	if err != nil {
 		return 0, nil, err
 	}
 	if len(data) > 512 {
-		if z := s.cache.quick.EncodeAll(data, make([]byte, 0, len(data)/2)); len(z) < len(data)*9/10 {
+		if z := c.quick.EncodeAll(data, make([]byte, 0, len(data)/2)); len(z) < len(data)*9/10 {
 			return codecZstd, z, nil
 		}
 	}
@@ -82,8 +88,10 @@ func (t *tx) insertKeys(posts []*model.NewPost) error {
 		return err
 	}
 	var bodies []any
-	for _, n := range posts {
-		if len(n.BodyKey) > 0 && n.Post.Flags&model.PostImported == 0 {
+	last := map[string]bool{} // two of one statement would be one too many for PostgreSQL
+	for _, n := range slices.Backward(posts) {
+		if len(n.BodyKey) > 0 && n.Post.Flags&model.PostImported == 0 && !last[string(n.BodyKey)] {
+			last[string(n.BodyKey)] = true
 			bodies = append(bodies, n.ListID, model.KeyBody, n.BodyKey, n.Post.ID, n.Post.ReceivedAt)
 		}
 	}
@@ -107,21 +115,34 @@ func (t *tx) insertFixedKeys(posts []*model.NewPost) error {
 	return t.insertMany(insertKey, keyRow, " ON CONFLICT (list_id, kind, key) DO NOTHING", fixed)
 }
 
-// insertMany runs an INSERT for each rowsPerInsert rows of args, and for what is
-// left over those of the powers of two: few texts, which are kept prepared.
+// insertMany runs an INSERT for as many rows of args as one carries, and for what is
+// left over some for less: few texts, which are kept prepared.
 func (t *tx) insertMany(insert, row, tail string, args []any) error {
 	width := strings.Count(row, "?")
 	for len(args) > 0 {
-		n := rowsPerInsert
-		for n > len(args)/width {
-			n /= 2
-		}
+		n := t.rowsOf(len(args) / width)
 		if _, err := t.exec(insert+strings.Repeat(row+", ", n-1)+row+tail, args[:n*width]...); err != nil {
 			return err
 		}
 		args = args[n*width:]
 	}
 	return nil
+}
+
+// rowsOf is how many of so many rows the next INSERT carries: a power of two, or on
+// PostgreSQL all of a few.
+func (t *tx) rowsOf(rows int) int {
+	n := rowsPerInsert
+	if t.s.dialect == Postgres {
+		if rows <= maxGathered {
+			return rows
+		}
+		n = rowsPerPostgresInsert
+	}
+	for n > rows {
+		n /= 2
+	}
+	return n
 }
 
 // blob makes an absent value an empty one: the columns are NOT NULL.

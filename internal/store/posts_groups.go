@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -53,14 +52,14 @@ type wire struct {
 }
 
 // groupCoder packs and unpacks groups, for all stores of the process.
-var groupCoder = sync.OnceValues(func() (*groupCodec, error) {
+var groupCoder = spare[*groupCodec]{make: func() (*groupCodec, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return nil, err
 	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxGroup))
 	return &groupCodec{enc, dec}, err
-})
+}}
 
 type groupCodec struct {
 	enc *zstd.Encoder
@@ -73,7 +72,7 @@ func packGroup(some []wire) ([]byte, error) {
 	if len(some) == 1 {
 		return blob(some[0].data), nil
 	}
-	c, err := groupCoder()
+	c, err := groupCoder.get()
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +120,7 @@ func unpack(row wire, first, last model.PostID, scratch *[]byte, yield func(mode
 		}
 		return yield(row.id.UID(), row.data)
 	}
-	c, err := groupCoder()
+	c, err := groupCoder.get()
 	if err != nil {
 		return err
 	}

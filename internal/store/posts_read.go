@@ -76,21 +76,6 @@ func (s *Store) FindPostByKey(ctx context.Context, listID int64, kind int, key [
 	return id, s.fault(err)
 }
 
-// HasPost reports whether the list has a post with this identity that came at
-// since or later.
-func (s *Store) HasPost(ctx context.Context, listID int64, kind int, key []byte, since model.Instant) (bool, error) {
-	if len(key) == 0 {
-		return false, nil
-	}
-	var id model.PostID
-	err := s.hot(ctx).row("SELECT post_id FROM post_keys WHERE list_id = ? AND kind = ? AND key = ? AND at >= ?",
-		listID, kind, key, since).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, s.fault(err)
-}
-
 // CountPosts tells how many posts the list's archive has.
 func (s *Store) CountPosts(ctx context.Context, listID int64) (n int64, err error) {
 	a, b := postRange(listID, 0, 1<<32-1)

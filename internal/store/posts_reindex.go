@@ -20,11 +20,13 @@ func (s *Store) ReindexPosts(ctx context.Context, posts []*model.NewPost) error 
 	if len(posts) == 0 {
 		return nil
 	}
-	return s.write(ctx, func(t *tx) error {
-		ids := make([]model.PostID, len(posts))
-		for i, n := range posts {
+	list := posts[0].Post.ID.List()
+	err := s.write(ctx, func(t *tx) error {
+		if _, _, err := t.takeUIDs(list, 0); err != nil { // no post comes meanwhile
+			return err
+		}
+		for _, n := range posts {
 			p := &n.Post
-			ids[i] = p.ID
 			if err := t.Exec(`UPDATE posts SET size = ?, header_len = ?, sent_at = ?, flags = ?, author = ?, author_key = ?,
 				subject = ?, body_structure = ? WHERE id = ?`, p.Size, p.HeaderLen, p.SentAt, p.Flags, p.Author, p.AuthorKey,
 				p.Subject, blob(p.BodyStructure), p.ID).Error; err != nil {
@@ -43,21 +45,104 @@ func (s *Store) ReindexPosts(ctx context.Context, posts []*model.NewPost) error 
 		if err := t.insertFixedKeys(posts); err != nil {
 			return err
 		}
-		id := "rowid"
-		if t.s.dialect == Postgres {
-			id = "id"
-		}
-		for c := range slices.Chunk(ids, maxInList) {
-			if err := t.Exec("DELETE FROM post_fts WHERE "+id+" IN ?", c).Error; err != nil {
-				return err
-			}
-		}
-		if err := t.insertWords(posts); err != nil {
+		if err := t.reindexWords(posts); err != nil {
 			return err
 		}
-		t.signal(TopicList(ids[0].List()))
+		t.signal(TopicList(list))
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return s.dropEras(ctx)
+}
+
+// reindexWords writes the words of posts of one list in the place of what there
+// is. Those of an era that is far too large go to the newest, as if they had come
+// now; that it still holds the old ones does not matter.
+func (t *tx) reindexWords(posts []*model.NewPost) error {
+	ranges, err := t.ranges(posts[0].Post.ID.List())
+	if err != nil {
+		return err
+	}
+	var large []int64
+	if err := t.Raw("SELECT era FROM fts_eras WHERE posts >= ?", 2*t.s.eraPosts()).Scan(&large).Error; err != nil {
+		return err
+	}
+	for len(posts) > 0 {
+		era, known := eraOf(ranges, posts[0])
+		n := 1
+		for n < len(posts) {
+			if other, _ := eraOf(ranges, posts[n]); other != era {
+				break
+			}
+			n++
+		}
+		write := func() error { return t.replaceWords(era, posts[:n]) }
+		if !known || slices.Contains(large, era) {
+			write = func() error { return t.moveWords(posts[:n]) }
+		}
+		if err := write(); err != nil {
+			return err
+		}
+		posts = posts[n:]
+	}
+	return nil
+}
+
+// eraOf tells which era a post is in.
+func eraOf(ranges []eraRange, p *model.NewPost) (era int64, known bool) {
+	for _, r := range ranges {
+		if r.first > p.Post.ID.UID() {
+			break
+		}
+		era, known = r.era, true
+	}
+	return era, known
+}
+
+// replaceWords writes words of an era anew.
+func (t *tx) replaceWords(era int64, posts []*model.NewPost) error {
+	for some := range slices.Chunk(posts, maxInList) {
+		ids := make([]model.PostID, len(some))
+		for i, p := range some {
+			ids[i] = p.Post.ID
+		}
+		if err := t.Exec("DELETE FROM "+eraTable(era)+" WHERE "+t.s.wordsID()+" IN ?", ids).Error; err != nil {
+			return err
+		}
+	}
+	return t.fillEra(era, posts)
+}
+
+// moveWords writes words to the newest era. A post between them that is not among
+// them, because it cannot be read any more, is found where it was.
+func (t *tx) moveWords(posts []*model.NewPost) error {
+	var there []model.PostID
+	if err := t.Raw("SELECT id FROM posts WHERE id BETWEEN ? AND ? ORDER BY id", posts[0].Post.ID, posts[len(posts)-1].Post.ID).
+		Scan(&there).Error; err != nil {
+		return err
+	}
+	for len(posts) > 0 {
+		at := slices.Index(there, posts[0].Post.ID)
+		n := 1
+		for n < len(posts) && at+n < len(there) && posts[n].Post.ID == there[at+n] {
+			n++
+		}
+		era, room, err := t.newestEra()
+		if err != nil {
+			return err
+		}
+		n = min(n, room)
+		if err := t.fillEra(era, posts[:n]); err != nil {
+			return err
+		}
+		if err := t.move(posts[0].Post.ID, posts[n-1].Post.ID, era); err != nil {
+			return err
+		}
+		posts = posts[n:]
+	}
+	return nil
 }
 
 // replaceWires puts wire forms in the place of what there is. Groups that reach

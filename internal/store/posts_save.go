@@ -23,6 +23,11 @@ type saving struct {
 	turn chan turn // gather.go
 }
 
+// asTheyCame is how many octets of a new post are kept as they are until it is
+// packed with others (SealPosts): compressing them costs several times what
+// writing them does.
+const asTheyCame = 32 << 10
+
 // SavePost stores a new post of a list in one transaction: its UID, bytes,
 // light rows, identities, place in its thread and words for search, and as far
 // as p has them the distribution, the trace line and the end of the held post.
@@ -34,11 +39,15 @@ type saving struct {
 // Posts that come while another one is being written are written together
 // (gather.go): what a commit costs is shared.
 func (s *Store) SavePost(ctx context.Context, p *model.NewPost) (id model.PostID, dup bool, err error) {
-	codec, stored, err := s.packOne(p.Bytes)
-	if err != nil {
-		return 0, false, s.fault(err)
+	m := &saving{post: p, codec: codecRaw, stored: p.Bytes, turn: make(chan turn, 1)}
+	if len(p.Bytes) > asTheyCame {
+		if m.codec, m.stored, err = s.packOne(p.Bytes); err != nil {
+			return 0, false, s.fault(err)
+		}
 	}
-	m := &saving{post: p, codec: codec, stored: stored, turn: make(chan turn, 1)}
+	for _, make := range s.makeVectors([]*model.NewPost{p}) {
+		_ = make()
+	}
 	if !s.saveTogether(ctx, m) {
 		m.err = s.savePosts(ctx, func() []*saving { return []*saving{m} })
 	}
@@ -72,6 +81,9 @@ func (s *Store) savePosts(ctx context.Context, whom func() []*saving) error {
 func (t *tx) savePosts(group []*saving) error {
 	// By list, because its counters are locked; the lists in one order, so that
 	// no two transactions wait for each other.
+	if err := t.seek(); err != nil {
+		return err
+	}
 	group = slices.Clone(group)
 	slices.SortStableFunc(group, func(a, b *saving) int { return cmp.Compare(a.post.ListID, b.post.ListID) })
 	var fresh []*model.NewPost
@@ -115,6 +127,7 @@ func (t *tx) saveOnList(list int64, group []*saving) (fresh []*model.NewPost, re
 	if err != nil {
 		return nil, false, err
 	}
+	var stored []any
 	for _, m := range group {
 		p := m.post
 		if err := t.releaseHeld(p); err != nil {
@@ -130,13 +143,7 @@ func (t *tx) saveOnList(list int64, group []*saving) (fresh []*model.NewPost, re
 			known[string(p.MessageKey)] = m.id
 		}
 		p.Post.ID, p.Post.BytesOff = m.id, 0
-		if p.Post.BytesID, err = t.insertBytes(m.codec, len(p.Bytes), m.stored); err != nil {
-			return nil, false, err
-		}
-		if err := t.distribute(p, seq); err != nil {
-			return nil, false, err
-		}
-		fresh = append(fresh, p)
+		fresh, stored = append(fresh, p), append(stored, m.codec, len(p.Bytes), blob(m.stored))
 	}
 	if n := len(group) - len(fresh); n > 0 {
 		if err := t.Exec("UPDATE list_counters SET uid_next = uid_next - ? WHERE list_id = ?", n, list).Error; err != nil {
@@ -145,6 +152,16 @@ func (t *tx) saveOnList(list int64, group []*saving) (fresh []*model.NewPost, re
 	}
 	if len(fresh) == 0 {
 		return nil, released, nil
+	}
+	ids, err := t.insertIDs(insertBytes, bytesRow, stored)
+	if err != nil {
+		return nil, false, err
+	}
+	for i, p := range fresh {
+		p.Post.BytesID = ids[i]
+	}
+	if err := t.distribute(fresh, seq); err != nil {
+		return nil, false, err
 	}
 	return fresh, released, t.insertPosts(list, fresh)
 }
@@ -193,20 +210,44 @@ func (t *tx) releaseHeld(p *model.NewPost) error {
 	return r.Error
 }
 
-// distribute makes the distribution row of a stored post.
-func (t *tx) distribute(p *model.NewPost, seq int64) error {
-	if p.Distribution == nil {
+// distribute makes the distribution rows of stored posts of one list. Those of a list
+// that has nobody are done: its counters are locked, and who joins later comes after
+// their place in the sequence.
+func (t *tx) distribute(posts []*model.NewPost, seq int64) error {
+	var rows []*model.Distribution
+	for _, p := range posts {
+		if p.Distribution != nil {
+			p.Distribution.PostID = p.Post.ID
+			rows = append(rows, p.Distribution)
+		}
+	}
+	if len(rows) == 0 {
 		return nil
 	}
-	d := p.Distribution
-	d.ID, d.PostID, d.ListID, d.Seq = 0, p.Post.ID, p.ListID, seq
-	if d.CreatedAt.IsZero() {
-		d.CreatedAt = model.Instant(t.s.now())
+	list := posts[0].ListID
+	var anybody bool
+	if err := t.row("SELECT EXISTS (SELECT 1 FROM subscribers WHERE list_id = ? AND ended_seq = 0 AND (roles & 1) <> 0)", list).Scan(&anybody); err != nil {
+		return err
 	}
-	t.signal(TopicQueue)
-	var err error
-	d.ID, err = t.insert("INSERT INTO distributions (list_id, kind, lane, state, post_id, bytes_id, reverse_path, recipient, options, seq, cursor, "+
-		"created_at, done_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", d.ListID, d.Kind, d.Lane, d.State, d.PostID, d.BytesID,
-		d.ReversePath, d.Recipient, d.Options, d.Seq, d.Cursor, d.CreatedAt, d.DoneAt)
+	var args []any
+	for _, d := range rows {
+		d.ID, d.ListID, d.Seq, d.State, d.DoneAt = 0, list, seq, model.DistributionActive, 0 // also after a transaction that failed
+		if d.CreatedAt.IsZero() {
+			d.CreatedAt = model.Instant(t.s.now())
+		}
+		if !anybody {
+			d.State, d.DoneAt = model.DistributionDone, model.Instant(t.s.now())
+		}
+		args = append(args, d.ListID, d.Kind, d.Lane, d.State, d.PostID, d.BytesID,
+			d.ReversePath, d.Recipient, d.Options, d.Seq, d.Cursor, d.CreatedAt, d.DoneAt)
+	}
+	if anybody {
+		t.signal(TopicQueue)
+	}
+	ids, err := t.insertIDs("INSERT INTO distributions (list_id, kind, lane, state, post_id, bytes_id, reverse_path, recipient, options, seq, cursor, "+
+		"created_at, done_at) VALUES ", "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", args)
+	for i, id := range ids {
+		rows[i].ID = id
+	}
 	return err
 }

@@ -112,34 +112,15 @@ func (g *graph) load(posts []*model.NewPost) error {
 
 // loadKeys reads the nodes of these keys that exist.
 func (g *graph) loadKeys(keys []int64) error {
-	for len(keys) > 0 {
-		n := min(len(keys), maxInList)
-		these, args := in([]any{g.list}, keys[:n])
-		rows, err := g.t.query("SELECT "+nodeColumns+" FROM thread_nodes WHERE list_id = ? AND key IN "+these, args...)
-		if err != nil {
+	return lookUp(g.t, rowsBy{nodeColumns, "thread_nodes", "list_id = ? AND key", []any{g.list}}, keys, func(rows *sql.Rows) error {
+		nd := &node{ThreadNode: model.ThreadNode{ListID: g.list}}
+		if err := scanNode(rows, &nd.ThreadNode); err != nil {
 			return err
 		}
-		for rows.Next() {
-			nd := &node{ThreadNode: model.ThreadNode{ListID: g.list}}
-			if err := scanNode(rows, &nd.ThreadNode); err != nil {
-				_ = rows.Close()
-				return err
-			}
-			g.nodes[nd.Key] = nd
-		}
-		if err := rows.Close(); err != nil {
-			return err
-		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		keys = keys[n:]
-	}
-	return nil
+		g.nodes[nd.Key] = nd
+		return nil
+	})
 }
-
-// maxInList bounds the values of one IN list.
-const maxInList = 500
 
 // add places one post.
 func (g *graph) add(p *model.NewPost) {

@@ -13,7 +13,7 @@ import (
 	"plenary/internal/model"
 )
 
-// The way of a distribution. It is made Active; ranges of its audience are
+// The way of a distribution. It is made Active, or Done for a list that has nobody; ranges of its audience are
 // leased (a chunk row each, the cursor moves in the same transaction) until the
 // cursor is through, then it is Done; DoneAt is set when the last of its copies
 // is decided. A copy gets its record when its fate is known, a row in deliveries
@@ -23,6 +23,7 @@ import (
 
 // audience says who is meant by a distribution: its parameters are list, seq
 // and seq. Who left after it was made is in it, and is skipped by who sends.
+// PostgreSQL has it a second time, in the function of step 20.
 const audience = "list_id = ? AND began_seq <= ? AND (ended_seq = 0 OR ended_seq > ?) AND (roles & 1) <> 0"
 
 // unpaused keeps what a person has paused out of a query over distributions d.

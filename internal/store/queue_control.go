@@ -171,7 +171,8 @@ func (s *Store) CancelDistribution(ctx context.Context, id int64, by string) err
 // forgetNotes removes what is noted of a distribution that is over.
 func (t *tx) forgetNotes(id int64) error {
 	name := strconv.FormatInt(id, 10)
-	return t.Exec("DELETE FROM queue_notes WHERE name IN (?, ?, ?) OR name LIKE ?", "stale/"+name, "stopped/"+name, "approved/"+name, "refused/"+name+"/%").Error
+	return t.Exec("DELETE FROM queue_notes WHERE name IN (?, ?, ?, ?) OR name LIKE ?", "stale/"+name, "stopped/"+name, "approved/"+name, retryOf+name,
+		"refused/"+name+"/%").Error
 }
 
 // forgetRefused removes notes of distributions that a site refused until their
@@ -208,7 +209,7 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 		if err := t.finish(ids); err != nil {
 			return err
 		}
-		if err := t.Exec("DELETE FROM queue_notes WHERE (name LIKE 'approved/%' OR name LIKE 'node/%') AND at < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {
+		if err := t.Exec("DELETE FROM queue_notes WHERE (name LIKE 'approved/%' OR name LIKE 'node/%' OR name LIKE 'retry/distribution/%') AND at < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {
 			return err
 		}
 		if err := t.forgetRefused(); err != nil {

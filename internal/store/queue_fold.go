@@ -112,7 +112,7 @@ func (s *Store) nextToFold(ctx context.Context, id, after int64) (part foldable,
 
 // fold replaces records by their folded form.
 func (s *Store) fold(ctx context.Context, id int64, part *foldable) error {
-	enc, _, err := s.cache.coder()
+	c, err := s.coders.get()
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (s *Store) fold(ctx context.Context, id int64, part *foldable) error {
 		counts[part.copies[i].State]++
 	}
 	first, last := part.copies[0].RecipientID, part.copies[len(part.copies)-1].RecipientID
-	packed := enc.EncodeAll(packDeliveries(part.copies), nil)
+	packed := c.enc.EncodeAll(packDeliveries(part.copies), nil)
 	return s.write(ctx, func(t *tx) error {
 		rows := t.Exec("DELETE FROM deliveries WHERE distribution_id = ? AND recipient_id BETWEEN ? AND ? AND state <> ?",
 			id, first, last, model.DeliveryRetry)
@@ -156,7 +156,7 @@ type foldRow struct {
 // folded walks the folded deliveries that a condition on delivery_folds chooses,
 // by distribution and recipient.
 func (s *Store) folded(ctx context.Context, visit func(*model.Delivery), where string, args ...any) error {
-	_, dec, err := s.cache.coder()
+	c, err := s.coders.get()
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (s *Store) folded(ctx context.Context, visit func(*model.Delivery), where s
 		if err := rows.Scan(&f.DistributionID, &f.Packed); err != nil {
 			return s.fault(err)
 		}
-		if raw, err = dec.DecodeAll(f.Packed, raw[:0]); err != nil {
+		if raw, err = c.dec.DecodeAll(f.Packed, raw[:0]); err != nil {
 			return fault.Wrap(fault.Internal, err, "a folded delivery is damaged")
 		}
 		if err := unpackDeliveries(raw, f.DistributionID, visit); err != nil {

@@ -14,54 +14,50 @@ import (
 // read; its Cursor and State are moved on. A nil chunk means there is nothing to
 // lease: the cursor is through, or another node was quicker.
 func (s *Store) LeaseRange(ctx context.Context, d *model.Distribution, lease model.Chunk, limit int) (*model.Chunk, []model.Subscriber, error) {
-	var subs []model.Subscriber
-	var err error
-	if s.dialect == SQLite { // off the only writing connection: the cursor is compared when it is moved
-		if subs, err = s.nextPeople(ctx, d, limit); err != nil {
-			return nil, nil, err
-		}
+	// Without the turn to write: the cursor is compared when it is moved.
+	subs, err := s.nextPeople(ctx, d, limit)
+	if err != nil {
+		return nil, nil, err
 	}
-	won := false
 	next, state := d.Cursor, model.DistributionActive
-	err = s.write(ctx, func(t *tx) error {
-		won, next, state = false, d.Cursor, model.DistributionActive
-		if s.dialect == Postgres {
-			// Without fresh statistics, after an import, the planner would gather
-			// and sort the whole rest of the list for each range.
-			if err := t.Exec("SET LOCAL enable_bitmapscan = off").Error; err != nil {
-				return err
-			}
-			if subs, err = s.people(t.DB, rangePeople, d.ListID, d.Seq, d.Seq, d.Cursor, limit); err != nil {
-				return err
-			}
-		}
-		if len(subs) > 0 {
-			next = subs[len(subs)-1].ID
-		}
-		if len(subs) < limit {
-			state = model.DistributionDone
-		}
-		res, err := t.exec("UPDATE distributions SET cursor = ?, state = ? WHERE id = ? AND state = 0 AND cursor = ?", next, state, d.ID, d.Cursor)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return err
-		}
-		won = true
-		if len(subs) == 0 {
-			return t.finish([]int64{d.ID})
-		}
-		lease.DistributionID, lease.FirstID, lease.LastID = d.ID, d.Cursor+1, next
-		_, err = t.exec("INSERT INTO chunks (distribution_id, first_id, last_id, owner, lease_until) VALUES (?, ?, ?, ?, ?)",
-			lease.DistributionID, lease.FirstID, lease.LastID, lease.Owner, lease.LeaseUntil)
-		return err
-	})
+	if len(subs) > 0 {
+		next = subs[len(subs)-1].ID
+	}
+	if len(subs) < limit {
+		state = model.DistributionDone
+	}
+	lease.DistributionID, lease.FirstID, lease.LastID = d.ID, d.Cursor+1, next
+	won, err := s.moveCursor(ctx, d, state, lease, len(subs) == 0)
 	if err != nil || !won || len(subs) == 0 {
 		return nil, nil, err
 	}
 	d.Cursor, d.State = next, state
 	return &lease, subs, nil
+}
+
+// moveCursor moves a distribution on to the end of a range, unless another node has
+// moved it, and writes the lease of the range; with none in it the distribution may
+// owe nothing any more. PostgreSQL does that in one statement, a transaction by
+// itself: what is asked one after another costs more there than what is done.
+func (s *Store) moveCursor(ctx context.Context, d *model.Distribution, state model.DistributionState, lease model.Chunk, none bool) (won bool, err error) {
+	const move = "UPDATE distributions SET cursor = ?, state = ? WHERE id = ? AND state = 0 AND cursor = ?"
+	const chunk = "INSERT INTO chunks (distribution_id, first_id, last_id, owner, lease_until) "
+	if s.dialect == Postgres && !none {
+		return s.writeOne(ctx, "WITH moved AS ("+move+" RETURNING id) "+chunk+
+			"SELECT id, CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS BIGINT) FROM moved",
+			lease.LastID, state, d.ID, d.Cursor, lease.FirstID, lease.LastID, lease.Owner, lease.LeaseUntil)
+	}
+	err = s.write(ctx, func(t *tx) error {
+		if won, err = changed(t.exec(move, lease.LastID, state, d.ID, d.Cursor)); err != nil || !won {
+			return err
+		}
+		if none { // in a statement of its own, that sees what others ended meanwhile
+			return t.finish([]int64{d.ID})
+		}
+		_, err = t.exec(chunk+"VALUES (?, ?, ?, ?, ?)", lease.DistributionID, lease.FirstID, lease.LastID, lease.Owner, lease.LeaseUntil)
+		return err
+	})
+	return won, err
 }
 
 // LeaseLetters leases up to limit house letters of a lane, oldest first, to

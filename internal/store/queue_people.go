@@ -17,22 +17,21 @@ const fieldEnd = '\x1f'
 
 const rangePeople = audience + " AND id > ? ORDER BY id LIMIT ?"
 
-// nextPeople reads the next people of a distribution's audience from SQLite.
+// nextPeople reads the next people of a distribution's audience.
 func (s *Store) nextPeople(ctx context.Context, d *model.Distribution, limit int) ([]model.Subscriber, error) {
 	subs, err := unpackPeople(s.readHot(ctx, readRange, d.ListID, d.Seq, d.Seq, d.Cursor, limit))
 	return subs, s.fault(err)
 }
 
 // people reads the subscribers a condition chooses, in the order of their ids,
-// with what a sender needs of them. The condition ends with that order.
+// with what a sender needs of them: no names. The condition ends with that order.
 func (s *Store) people(db *gorm.DB, where string, args ...any) ([]model.Subscriber, error) {
 	if s.dialect == SQLite {
 		return peopleInText(db, where, args)
 	}
-	// Packed: reading a column costs more than taking it apart. The name comes
-	// last, whatever it holds.
+	// Packed: reading a column costs more than taking it apart.
 	rows, err := db.Raw("SELECT id, ended_seq, options | (mode << 32) | (delivery_status << 40),"+
-		" email || '\x1f' || email_key || '\x1f' || language || '\x1f' || name FROM subscribers s WHERE "+where, args...).Rows()
+		" email || '\x1f' || email_key FROM subscribers s WHERE "+where, args...).Rows()
 	if err != nil {
 		return nil, err
 	}
@@ -46,9 +45,7 @@ func (s *Store) people(db *gorm.DB, where string, args ...any) ([]model.Subscrib
 			return nil, err
 		}
 		setFlags(&p, flags)
-		p.Email, text, _ = strings.Cut(text, "\x1f")
-		p.EmailKey, text, _ = strings.Cut(text, "\x1f")
-		p.Language, p.Name, _ = strings.Cut(text, "\x1f")
+		p.Email, p.EmailKey, _ = strings.Cut(text, "\x1f")
 		out = append(out, p)
 	}
 	return out, rows.Err()
@@ -58,12 +55,9 @@ func setFlags(p *model.Subscriber, flags int64) {
 	p.Options, p.Mode, p.DeliveryStatus = model.Options(uint32(flags)), model.Mode(uint8(flags>>32)), model.DeliveryStatus(flags>>40)
 }
 
-// peopleText is a subscriber as fields with a separator between them; an address,
-// its key and a language hold none. The fourth number is the length of the name,
-// which comes last: it may hold anything and must not pass for somebody else's
-// row.
-const peopleText = "concat_ws('\x1f', id, ended_seq, options | (mode << 32) | (delivery_status << 40), octet_length(name)," +
-	" email, email_key, language, name)"
+// peopleText is a subscriber as fields with a separator between them; an address
+// and its key hold none.
+const peopleText = "concat_ws('\x1f', id, ended_seq, options | (mode << 32) | (delivery_status << 40), email, email_key)"
 
 // peopleInText does the same with one row of text from SQLite: handing rows to
 // Go one by one costs as much again as reading them.
@@ -72,7 +66,7 @@ func peopleInText(db *gorm.DB, where string, args []any) ([]model.Subscriber, er
 }
 
 func selectPeople(where string) string {
-	return "SELECT count(*), group_concat(t, '') FROM (SELECT " + peopleText + " AS t FROM subscribers s WHERE " + where + ")"
+	return "SELECT count(*), group_concat(t, '\x1f') FROM (SELECT " + peopleText + " AS t FROM subscribers s WHERE " + where + ")"
 }
 
 func unpackPeople(row *sql.Row) ([]model.Subscriber, error) {
@@ -84,7 +78,7 @@ func unpackPeople(row *sql.Row) ([]model.Subscriber, error) {
 	}
 	out, rest := make([]model.Subscriber, n), text.String
 	for i := range out {
-		var v [4]int64
+		var v [3]int64
 		for k := range v {
 			if v[k], rest, err = leadingNumber(rest); err != nil {
 				return nil, err
@@ -93,29 +87,20 @@ func unpackPeople(row *sql.Row) ([]model.Subscriber, error) {
 		p := &out[i]
 		p.ID, p.EndedSeq = v[0], v[1]
 		setFlags(p, v[2])
-		for _, to := range []*string{&p.Email, &p.EmailKey, &p.Language} {
-			end := strings.IndexByte(rest, fieldEnd)
-			if end < 0 {
-				return nil, errPeople()
-			}
-			*to, rest = rest[:end], rest[end+1:]
-		}
-		if v[3] > int64(len(rest)) {
-			return nil, errPeople()
-		}
-		p.Name, rest = rest[:v[3]], rest[v[3]:]
+		p.Email, rest, _ = strings.Cut(rest, "\x1f")
+		p.EmailKey, rest, _ = strings.Cut(rest, "\x1f")
 	}
 	if rest != "" {
 		return nil, errPeople()
 	}
 	byID := func(a, b model.Subscriber) int { return cmp.Compare(a.ID, b.ID) }
-	if !slices.IsSortedFunc(out, byID) { // SQLite promises no order within an aggregate
+	if !slices.IsSortedFunc(out, byID) { // no order is promised within an aggregate
 		slices.SortFunc(out, byID)
 	}
 	return out, nil
 }
 
-var readRange = hotText{sqlite: selectPeople(rangePeople)}
+var readRange = hotText{sqlite: selectPeople(rangePeople), postgres: "SELECT n, people FROM queue_people($1, $2, $3, $4, $5)"} // step 20
 
 func errPeople() error { return fault.New(fault.Internal, "subscribers came in a wrong form") }
 

@@ -70,13 +70,28 @@ func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcom
 				return err
 			}
 		}
-		if len(ended) > 0 {
-			if err := t.Exec("DELETE FROM chunks WHERE (distribution_id, first_id) IN " + pairs(ended, chunkKey)).Error; err != nil {
-				return err
-			}
+		if err := t.endRanges(ended); err != nil {
+			return err
 		}
 		return t.finish(maybe)
 	})
+}
+
+// endRanges removes the leases of ranges that are done: on SQLite one by one, in a
+// text that stays prepared, on PostgreSQL in one round trip.
+func (t *tx) endRanges(ended []model.Chunk) error {
+	if len(ended) == 0 {
+		return nil
+	}
+	if t.s.dialect == Postgres {
+		return t.Exec("DELETE FROM chunks WHERE (distribution_id, first_id) IN " + pairs(ended, chunkKey)).Error
+	}
+	for _, c := range ended {
+		if _, err := t.exec("DELETE FROM chunks WHERE distribution_id = ? AND first_id = ?", c.DistributionID, c.FirstID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // putRows inserts rows, or overwrites those that wait.
@@ -93,7 +108,7 @@ func (t *tx) putRows(ctx context.Context, rows []model.Delivery) error {
 // insertSQLite writes the rows in statements of insertRows.
 func (t *tx) insertSQLite(ctx context.Context, rows []model.Delivery) error {
 	pool := t.Statement.ConnPool
-	args := make([]any, 0, insertRows*deliveryColumns)
+	args := make([]any, 0, min(len(rows), insertRows)*deliveryColumns)
 	for len(rows) > 0 {
 		n := min(len(rows), insertRows)
 		args = args[:0]

@@ -12,6 +12,8 @@ import (
 const (
 	stopBatch = 2000           // copies made due in one transaction
 	keepSites = 24 * time.Hour // how long a site nobody waits for is remembered
+	keepRetry = time.Hour      // and that a distribution was to be tried; nodes hear of it in seconds
+	retryOf   = "retry/distribution/"
 )
 
 // QueueStops gives what people have paused, and asked to be tried.
@@ -20,8 +22,8 @@ func (s *Store) QueueStops(ctx context.Context) (*model.QueueStops, error) {
 		Name string
 		At   model.Instant
 	}
-	err := s.read(ctx).Raw("SELECT name, at FROM queue_notes WHERE name = 'pause' OR name LIKE 'pause/%' OR name = 'retry' OR name LIKE 'retry/to/%' ORDER BY name").Scan(&notes).Error
-	out := &model.QueueStops{Retry: map[string]model.Instant{}}
+	err := s.read(ctx).Raw("SELECT name, at FROM queue_notes WHERE name = 'pause' OR name LIKE 'pause/%' OR name = 'retry' OR name LIKE 'retry/%' ORDER BY name").Scan(&notes).Error
+	out := &model.QueueStops{Retry: map[string]model.Instant{}, Again: map[int64]model.Instant{}}
 	for _, n := range notes {
 		if to, ok := strings.CutPrefix(n.Name, "pause/to/"); ok {
 			out.Paused = append(out.Paused, to)
@@ -34,6 +36,11 @@ func (s *Store) QueueStops(ctx context.Context) (*model.QueueStops, error) {
 		}
 		if n.Name == "pause" {
 			out.All = true
+			continue
+		}
+		if number, ok := strings.CutPrefix(n.Name, retryOf); ok {
+			id, _ := strconv.ParseInt(number, 10, 64)
+			out.Again[id] = n.At
 			continue
 		}
 		out.Retry[strings.TrimPrefix(strings.TrimPrefix(n.Name, "retry"), "/to/")] = n.At
@@ -120,28 +127,94 @@ func (s *Store) makeDue(ctx context.Context, where string, args ...any) (n int64
 }
 
 // RetryNow makes copies that wait for another try due at once, and gives their
-// number. Sites that are down or refuse us are tried at once. What a person has
-// paused stays.
+// number. Sites that are down or refuse us are tried at once; of a list or a
+// distribution those that these copies wait for, and a refusal is forgotten for them
+// alone. What a person has paused stays.
 func (s *Store) RetryNow(ctx context.Context, q QueueScope) (int64, error) {
-	note := "retry"
-	if q.Destination != "" {
-		note = "retry/to/" + q.Destination
+	if err := s.write(ctx, func(t *tx) error {
+		t.signal(TopicQueue)
+		if q.ListID != 0 || q.DistributionID != 0 {
+			return t.retryOf(q)
+		}
+		note, like := "retry", "refused/%"
+		if q.Destination != "" {
+			note, like = "retry/to/"+q.Destination, "refused/%/"+escapeLike(q.Destination)
+		}
+		if err := t.Exec("DELETE FROM queue_notes WHERE name LIKE ? ESCAPE '!'", like).Error; err != nil {
+			return err
+		}
+		return t.putNote(note, "")
+	}); err != nil {
+		return 0, err
 	}
-	if q.ListID == 0 && q.DistributionID == 0 {
-		if err := s.write(ctx, func(t *tx) error {
-			t.signal(TopicQueue)
-			like := "refused/%"
-			if q.Destination != "" {
-				like = "refused/%/" + escapeLike(q.Destination)
-			}
-			if err := t.Exec("DELETE FROM queue_notes WHERE name LIKE ? ESCAPE '!'", like).Error; err != nil {
-				return err
-			}
-			return t.putNote(note, "")
-		}); err != nil {
-			return 0, err
+	where, args := q.waiting()
+	return s.makeDue(ctx, where, args...)
+}
+
+// retryOf tells nodes which distributions are to be tried.
+func (t *tx) retryOf(q QueueScope) error {
+	if err := t.Exec("DELETE FROM queue_notes WHERE name LIKE ? AND at < ?", retryOf+"%", model.At(t.s.Now().Add(-keepRetry))).Error; err != nil {
+		return err
+	}
+	var ids []int64
+	where, args := q.where()
+	if err := t.Raw("SELECT d.id FROM distributions d WHERE d.state IN (0, 2) AND d.done_at = 0 AND "+where+" ORDER BY d.id", args...).Scan(&ids).Error; err != nil {
+		return err
+	}
+	for _, id := range ids {
+		number := strconv.FormatInt(id, 10)
+		if err := t.Exec("DELETE FROM queue_notes WHERE name LIKE ?", "refused/"+number+"/%").Error; err != nil {
+			return err
+		}
+		if err := t.putNote(retryOf+number, ""); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// SitesOf gives the numbers of what copies of a distribution wait for.
+func (s *Store) SitesOf(ctx context.Context, distribution int64) ([]int64, error) {
+	var sites []int64
+	err := s.read(ctx).Raw("SELECT DISTINCT (site & -8) AS number FROM deliveries WHERE distribution_id = ? AND state = 2 AND site > 0 ORDER BY number", distribution).
+		Scan(&sites).Error
+	return sites, s.fault(err)
+}
+
+// PausedDistribution is one that goes on when a person says so.
+type PausedDistribution struct {
+	ID  int64
+	Why string // empty: a person has paused it
+}
+
+// PausedDistributions gives up to limit distributions of a scope that are paused by
+// themselves: they are not tried before a ResumeQueue.
+func (s *Store) PausedDistributions(ctx context.Context, q QueueScope, limit int) ([]PausedDistribution, error) {
+	var out []PausedDistribution
+	where, args := q.where()
+	err := s.read(ctx).Raw("SELECT d.id AS id, COALESCE((SELECT n.text FROM queue_notes n WHERE n.name IN ('stopped/' || d.id, 'stale/' || d.id)"+
+		" ORDER BY n.name DESC LIMIT 1), '') AS why FROM distributions d WHERE d.state = 1 AND "+where+" ORDER BY d.id LIMIT ?", append(args, limit)...).Scan(&out).Error
+	return out, s.fault(err)
+}
+
+// RetryPutOff makes due what RetryNow did, of a distribution, a destination or (0 and
+// empty) of all, as far as it was put off until before. Nodes call it after they have
+// heard of a RetryNow: until then they let what it made due wait again.
+func (s *Store) RetryPutOff(ctx context.Context, distribution int64, destination string, before model.Instant) error {
+	where, args := QueueScope{DistributionID: distribution, Destination: destination}.waiting()
+	where, args = "at <= ? AND "+where, append([]any{before}, args...)
+	var some bool
+	if err := s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 2 AND next_at > ? AND "+where+")", append([]any{s.now()}, args...)...).
+		Row().Scan(&some); err != nil || !some {
+		return s.fault(err)
+	}
+	_, err := s.makeDue(ctx, where, args...)
+	return err
+}
+
+// waiting narrows a query over deliveries to what waits for another try, and not for a
+// person.
+func (q QueueScope) waiting() (string, []any) {
 	where, args := q.where()
 	text := "next_at < ? AND distribution_id IN (SELECT d.id FROM distributions d WHERE d.state IN (0, 2) AND " + where + ")"
 	args = append([]any{model.Never}, args...)
@@ -152,7 +225,7 @@ func (s *Store) RetryNow(ctx context.Context, q QueueScope) (int64, error) {
 			" OR recipient_id = 0 AND distribution_id IN (SELECT id FROM distributions WHERE recipient LIKE ? ESCAPE '!'))"
 		args = append(args, q.Destination, "% "+escapeLike(q.Destination)+" %", end, end)
 	}
-	return s.makeDue(ctx, text, args...)
+	return text, args
 }
 
 func escapeLike(s string) string {

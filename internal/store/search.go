@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"plenary/internal/fault"
 	"plenary/internal/model"
 )
@@ -25,10 +27,35 @@ const (
 	wordsPerInsert = 1024 // posts whose words one statement writes
 )
 
-// insertWords feeds the index.
+// insertWords feeds the index with new posts, list by list in the order of UIDs.
 func (t *tx) insertWords(posts []*model.NewPost) error {
+	for len(posts) > 0 {
+		era, room, err := t.newestEra()
+		if err != nil {
+			return err
+		}
+		some := posts[:min(room, len(posts))]
+		posts = posts[len(some):]
+		for i, p := range some {
+			if i > 0 && p.Post.ID.List() == some[i-1].Post.ID.List() {
+				continue
+			}
+			if err := t.extend(p.Post.ID, era); err != nil {
+				return err
+			}
+		}
+		if err := t.fillEra(era, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillEra writes words into an era.
+func (t *tx) fillEra(era int64, posts []*model.NewPost) error {
+	t.s.eras.wrote(era, len(posts))
 	if t.s.dialect == Postgres {
-		return t.insertVectors(posts)
+		return t.insertVectors(era, posts)
 	}
 	// Few large statements: FTS5 writes out what it gathered after each.
 	for some := range slices.Chunk(posts, wordsPerInsert) {
@@ -37,7 +64,7 @@ func (t *tx) insertWords(posts []*model.NewPost) error {
 			x := &p.Text
 			args = append(args, p.Post.ID, x.Subject, x.Author, x.Recipients, x.Body, x.Quoted, x.Files)
 		}
-		if _, err := t.exec("INSERT INTO post_fts (rowid, subject, author, recipients, body, quoted, files) VALUES "+
+		if _, err := t.exec("INSERT INTO "+eraTable(era)+eraColumns+
 			strings.Repeat("(?, ?, ?, ?, ?, ?, ?), ", len(some)-1)+"(?, ?, ?, ?, ?, ?, ?)", args...); err != nil {
 			return err
 		}
@@ -60,53 +87,98 @@ func (s *Store) MatchPosts(ctx context.Context, listID int64, m model.Match, yie
 	if err != nil {
 		return err
 	}
-	where := " FROM post_fts WHERE post_fts MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid"
-	args := []any{expr, from, to}
-	if !m.Newest && m.Limit == 0 {
-		return s.matchAll(ctx, "SELECT group_concat(uid) FROM (SELECT rowid & 4294967295 AS uid"+where+")", args, yield)
-	}
-	if m.Newest {
-		where += " DESC"
-	}
-	if m.Limit > 0 {
-		where += " LIMIT ?"
-		args = append(args, m.Limit)
-	}
-	_, err = s.matchRows(ctx, "SELECT rowid"+where, args, yield)
-	return err
+	q := matching{expr: expr, newest: m.Newest, limit: m.Limit, yield: yield}
+	// One transaction: posts move between eras, and eras go away.
+	err = s.read(ctx).Transaction(func(db *gorm.DB) error {
+		t := &tx{DB: db, s: s}
+		ranges, err := t.ranges(listID)
+		if err != nil {
+			return err
+		}
+		all := parts(ranges, from, to)
+		if !m.Newest {
+			slices.Reverse(all)
+		}
+		for _, part := range all {
+			if err := q.ask(t, part); err != nil || q.enough {
+				return err
+			}
+		}
+		return nil
+	})
+	return s.fault(err)
 }
 
-// matchRows yields the posts of a query; more is false when yield had enough.
-func (s *Store) matchRows(ctx context.Context, query string, args []any, yield func(model.UID) bool) (more bool, err error) {
-	rows, err := s.read(ctx).Raw(query, args...).Rows()
+// matching is a question on its way through the eras of SQLite.
+type matching struct {
+	expr   string
+	newest bool
+	limit  int // how many are still wanted; 0: all
+	enough bool
+	yield  func(model.UID) bool
+}
+
+// hit hands on a post, and reports whether more are wanted.
+func (q *matching) hit(u model.UID) bool {
+	if q.limit > 0 {
+		q.limit--
+		q.enough = q.limit == 0
+	}
+	if !q.yield(u) {
+		q.enough = true
+	}
+	return !q.enough
+}
+
+// ask asks an era.
+func (q *matching) ask(t *tx, p eraPart) error {
+	table := eraTable(p.era)
+	where := " FROM " + table + " WHERE " + table + " MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid"
+	args := []any{q.expr, p.from, p.to}
+	if !q.newest && q.limit == 0 {
+		return t.matchAll("SELECT group_concat(uid) FROM (SELECT rowid & 4294967295 AS uid"+where+")", args, q.hit)
+	}
+	if q.newest {
+		where += " DESC"
+	}
+	if q.limit > 0 {
+		where += " LIMIT ?"
+		args = append(args, q.limit)
+	}
+	return t.matchRows("SELECT rowid"+where, args, q.hit)
+}
+
+// matchRows gives hit the posts of a query, until it has enough.
+func (t *tx) matchRows(query string, args []any, hit func(model.UID) bool) error {
+	rows, err := t.query(query, args...)
 	if err != nil {
-		return false, s.fault(err)
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var id model.PostID
 		if err := rows.Scan(&id); err != nil {
-			return false, s.fault(err)
+			return err
 		}
-		if !yield(id.UID()) {
-			return false, nil
+		if !hit(id.UID()) {
+			return nil
 		}
 	}
-	return true, s.fault(rows.Err())
+	return rows.Err()
 }
 
 // matchAll asks for all matches in one row, as numbers with something between:
 // handing a row to Go costs several times what finding it did.
-func (s *Store) matchAll(ctx context.Context, query string, args []any, yield func(model.UID) bool) error {
-	rows, err := s.read(ctx).Raw(query, args...).Rows()
+func (t *tx) matchAll(query string, args []any, hit func(model.UID) bool) error {
+	rows, err := t.query(query, args...)
 	if err != nil {
-		return s.fault(err)
+		return err
 	}
 	defer rows.Close()
 	var all sql.RawBytes
 	if rows.Next() {
 		if err := rows.Scan(&all); err != nil {
-			return s.fault(err)
+			return err
 		}
 	}
 	uid, within := model.UID(0), false
@@ -115,16 +187,16 @@ func (s *Store) matchAll(ctx context.Context, query string, args []any, yield fu
 		case digit:
 			uid, within = uid*10+model.UID(c-'0'), true
 		case within:
-			if !yield(uid) {
+			if !hit(uid) {
 				return nil
 			}
 			uid, within = 0, false
 		}
 	}
 	if within {
-		yield(uid)
+		hit(uid)
 	}
-	return s.fault(rows.Err())
+	return rows.Err()
 }
 
 // fold runs the postfix steps over a stack of results.

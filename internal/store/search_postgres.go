@@ -2,9 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"plenary/internal/model"
@@ -14,24 +18,23 @@ import (
 // its column, so that one index serves them all; positions count within a column,
 // and a phrase, whose words have one letter, is found in one column only.
 
-// vectorLetters are the letters of the columns, as searchColumns.
-const vectorLetters = "sarbqf"
-
 const (
-	maxVector        = 1_000_000 // octets of a tsvector, which may have 1,048,575: what a post has beyond is not found
-	vectorsPerInsert = 256       // posts whose words one statement writes
-	newestPage       = 1000      // hits that are asked for at once when nobody knows how many are wanted
+	vectorsPerInsert = 256  // posts whose words one statement writes
+	newestPage       = 1000 // hits that are asked for at first when nobody knows how many are wanted
 )
 
 // insertVectors feeds the index.
-func (t *tx) insertVectors(posts []*model.NewPost) error {
+func (t *tx) insertVectors(era int64, posts []*model.NewPost) error {
 	var maker vectorMaker
 	for some := range slices.Chunk(posts, vectorsPerInsert) {
-		ids, vectors := make([]int64, len(some)), make([]pgtype.TSVector, len(some))
+		ids, vectors := make([]int64, len(some)), make([]vector, len(some))
 		for i, p := range some {
-			ids[i], vectors[i] = int64(p.Post.ID), maker.vector(&p.Text)
+			ids[i] = int64(p.Post.ID)
+			if vectors[i] = p.Vector; vectors[i] == nil {
+				vectors[i] = maker.vector(&p.Text)
+			}
 		}
-		if err := t.Exec("INSERT INTO post_fts (id, words) SELECT * FROM unnest(CAST(? AS bigint[]), CAST(? AS tsvector[]))",
+		if err := t.Exec("INSERT INTO "+eraTable(era)+" (id, words) SELECT * FROM unnest(CAST(? AS bigint[]), CAST(? AS tsvector[]))",
 			pgArray(ids), pgArray(vectors)).Error; err != nil {
 			return err
 		}
@@ -44,113 +47,112 @@ func pgArray[T any](all []T) pgtype.Array[T] {
 	return pgtype.Array[T]{Elements: all, Dims: []pgtype.ArrayDimension{{Length: int32(len(all)), LowerBound: 1}}, Valid: true}
 }
 
-// vectorMaker makes tsvectors; it keeps its memory for the next.
-type vectorMaker struct {
-	at    map[string]int32 // word: its lexeme
-	order []int32          // the lexemes in the order of the text
-	pos   []uint16         // of each of order
-	count []int32          // of each lexeme
+// postgresEra makes an era's table like the one before; why it is so is told in
+// step 12, in step 17 why nothing is counted in it, and in step 18 what pads its rows.
+func postgresEra(table, before string) []string {
+	return []string{
+		"CREATE TABLE " + table + " (LIKE " + before + " INCLUDING ALL) WITH (toast_tuple_target = 128)",
+		"ALTER TABLE " + table + " ADD COLUMN IF NOT EXISTS pad TEXT GENERATED ALWAYS AS (repeat(' ', 2000)) STORED",
+		"ALTER TABLE " + table + " ALTER COLUMN words SET STATISTICS 0",
+	}
 }
 
-// vector makes the tsvector of a post.
-func (m *vectorMaker) vector(x *model.SearchText) pgtype.TSVector {
-	if m.at == nil {
-		m.at = map[string]int32{}
-	}
-	clear(m.at)
-	m.order, m.pos, m.count = m.order[:0], m.pos[:0], m.count[:0]
-	size := 0
-	v := pgtype.TSVector{Valid: true}
-	for i, words := range [...]string{x.Subject, x.Author, x.Recipients, x.Body, x.Quoted, x.Files} {
-		if words == "" {
-			continue
-		}
-		letter := vectorLetters[i : i+1]
-		words = letter + strings.ReplaceAll(words, " ", " "+letter)
-		for pos := uint16(1); words != ""; pos++ {
-			var w string
-			w, words, _ = strings.Cut(words, " ")
-			if w[1:] == filler || len(w) == 1 {
-				continue
-			}
-			n, known := m.at[w]
-			if size += 2; !known {
-				size += 3 + len(w)
-			}
-			if size > maxVector {
-				break
-			}
-			if !known {
-				n = int32(len(v.Lexemes))
-				m.at[w] = n
-				v.Lexemes, m.count = append(v.Lexemes, pgtype.TSVectorLexeme{Word: w}), append(m.count, 0)
-			}
-			m.count[n]++
-			m.order, m.pos = append(m.order, n), append(m.pos, pos)
-		}
-	}
-	all := make([]pgtype.TSVectorPosition, len(m.order))
-	for i, n := range m.count {
-		v.Lexemes[i].Positions, all = all[:0:n], all[n:]
-	}
-	for i, n := range m.order {
-		l := &v.Lexemes[n]
-		l.Positions = append(l.Positions, pgtype.TSVectorPosition{Position: m.pos[i]})
-	}
-	return v
-}
-
-// vectorsWhere takes the tsquery and the first and the last post. It is a function
-// (migration 13), or the planner would read every post's words.
-const vectorsWhere = " FROM post_fts_hits(CAST(? AS tsquery), ?, ?) AS id"
-
-// matchVectors is MatchPosts for PostgreSQL.
+// matchVectors is MatchPosts for PostgreSQL, where a function walks through the
+// eras (step 15): one way there and back.
 func (s *Store) matchVectors(ctx context.Context, m model.Match, from, to model.PostID, yield func(model.UID) bool) error {
 	q, err := tsQuery(m.Steps)
 	if err != nil {
 		return err
 	}
-	if !m.Newest && m.Limit == 0 {
-		var all []model.UID
-		if err := s.matchAll(ctx, "SELECT CAST(array_agg(id & 4294967295) AS text)"+vectorsWhere, []any{q, from, to}, func(u model.UID) bool {
-			all = append(all, u)
-			return true
-		}); err != nil {
-			return err
-		}
-		slices.Sort(all) // they come nearly in order
-		for _, u := range all {
-			if !yield(u) {
-				break
-			}
-		}
-		return nil
+	find := vectorQuery{expr: q.text, from: from, to: to, newest: m.Newest, wanted: m.Limit}
+	if len(q.excluded) > 0 {
+		doubt := strings.Join(q.excluded, " | ")
+		find.doubt = &doubt
 	}
-	if !m.Newest {
-		_, err := s.matchRows(ctx, "SELECT id"+vectorsWhere+" ORDER BY id LIMIT ?", []any{q, from, to, m.Limit}, yield)
-		return err
-	}
-	page := m.Limit
-	if page == 0 {
-		page = newestPage
+	if m.Newest && m.Limit == 0 {
+		find.wanted = newestPage
 	}
 	for {
-		n, last := 0, to
-		more, err := s.matchRows(ctx, "SELECT id"+vectorsWhere+" ORDER BY id DESC LIMIT ?", []any{q, from, to, page}, func(u model.UID) bool {
-			n, last = n+1, model.MakePostID(from.List(), u)
-			return yield(u)
-		})
-		if err != nil || !more || n < page || n == m.Limit {
-			return err
+		all, err := s.findVectors(ctx, find)
+		if err != nil {
+			return s.fault(err)
 		}
-		to, page = last-1, 1<<31-1 // few were enough, or else all are
+		for _, u := range all {
+			if !yield(u) {
+				return nil
+			}
+		}
+		if find.wanted == m.Limit || len(all) < find.wanted {
+			return nil
+		}
+		find.to, find.wanted = model.MakePostID(from.List(), all[len(all)-1]-1), 0 // few were enough, or else all are
 	}
 }
 
-// tsQuery writes the steps as a tsquery: only quoted words of the index and
-// operators of ours, never text of a user.
-func tsQuery(steps []model.MatchStep) (string, error) {
-	return fold(steps, func(st model.MatchStep) string {
+// vectorQuery asks for posts from one to another, as many as wanted or, with 0, all.
+type vectorQuery struct {
+	expr     string
+	from, to model.PostID
+	newest   bool
+	wanted   int
+	doubt    *string // what expr excludes, any of it; nil: nothing (step 16)
+}
+
+// findVectors gives the posts a query finds. An era that was dropped while it was
+// being asked has its posts in another by now.
+func (s *Store) findVectors(ctx context.Context, q vectorQuery) (all []model.UID, err error) {
+	for range writeAttempts {
+		all, err = s.hot(ctx).findVectors(q)
+		var gone *pgconn.PgError
+		if !errors.As(err, &gone) || gone.Code != "42P01" {
+			break
+		}
+	}
+	return all, err
+}
+
+func (t *tx) findVectors(q vectorQuery) (all []model.UID, err error) {
+	rows, err := t.query("SELECT post_fts_find(?, CAST(? AS tsquery), ?, ?, ?, ?, CAST(? AS tsquery))",
+		q.from.List(), q.expr, q.from, q.to, q.newest, q.wanted, q.doubt)
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() {
+		var sent sql.RawBytes
+		if err := rows.Scan(&sent); err != nil {
+			_ = rows.Close()
+			return nil, err
+		}
+		all = appendSent(all, sent)
+	}
+	slices.Sort(all) // they are nearly in order
+	if q.newest {
+		slices.Reverse(all)
+	}
+	return all, errors.Join(rows.Err(), rows.Close())
+}
+
+// appendSent reads what array_send made of ids: 20 octets about the array, then of
+// each its length, which is 8, and itself.
+func appendSent(all []model.UID, sent []byte) []model.UID {
+	const head, each = 20, 4 + 8
+	for at := head; at+each <= len(sent); at += each {
+		all = append(all, model.PostID(binary.BigEndian.Uint64(sent[at+4:])).UID())
+	}
+	return all
+}
+
+// vectorExpr is a tsquery: only quoted words of the index and operators of ours,
+// never text of a user.
+type vectorExpr struct {
+	text     string
+	words    []string // its parts without operators
+	excluded []string // those of them that stand in what is taken away
+}
+
+// tsQuery writes the steps as a tsquery.
+func tsQuery(steps []model.MatchStep) (vectorExpr, error) {
+	return fold(steps, func(st model.MatchStep) vectorExpr {
 		var any []string
 		for i := range searchColumns {
 			if st.Columns&(1<<i) == 0 {
@@ -166,8 +168,18 @@ func tsQuery(steps []model.MatchStep) (string, error) {
 			}
 			any = append(any, "("+q+")")
 		}
-		return "(" + strings.Join(any, " | ") + ")"
-	}, func(op model.MatchOp, parts []string) string {
-		return "(" + strings.Join(parts, map[model.MatchOp]string{model.MatchAnd: " & ", model.MatchOr: " | ", model.MatchNot: " & !"}[op]) + ")"
+		text := "(" + strings.Join(any, " | ") + ")"
+		return vectorExpr{text: text, words: []string{text}}
+	}, func(op model.MatchOp, parts []vectorExpr) (out vectorExpr) {
+		texts := make([]string, len(parts))
+		for i, p := range parts {
+			texts[i] = p.text
+			out.words, out.excluded = append(out.words, p.words...), append(out.excluded, p.excluded...)
+		}
+		if op == model.MatchNot {
+			out.excluded = append(out.excluded, parts[1].words...)
+		}
+		out.text = "(" + strings.Join(texts, map[model.MatchOp]string{model.MatchAnd: " & ", model.MatchOr: " | ", model.MatchNot: " & !"}[op]) + ")"
+		return out
 	})
 }

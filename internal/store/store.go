@@ -11,8 +11,9 @@
 //
 // Cold paths use GORM models; hot paths (leases, group commits, the full-text
 // index) are SQL text through the same transaction. Every write goes through
-// write, which retries what the database asks to retry, and after the commit
-// wakes who waits for it (wake.go), on this node and, with PostgreSQL, on all.
+// write, or as a single statement through writeOne (hot.go): they retry what the
+// database asks to retry. After the commit write wakes who waits for it (wake.go),
+// on this node and, with PostgreSQL, on all.
 //
 // Errors leave as faults: an absent row is NotFound, a broken unique key
 // Conflict, a full disk StorageFull, a database that is away Temporary. No text
@@ -63,14 +64,19 @@ type Store struct {
 	dsn     string
 	w, r    *gorm.DB // one pool twice for PostgreSQL
 	wake    *waker
+	coders  spare[byteCoders]
 	cache   frameCache
 	gather  gatherer
+	eras    eraCount
 	lists   listCache
 	clock   clock
 	log     *slog.Logger
 
 	// Now is the clock of all timestamps the store sets itself.
 	Now func() time.Time
+	// EraPosts is how many posts an era of the full-text index holds (eras.go), 16,384
+	// unless set.
+	EraPosts int
 }
 
 // Open opens the database dsn names: "sqlite:PATH" or "postgres://...". It does
@@ -79,7 +85,7 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{dsn: dsn, log: log, Now: time.Now, wake: newWaker()}
+	s := &Store{dsn: dsn, log: log, Now: time.Now, wake: newWaker(), coders: spare[byteCoders]{make: newByteCoders}}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	var err error
@@ -106,18 +112,23 @@ func (s *Store) Dialect() Dialect { return s.dialect }
 func (s *Store) Close() error {
 	s.wake.close()
 	var errs []error
+	for _, pool := range s.pools() {
+		errs = append(errs, pool.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// pools are those of the database, each once.
+func (s *Store) pools() (all []*sql.DB) {
 	for _, db := range []*gorm.DB{s.w, s.r} {
-		if db == nil {
+		if db == nil || len(all) > 0 && s.w == s.r {
 			continue
 		}
 		if pool, err := db.DB(); err == nil {
-			errs = append(errs, pool.Close())
-		}
-		if s.w == s.r {
-			break
+			all = append(all, pool)
 		}
 	}
-	return errors.Join(errs...)
+	return all
 }
 
 // Ping reports whether the database answers.
@@ -261,8 +272,14 @@ func gormConfig(log *slog.Logger) *gorm.Config {
 // now is the store's clock as the database keeps it.
 func (s *Store) now() int64 { return s.Now().UnixMicro() }
 
-// read gives a session on the reading pool.
-func (s *Store) read(ctx context.Context) *gorm.DB { return s.r.WithContext(ctx) }
+// read gives a session on the reading pool; under Together on its transaction,
+// which would else wait for a second connection while it holds one.
+func (s *Store) read(ctx context.Context) *gorm.DB {
+	if t := s.open(ctx); t != nil {
+		return t.WithContext(ctx)
+	}
+	return s.r.WithContext(ctx)
+}
 
 // first finds one row; an absent row is a nil pointer and no error.
 func first[T any](db *gorm.DB) (*T, error) {

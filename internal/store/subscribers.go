@@ -127,26 +127,6 @@ func (s *Store) SubscriptionsOf(ctx context.Context, emailKeys []string) ([]mode
 	return rows, s.fault(err)
 }
 
-// MemberOf gives the lists on which any of these addresses has a role now, sorted.
-func (s *Store) MemberOf(ctx context.Context, emailKeys []string) (lists []int64, err error) {
-	if len(emailKeys) == 0 {
-		return nil, nil
-	}
-	rows, err := s.read(ctx).Raw("SELECT DISTINCT list_id FROM subscribers WHERE email_key IN ? AND ended_seq = 0 AND roles <> 0 ORDER BY list_id", emailKeys).Rows()
-	if err != nil {
-		return nil, s.fault(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, s.fault(err)
-		}
-		lists = append(lists, id)
-	}
-	return lists, s.fault(rows.Err())
-}
-
 // SaveSubscriber stores what a person may change on a current row: name, roles,
 // delivery, options, moderation, language. NotFound when the row has ended.
 func (s *Store) SaveSubscriber(ctx context.Context, sub *model.Subscriber) error {

@@ -24,10 +24,34 @@ func (t *tx) signal(topic string) {
 	t.topics = append(t.topics, topic)
 }
 
-// write runs fn in one transaction, durable when it returns nil. fn may run
+// within is the key of a context under which a transaction is open.
+type within struct{}
+
+// Together runs fn in one write transaction: what is read and written under the
+// context it is given belongs to it, and is durable or undone as a whole. It is
+// for an act and the letter that tells of it. fn may run more than once, so it
+// must set what it gives to the outside anew each time. Saving posts has
+// transactions of its own and does not belong in one.
+func (s *Store) Together(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.write(ctx, func(t *tx) error { return fn(context.WithValue(ctx, within{}, t)) })
+}
+
+// open gives the transaction of this store that the context belongs to, or nil.
+func (s *Store) open(ctx context.Context) *tx {
+	if t, ok := ctx.Value(within{}).(*tx); ok && t.s == s {
+		return t
+	}
+	return nil
+}
+
+// write runs fn in one transaction, durable when it returns nil; under Together
+// in the one that is open. fn may run
 // more than once when the database asks for a retry, so it must not change
 // anything outside that a second run would not set again.
 func (s *Store) write(ctx context.Context, fn func(t *tx) error) error {
+	if t := s.open(ctx); t != nil {
+		return s.fault(fn(t))
+	}
 	if s.dialect == Postgres { // the network may swallow the answer
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, writePatience)

@@ -25,6 +25,7 @@ import (
 
 	"plenary/internal/app"
 	"plenary/internal/config"
+	"plenary/internal/fault"
 	"plenary/internal/list/settings"
 	"plenary/internal/mail/address"
 	"plenary/internal/model"
@@ -238,7 +239,7 @@ func (p *Plenary) Caught(recipient string, n int) []store.Caught {
 	deadline := time.Now().Add(Patience)
 	for {
 		rows, err := p.Store.CaughtPage(context.Background(), recipient, 0, 10000)
-		if err != nil {
+		if err != nil && !fault.Is(err, fault.Temporary) { // a database that was away leaves dead connections
 			p.t.Fatal(err)
 		}
 		if len(rows) >= n {
@@ -248,7 +249,7 @@ func (p *Plenary) Caught(recipient string, n int) []store.Caught {
 			return rows
 		}
 		if time.Now().After(deadline) {
-			p.t.Fatalf("%s got %d letters, waiting for %d", recipient, len(rows), n)
+			p.t.Fatalf("%s got %d letters, waiting for %d (%v)", recipient, len(rows), n, err)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

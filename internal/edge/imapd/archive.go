@@ -19,8 +19,9 @@ type Archive interface {
 	MayReadEach(ctx context.Context, who []model.Actor, listID int64) ([]bool, error)
 	// NextUID is the UID the list's next post will get.
 	NextUID(ctx context.Context, listID int64) (model.UID, error)
-	// Open gives the list's index, fresh, shared by all sessions.
-	Open(ctx context.Context, listID int64) (Index, error)
+	// Open gives the list's index, fresh, shared by all sessions. next is what the
+	// list's next UID was a moment ago; 0: it is asked for; 1: what is known will do.
+	Open(ctx context.Context, listID int64, next model.UID) (Index, error)
 	Envelopes(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
 	Structures(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
 	Headers(ctx context.Context, listID int64, from, to model.UID, yield func(model.UID, []byte) error) error
@@ -38,6 +39,8 @@ type Archive interface {
 	Sort(ctx context.Context, listID int64, keys []archive.SortKey, uids []model.UID) ([]model.UID, error)
 	// ThreadForest draws the threads of the UIDs as REFERENCES does (RFC 5256).
 	ThreadForest(ctx context.Context, listID int64, uids []model.UID) ([]archive.Branch, error)
+	// SubjectForest draws them as ORDEREDSUBJECT does (RFC 5256).
+	SubjectForest(ctx context.Context, listID int64, uids []model.UID) ([]archive.Branch, error)
 	// Flags are the person's flags on the list as they are now.
 	Flags(ctx context.Context, account, listID int64) (Flags, error)
 	SetFlag(ctx context.Context, m model.Mark, uids []model.UID, on bool) error
@@ -49,8 +52,8 @@ type Archive interface {
 
 // Index is the order of one list's posts.
 type Index interface {
-	// Refresh takes in what has arrived since.
-	Refresh(ctx context.Context) error
+	// Refresh takes in what has arrived since; next as in Open.
+	Refresh(ctx context.Context, next model.UID) error
 	// Rows is a snapshot sorted by UID; nobody may change it.
 	Rows() []archive.Row
 	// Snapshot is Rows and a UID above them that the next post will have at
@@ -76,8 +79,8 @@ func Over(r *archive.Reader) Archive { return reader{r} }
 type reader struct{ *archive.Reader }
 
 // Open gives the list's index.
-func (r reader) Open(ctx context.Context, listID int64) (Index, error) {
-	ix, err := r.Reader.Open(ctx, listID)
+func (r reader) Open(ctx context.Context, listID int64, next model.UID) (Index, error) {
+	ix, err := r.OpenAt(ctx, listID, next)
 	if err != nil {
 		return nil, err
 	}

@@ -35,24 +35,23 @@ type boxKey struct {
 	year int // 0: the whole list
 }
 
-// open gives the list's box to one more session, and says whether its index was
-// read for it just now.
-func (s *Server) open(ctx context.Context, n node) (b *box, fresh bool, err error) {
+// open gives the list's box to one more session, who refreshes its index.
+func (s *Server) open(ctx context.Context, n node) (*box, error) {
 	l, key := n.list, boxKey{n.list.ID, n.held, n.year}
 	s.mu.Lock()
-	b = s.boxes[key]
+	b := s.boxes[key]
 	if b == nil {
 		b = &box{srv: s, key: key, members: map[*selected]struct{}{}}
 		s.boxes[key] = b
 	}
 	b.users++
 	s.mu.Unlock()
-	b.ready.Do(func() { b.err, fresh = b.start(ctx, l), !key.held })
+	b.ready.Do(func() { b.err = b.start(ctx, l) })
 	if b.err != nil {
 		b.release()
-		return nil, false, b.err
+		return nil, b.err
 	}
-	return b, fresh, nil
+	return b, nil
 }
 
 // start registers for news first and looks then, so that nothing falls between.
@@ -62,7 +61,7 @@ func (b *box) start(ctx context.Context, l *model.List) error {
 		p := newPending(b.srv.opt.Moderation, l)
 		b.index, b.texts = p, Over(p.reader)
 	} else {
-		index, err := b.srv.opt.Archive.Open(ctx, l.ID)
+		index, err := b.srv.opt.Archive.Open(ctx, l.ID, 1) // refreshed by whom it is for
 		if err != nil {
 			cancel()
 			return err
@@ -96,7 +95,7 @@ func (b *box) run(ctx context.Context, wake <-chan struct{}) {
 		case <-again:
 		}
 		again = nil
-		if err := b.index.Refresh(ctx); err != nil && ctx.Err() == nil {
+		if err := b.index.Refresh(ctx, 0); err != nil && ctx.Err() == nil {
 			b.srv.opt.Log.Warn("imap: cannot look for new posts", "list", b.key.list, "error", err)
 			again = time.After(lookAgain)
 		}

@@ -139,12 +139,20 @@ var capabilityShown = map[string]func(t *testing.T, c *client){
 		c.want("EXAMINE Lists/talk", "OK")
 		c.says("UID SORT (REVERSE ARRIVAL) UTF-8 ALL", "* SORT 3 2 1")
 	},
+	"SORT=DISPLAY": func(t *testing.T, c *client) {
+		c.want("EXAMINE Lists/talk", "OK")
+		c.says("SORT (REVERSE DISPLAYFROM) UTF-8 ALL", "* SORT 3 2 1")
+	},
 	"SPECIAL-USE": func(t *testing.T, c *client) { // nothing here has one
 		c.says(`LIST (SPECIAL-USE) "" *`)
 		c.says(`LIST "" Lists/talk RETURN (SPECIAL-USE)`, `* LIST (...) "/" "Lists/talk"`)
 	},
 	"STATUS=SIZE": func(t *testing.T, c *client) {
 		c.says("STATUS Lists/talk (SIZE)", `* STATUS "Lists/talk" (SIZE `+itoa(len(plainPost)+len(mixedPost)+len(oddPost))+`)`)
+	},
+	"THREAD=ORDEREDSUBJECT": func(t *testing.T, c *client) {
+		c.want("EXAMINE Lists/talk", "OK")
+		c.says("THREAD ORDEREDSUBJECT UTF-8 ALL", "* THREAD (1 2)(3)")
 	},
 	"THREAD=REFERENCES": func(t *testing.T, c *client) {
 		c.want("EXAMINE Lists/talk", "OK")
@@ -251,7 +259,7 @@ func TestWhatIsNotAnnouncedIsRefused(t *testing.T) {
 	c := loggedIn(t, addr, "alice@example.org")
 	c.want("SELECT Lists/talk", "OK")
 	for _, command := range []string{
-		"THREAD ORDEREDSUBJECT UTF-8 ALL", "SORT (DISPLAYFROM) UTF-8 ALL", "GETQUOTAROOT INBOX", "SETMETADATA INBOX (/private/comment x)", "GETACL INBOX",
+		"THREAD REFS UTF-8 ALL", "SORT (DISPLAYCC) UTF-8 ALL", "GETQUOTAROOT INBOX", "SETMETADATA INBOX (/private/comment x)", "GETACL INBOX",
 		"NOTIFY NONE", "UNAUTHENTICATE", "XLIST \"\" *",
 		"FETCH 1 (PREVIEW)", "FETCH 1 (EMAILID)", "STARTTLS", "COMPRESS LZ4",
 	} {

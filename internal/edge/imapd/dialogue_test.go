@@ -22,7 +22,7 @@ import (
 var noon = time.Date(2026, 3, 5, 12, 0, 0, 0, time.UTC)
 
 // patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // serve runs a door over m on a loopback port until the test ends.
 func serve(t testing.TB, m *memory, change ...func(*Options, *times)) (*Server, string) {

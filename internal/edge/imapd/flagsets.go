@@ -49,34 +49,35 @@ func (k *flagSets) keep(key flagsKey, last model.FlagChange, f Flags) {
 // meanwhile.
 const settle = 10
 
-// flagsOf gives the person's flags on a list and the last change that is in them.
-func (s *session) flagsOf(list int64) (f Flags, last model.FlagChange, err error) {
+// flagsOf gives the person's flags on a list and the last change that is in them,
+// and what the list's next UID was then; 0 when it was not asked for.
+func (s *session) flagsOf(list int64) (f Flags, last model.FlagChange, next model.UID, err error) {
 	if !s.mayMark() {
-		return noFlags{}, last, nil
+		return noFlags{}, last, 0, nil
 	}
 	opt, sets, key := &s.front.srv.opt, &s.front.srv.flagSets, flagsKey{s.who.AccountID, list}
 	if !s.condstore() {
 		f, err = opt.Archive.Flags(s.ctx, s.who.AccountID, list)
-		return f, last, err
+		return f, last, 0, err
 	}
 	for range settle {
-		if last, err = s.lastChange(list); err != nil {
-			return nil, last, err
+		if last, next, err = opt.Changes.LastFlagChange(s.ctx, s.who.AccountID, list); err != nil {
+			return nil, last, 0, err
 		}
 		if f, ok := sets.find(key, last); ok {
-			return f, last, nil
+			return f, last, next, nil
 		}
 		if f, err = opt.Archive.Flags(s.ctx, s.who.AccountID, list); err != nil {
-			return nil, last, err
+			return nil, last, 0, err
 		}
-		again, err := s.lastChange(list)
+		again, next, err := opt.Changes.LastFlagChange(s.ctx, s.who.AccountID, list)
 		if err != nil {
-			return nil, last, err
+			return nil, last, 0, err
 		}
 		if again.Seq == last.Seq {
 			sets.keep(key, last, f)
-			return f, last, nil
+			return f, last, next, nil
 		}
 	}
-	return nil, last, fault.New(fault.Temporary, "your marks are being changed all the time, please try again")
+	return nil, last, 0, fault.New(fault.Temporary, "your marks are being changed all the time, please try again")
 }

@@ -23,27 +23,48 @@ var imaptestGroups = map[string]string{
 	"fetch": "", "fetch-body": "", "fetch-body-message-rfc822": "", "fetch-body-message-rfc822-mime": "", "fetch-body-message-rfc822-x2": "",
 	"fetch-body-mime": "", "fetch-bodystructure": "", "fetch-envelope": "",
 	"fetch-binary-mime": "", "fetch-binary-mime-base64": "", "fetch-binary-mime-qp": "",
-	"search-date": "", "search-header": "", "search-sets": "", "search-partial": "", "search-addresses": "", "search-size": "", "esearch": "", "esearch-condstore": "",
+	"search-body": "", "search-flags": "", "search-date": "", "search-header": "", "search-sets": "", "search-partial": "", "search-addresses": "",
+	"search-size": "", "esearch": "", "esearch-condstore": "",
 	"sort-addresses": "", "sort-arrival": "", "sort-date": "", "sort-size": "", "sort-subject": "", "esort": "", "sort-partial": "",
+	"sort-display-from": "", "sort-display-to": "",
 	"thread": "", "thread2": "", "thread3": "", "thread4": "", "thread5": "", "thread6": "", "thread7": "", "thread8": "",
-	"store": "", "expunge2": "", "close": "", "atoms": "", "mutf7": "", "pipeline": "", "pipeline-connections": "", "id": "", "logout": "", "nil": "",
+	"thread-orderedsubject": "", "thread-orderedsubject2": "",
+	"list": "", "listext": "", "select": "", "uidvalidity": "",
+	"store": "", "expunge": "", "expunge2": "", "close": "", "atoms": "", "mutf7": "", "pipeline": "", "pipeline-connections": "", "id": "", "logout": "", "nil": "",
 
-	"search-body":  "substrings of TEXT and BODY: words are found by their beginnings (RFC 9051 6.4.4), TEXT looks into the usual header fields",
-	"search-flags": "sets \\Deleted, which is refused, and looks for \\Recent, which RFC 9051 has no more",
-	"select":       "\\Recent, which RFC 9051 has no more",
-	"expunge":      "sets \\Deleted, which is refused",
-	"append":       "APPEND is refused with the address to post to", "append-binary": "APPEND is refused with the address to post to",
+	"append": "APPEND is refused with the address to post to", "append-binary": "APPEND is refused with the address to post to",
 	"catenate": "APPEND is refused; CATENATE is not offered", "catenate-multiappend": "APPEND is refused; CATENATE is not offered",
 	"multiappend": "APPEND is refused; MULTIAPPEND is not offered",
 	"copy":        "COPY is refused with the address to post to",
 	"move":        "MOVE is for moderators' decisions only", "uidplus": "APPEND and COPY are refused: there is no APPENDUID and no COPYUID",
-	"list": "makes mailboxes below each other", "listext": "makes mailboxes below each other", "subscribe": "makes mailboxes below each other",
-	"uidvalidity": "deletes its mailbox", "uidvalidity-rename": "renames its mailbox",
+	"subscribe":             "what counts as subscribed is fixed: each list that one may read",
+	"uidvalidity-rename":    "a list keeps its name",
 	"search-context-update": "CONTEXT=SEARCH is not offered", "search-context-update2": "CONTEXT=SEARCH is not offered",
 	"search-context-update3": "CONTEXT=SEARCH is not offered",
-	"sort-display-from":      "SORT=DISPLAY is not offered", "sort-display-to": "SORT=DISPLAY is not offered",
-	"thread-orderedsubject": "THREAD=ORDEREDSUBJECT is not offered", "thread-orderedsubject2": "THREAD=ORDEREDSUBJECT is not offered",
-	"notify": "NOTIFY is not offered", "urlauth": "URLAUTH is not offered", "urlauth2": "URLAUTH is not offered", "urlauth-binary": "URLAUTH is not offered",
+	"notify":                 "NOTIFY is not offered", "urlauth": "URLAUTH is not offered", "urlauth2": "URLAUTH is not offered", "urlauth-binary": "URLAUTH is not offered",
+}
+
+// imaptestFit is what makes a script fit an archive of lists.
+type imaptestFit struct {
+	instead []string // pairs: what a script says, and what is said here
+	without string   // lines that are left out, of commands with all that is expected of them
+	why     string   // and why
+}
+
+var imaptestFits = map[string]imaptestFit{
+	"search-body": {nil, `^ok search (text|body) (sdfghjk|xcvbn|wertyuio)$|^ok search text qwertyuiop$`,
+		"words in fields nobody reads, such as X-Header, and pieces from the middle of words: TEXT and BODY find words and their beginnings (RFC 9051 6.4.4)"},
+	"search-flags": {[]string{"search undeleted", "search unkeyword $$gone", "search deleted", "search keyword $$gone", "deleted flagged", "keyword $$gone flagged",
+		"deleted not", "keyword $$gone not", `\deleted`, "$$gone"}, `^ok search (new|recent|old)$`,
+		"\\Deleted is refused, a keyword stands for it; \\Recent is never set, RFC 9051 has it no more"},
+	"select": {[]string{"* 2 recent", "* 0 recent", "messages 2 recent 2", "messages 2 recent 0"}, "", "\\Recent is never set, RFC 9051 has it no more"},
+	"expunge": {nil, `^\* [13] fetch \(flags \(\\deleted\)\)$`,
+		"\\Deleted is refused; posts are taken away otherwise"},
+	"list": {[]string{"${sep}test4${sep}test5", "${sep}test5", "test4", "2019", "t*4", "t*9", "%4", "%9"}, `\$\{sep\}test5`,
+		"below a list there are its years and nothing below them"},
+	"listext": {[]string{"test2${sep}test1", "test2${sep}2011", "test7${sep}test7", "test7${sep}2017", "test8${sep}test8", "test8${sep}2018", "test8${sep}test9", "test8${sep}2019",
+		"test4${sep}test52", "test4${sep}2002", "test4${sep}test5", "test4${sep}2005"}, `subscribe`,
+		"what counts as subscribed is fixed; below a list there are its years"},
 }
 
 // TestImaptest plays the groups with each mailbox loaded before, and prints what
@@ -71,7 +92,11 @@ func TestImaptest(t *testing.T) {
 		}
 		if t.Run(group, func(t *testing.T) { runGroup(t, dir, group) }) {
 			passed++
-			fmt.Fprintf(&table, "%-32s passed\n", group)
+			said := "passed"
+			if fit := imaptestFits[group]; fit.why != "" {
+				said += ", but for " + fit.why
+			}
+			fmt.Fprintf(&table, "%-32s %s\n", group, said)
 		} else {
 			fmt.Fprintf(&table, "%-32s FAILED\n", group)
 		}
@@ -102,10 +127,39 @@ func runGroup(t *testing.T, dir, group string) {
 		}
 	}
 	mailbox := "Lists/talk"
-	if group == "mutf7" { // where it makes one
+	if slices.Contains([]string{"mutf7", "list", "listext"}, group) { // where they make some
 		mailbox = root
 	}
-	runScript(t, string(text), mailbox, msgs)
+	runScript(t, fitted(t, string(text), imaptestFits[group]), mailbox, msgs)
+}
+
+// fitted gives a script its form for an archive. Each change must change something.
+func fitted(t *testing.T, text string, fit imaptestFit) string {
+	for i := 0; i < len(fit.instead); i += 2 {
+		if !strings.Contains(text, fit.instead[i]) {
+			t.Fatalf("%q is not in the script", fit.instead[i])
+		}
+		text = strings.ReplaceAll(text, fit.instead[i], fit.instead[i+1])
+	}
+	if fit.without == "" {
+		return text
+	}
+	without := regexp.MustCompile(fit.without)
+	var lines []string
+	leaving, left := false, 0
+	for line := range strings.Lines(text) {
+		expected := strings.HasPrefix(line, "*") || strings.HasPrefix(line, "!") || strings.HasPrefix(line, "?")
+		matches := without.MatchString(strings.TrimRight(line, "\n"))
+		if leaving = leaving && expected || matches && !expected; leaving || matches {
+			left++
+			continue
+		}
+		lines = append(lines, line)
+	}
+	if left == 0 {
+		t.Fatal("nothing is left out")
+	}
+	return strings.Join(lines, "")
 }
 
 // script is one group at work.
@@ -144,11 +198,14 @@ func runScript(t *testing.T, text, mailbox string, msgs []mboxMessage) {
 	} else if n, err := strconv.Atoi(keys["messages"]); err == nil {
 		limit = n
 	}
+	for all := msgs; limit < 1<<30 && len(msgs) < limit; { // imaptest begins again at the end of the file
+		msgs = append(msgs, all...)
+	}
 	for len(msgs) > 0 && limit > 0 {
 		m.postAt(list.ID, msgs[0].raw, msgs[0].at)
 		msgs, limit = msgs[1:], limit-1
 	}
-	_, addr := serve(t, m, func(o *Options, _ *times) { o.Archive = shrinks{o.Archive, m} })
+	_, addr := serve(t, m, func(o *Options, _ *times) { o.Archive, o.YearsFrom = shrinks{o.Archive, m}, 1 })
 	s := &script{t: t, addr: addr, m: m, msgs: msgs, conns: map[string]*client{}, vars: map[string]string{"mailbox": mailbox, "user": "alice@example.org", "password": "secret"}}
 	state := keys["state"]
 	if state == "" {
@@ -244,8 +301,12 @@ func steps(body string) (all []step) {
 					st.want, st.command = strings.ToUpper(m[3]), ""
 				}
 				all = append(all, st)
+			} else if m := commandLine.FindStringSubmatch(line); m != nil && strings.HasPrefix(m[3], "[") { // the outcome of the command before
+				all[len(all)-1].want = strings.ToUpper(m[2] + " " + m[3])
 			} else if m := commandLine.FindStringSubmatch(line); m != nil {
 				all = append(all, step{conn: max(m[1], "1"), want: strings.ToUpper(m[2]), command: m[3]})
+			} else {
+				all = append(all, step{conn: "1", want: "its outcome", command: line})
 			}
 		}
 	}
@@ -303,8 +364,8 @@ func (s *script) piped(st step, last bool) {
 // away.
 func (s *script) beside(command string) bool {
 	switch f := strings.Fields(command); {
-	case command == "append":
-		s.m.postAt(1, s.msgs[0].raw, s.msgs[0].at)
+	case len(f) > 0 && f[0] == "append":
+		s.m.postAt(int64(len(s.m.lists)), s.msgs[0].raw, s.msgs[0].at)
 		s.msgs = s.msgs[1:]
 	case command == "expunge", command == "close" && s.doomed != nil:
 		uids := s.m.uids(1)
@@ -318,15 +379,37 @@ func (s *script) beside(command string) bool {
 			s.doomed = append(s.doomed, i)
 		}
 	case len(f) == 2 && f[0] == "create":
-		name, _ := decodeUTF7(strings.Trim(f[1], `"`))
-		name = strings.TrimPrefix(name, root+"/")
-		if !slices.ContainsFunc(s.m.lists, func(l model.List) bool { return l.Local == name }) {
-			s.m.add(model.List{Local: name, Domain: "example.org"}, "alice@example.org")
-		}
+		s.create(f[1])
+	case len(f) == 2 && f[0] == "delete":
+		s.remove(strings.TrimPrefix(f[1], root+"/"))
 	default:
 		return false
 	}
 	return true
+}
+
+// create makes a list, or posts of a year of one.
+func (s *script) create(mailbox string) {
+	name, _ := decodeUTF7(strings.Trim(mailbox, `"`))
+	name, year, _ := strings.Cut(strings.Trim(strings.TrimPrefix(name, root), "/"), "/")
+	at := slices.IndexFunc(s.m.lists, func(l model.List) bool { return l.Local == name && l.Domain == "example.org" })
+	if at < 0 && name != "" {
+		at = len(s.m.lists)
+		s.m.add(model.List{Local: name, Domain: "example.org"}, "alice@example.org")
+	}
+	if n, err := strconv.Atoi(strings.Trim(year, "/")); err == nil {
+		s.m.postAt(int64(at+1), plainPost, time.Date(n, 6, 1, 0, 0, 0, 0, time.UTC))
+	}
+}
+
+// remove takes a list away.
+func (s *script) remove(name string) {
+	for i := range s.m.lists {
+		if s.m.lists[i].Local == name {
+			s.m.leave(s.m.lists[i].ID, "alice@example.org")
+			s.m.lists[i].Local, s.m.lists[i].Domain = "gone", "gone.example"
+		}
+	}
 }
 
 // expect looks for a response that fits, or that none does.
@@ -457,7 +540,7 @@ func (s *script) fits(want, have []item, bound map[string]string, top bool) bool
 			if !s.same(w.text, h.text, bound) {
 				return false
 			}
-		case top && i == 2 && strings.EqualFold(want[1].text, "fetch"):
+		case top && i == 2 && (strings.EqualFold(want[1].text, "fetch") || strings.EqualFold(want[0].text, "status")):
 			if !s.pairs(w.list, h.list, bound) {
 				return false
 			}

@@ -28,7 +28,10 @@ func (f *front) guardLogin(c *command) (pass bool) {
 
 // guardAuthenticate asks the client for what a mechanism needs (RFC 9051
 // 6.2.2), so that go-imap gets one line: PLAIN or ANONYMOUS with its initial
-// response. LOGIN becomes PLAIN.
+// response. LOGIN becomes PLAIN. The mechanisms stand here, in
+// AuthenticateMechanisms and Authenticate, and in the announcement: OAUTHBEARER
+// (RFC 7628), which has one initial response as well, is one more in each, and one
+// more question to Options.Auth.
 func (f *front) guardAuthenticate(c *command) (pass bool, err error) {
 	name, initial, given := bytes.Cut(c.args, []byte{' '})
 	mech := strings.ToUpper(string(name))

@@ -81,8 +81,8 @@ type shrinks struct {
 	m *memory
 }
 
-func (a shrinks) Open(ctx context.Context, list int64) (Index, error) {
-	ix, err := a.Archive.Open(ctx, list)
+func (a shrinks) Open(ctx context.Context, list int64, next model.UID) (Index, error) {
+	ix, err := a.Archive.Open(ctx, list, next)
 	return shrunk{ix, a.m, list}, err
 }
 
@@ -390,12 +390,15 @@ func (m *memory) FlagChanges(_ context.Context, account, list int64, since uint6
 	return all, err
 }
 
-func (m *memory) LastFlagChange(ctx context.Context, account, list int64) (c model.FlagChange, err error) {
+func (m *memory) LastFlagChange(ctx context.Context, account, list int64) (c model.FlagChange, next model.UID, err error) {
 	all, err := m.FlagChanges(ctx, account, list, 0)
 	if len(all) > 0 {
 		c = all[len(all)-1]
 	}
-	return c, err
+	if err == nil {
+		next, err = m.NextUID(ctx, list)
+	}
+	return c, next, err
 }
 
 // hold lets a post wait.

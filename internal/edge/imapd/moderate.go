@@ -117,7 +117,7 @@ func (s *session) decide(set imap.NumSet, dest string) error {
 		return no(imap.ResponseCodeLimit, fmt.Sprintf("At most %d messages are decided at once", maxDecisions))
 	}
 	failed := s.decideAll(sel, spans, n.verdict)
-	if err := sel.box.index.Refresh(s.ctx); err != nil {
+	if err := sel.box.index.Refresh(s.ctx, 0); err != nil {
 		return s.failed("look for held posts", err)
 	}
 	sel.box.tell() // the others who look at it

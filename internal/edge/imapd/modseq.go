@@ -16,8 +16,9 @@ type Changes interface {
 	ChangeFlags(ctx context.Context, m model.Marking) ([]model.UID, error)
 	// FlagChanges are those after a mod-sequence, oldest first.
 	FlagChanges(ctx context.Context, account, listID int64, since uint64) ([]model.FlagChange, error)
-	// LastFlagChange is the last one without its posts, or zero.
-	LastFlagChange(ctx context.Context, account, listID int64) (model.FlagChange, error)
+	// LastFlagChange is the last one without its posts, or zero, and what the
+	// list's next UID is.
+	LastFlagChange(ctx context.Context, account, listID int64) (model.FlagChange, model.UID, error)
 }
 
 // modseqs gives messages their mod-sequences. That of a flag change is the
@@ -42,14 +43,6 @@ func (s *session) modseqsOf(sel *selected) (*modseqs, error) {
 	var err error
 	m.changes, err = s.front.srv.opt.Changes.FlagChanges(s.ctx, s.who.AccountID, sel.list.ID, 0)
 	return m, err
-}
-
-// lastChange is the number of the person's last change on a list.
-func (s *session) lastChange(list int64) (model.FlagChange, error) {
-	if !s.mayMark() || !s.condstore() {
-		return model.FlagChange{}, nil
-	}
-	return s.front.srv.opt.Changes.LastFlagChange(s.ctx, s.who.AccountID, list)
 }
 
 // highest is HIGHESTMODSEQ (RFC 7162 3.1.2.1).

@@ -37,7 +37,7 @@ func newPending(mod Moderation, l *model.List) *pending {
 
 // Refresh takes in what is held, and drops what was decided. Of very many only
 // the oldest are shown: the others follow as these are decided.
-func (p *pending) Refresh(ctx context.Context) error {
+func (p *pending) Refresh(ctx context.Context, _ model.UID) error {
 	p.load.Lock()
 	defer p.load.Unlock()
 	waiting, next, err := p.mod.Pending(ctx, &p.list, maxPending)

@@ -15,7 +15,7 @@ import (
 // used: what the front gathers goes out in order.
 func (s *session) Poll(_ *imapserver.UpdateWriter, allowExpunge bool) error {
 	if c := s.front.cmd; c != nil && s.sel != nil && s.sel.box != nil && (c.name == "NOOP" || c.name == "CHECK") {
-		if err := s.sel.box.index.Refresh(s.ctx); err != nil {
+		if err := s.sel.box.index.Refresh(s.ctx, 0); err != nil {
 			return s.lasting(s.failed("look for new posts", err))
 		}
 	}

@@ -2,6 +2,8 @@ package imapd
 
 import (
 	"github.com/emersion/go-imap/v2"
+
+	"plenary/internal/model"
 )
 
 // maxUnseen bounds the walk to the first unseen message that SELECT tells: it
@@ -52,7 +54,7 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 // openList joins the list's box and looks at the list as it is now.
 func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
 	l := n.list
-	box, fresh, err := s.front.srv.open(s.ctx, n)
+	box, err := s.front.srv.open(s.ctx, n)
 	if err != nil {
 		return nil, s.failed("open a list", err)
 	}
@@ -65,21 +67,15 @@ func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
 		sel.leave()
 		return nil, s.failed("open a list", err)
 	}
-	if !fresh {
-		if err := box.index.Refresh(s.ctx); err != nil {
-			return fail(err)
-		}
-	}
 	var flags Flags = localFlags{}
-	if !n.held {
-		if flags, sel.last, err = s.flagsOf(l.ID); err != nil {
+	next := model.UID(0)
+	if !n.held { // the posts after the flags: those that came before a change are to be told too
+		if flags, sel.last, next, err = s.flagsOf(l.ID); err != nil {
 			return fail(err)
 		}
 	}
-	if sel.last.UIDNext > viewOf(box.index).next { // a post came before the change: it is to be told too
-		if err := box.index.Refresh(s.ctx); err != nil {
-			return fail(err)
-		}
+	if err := box.index.Refresh(s.ctx, next); err != nil {
+		return fail(err)
 	}
 	sel.view = viewOf(box.index)
 	sel.setFlags(flags)
@@ -183,11 +179,11 @@ func (s *session) status(n node) (*imap.StatusData, error) {
 	case !n.archive():
 		return data, nil
 	}
-	flags, last, err := s.flagsOf(n.list.ID)
+	flags, last, next, err := s.flagsOf(n.list.ID)
 	if err != nil {
 		return nil, s.failed("read flags", err)
 	}
-	index, err := s.front.srv.opt.Archive.Open(s.ctx, n.list.ID)
+	index, err := s.front.srv.opt.Archive.Open(s.ctx, n.list.ID, next)
 	if err != nil {
 		return nil, s.failed("open a list", err)
 	}

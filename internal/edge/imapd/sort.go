@@ -11,10 +11,11 @@ import (
 	"plenary/internal/list/archive"
 )
 
-// sortCriteria are the criteria of SORT (RFC 5256 3).
+// sortCriteria are the criteria of SORT (RFC 5256 3, RFC 5957).
 var sortCriteria = map[string]archive.SortBy{
 	"ARRIVAL": archive.SortArrival, "DATE": archive.SortDate, "SIZE": archive.SortSize, "FROM": archive.SortFrom,
 	"TO": archive.SortTo, "CC": archive.SortCc, "SUBJECT": archive.SortSubject,
+	"DISPLAYFROM": archive.SortShownFrom, "DISPLAYTO": archive.SortShownTo,
 }
 
 // answerSort answers SORT and UID SORT (RFC 5256 3), with RETURN (RFC 5267 3).

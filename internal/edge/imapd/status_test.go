@@ -65,17 +65,17 @@ type millionRows struct {
 	next model.UID
 }
 
-func (x millionRows) Refresh(context.Context) error        { return nil }
-func (x millionRows) Rows() []archive.Row                  { return x.rows }
-func (x millionRows) Snapshot() ([]archive.Row, model.UID) { return x.rows, x.next }
-func (x millionRows) UIDValidity() uint32                  { return 1 }
+func (x millionRows) Refresh(context.Context, model.UID) error { return nil }
+func (x millionRows) Rows() []archive.Row                      { return x.rows }
+func (x millionRows) Snapshot() ([]archive.Row, model.UID)     { return x.rows, x.next }
+func (x millionRows) UIDValidity() uint32                      { return 1 }
 
 type withIndex struct {
 	Archive
 	index Index
 }
 
-func (a withIndex) Open(context.Context, int64) (Index, error) { return a.index, nil }
+func (a withIndex) Open(context.Context, int64, model.UID) (Index, error) { return a.index, nil }
 
 // BenchmarkStatusOfAMillion: UNSEEN is a count of bits, not a walk through posts,
 // with or without some that were taken away.

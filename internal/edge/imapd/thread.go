@@ -8,6 +8,11 @@ import (
 	"plenary/internal/model"
 )
 
+// forests are the algorithms of THREAD (RFC 5256 3).
+var forests = map[string]func(Archive, context.Context, int64, []model.UID) ([]archive.Branch, error){
+	"REFERENCES": Archive.ThreadForest, "ORDEREDSUBJECT": Archive.SubjectForest,
+}
+
 // answerThread answers THREAD and UID THREAD (RFC 5256 3).
 func (f *front) answerThread(c *command) error {
 	return f.answered(c, f.sess.thread(c))
@@ -20,8 +25,9 @@ func (s *session) thread(c *command) error {
 	}
 	defer done()
 	algorithm, after, _ := strings.Cut(r.rest, " ")
-	if !strings.EqualFold(algorithm, "REFERENCES") {
-		return &syntaxError{text: "Threads are made by REFERENCES"}
+	draw, ok := forests[strings.ToUpper(algorithm)]
+	if !ok {
+		return &syntaxError{text: "Threads are made by REFERENCES or ORDEREDSUBJECT"}
 	}
 	r.rest = strings.TrimLeft(after, " ")
 	if err := r.charset(); err != nil {
@@ -35,7 +41,7 @@ func (s *session) thread(c *command) error {
 	if len(found) > 0 {
 		ctx, cancel := context.WithTimeout(s.ctx, s.front.srv.times.search)
 		defer cancel()
-		if forest, err = r.sel.box.texts.ThreadForest(ctx, r.sel.list.ID, r.sel.uids(found)); err != nil {
+		if forest, err = draw(r.sel.box.texts, ctx, r.sel.list.ID, r.sel.uids(found)); err != nil {
 			return s.failed("thread", err)
 		}
 	}

@@ -121,7 +121,7 @@ func (s *session) years(ctx context.Context, list int64) ([]int, error) {
 	if err != nil || int(next) <= srv.opt.YearsFrom {
 		return nil, err
 	}
-	index, err := srv.opt.Archive.Open(ctx, list)
+	index, err := srv.opt.Archive.Open(ctx, list, next)
 	if err != nil {
 		return nil, err
 	}

@@ -107,12 +107,34 @@ func (w *wire) mail(arg string) {
 		w.mistake(501, "5.1.7", "The sender is unusable: "+err.Error())
 		return
 	}
+	w.utf8 = asksUTF8(params)
+	if !w.utf8 && !isASCII(path) {
+		w.answer(553, "5.6.7", notDeclared)
+		return
+	}
 	if w.tooLarge(params) {
 		w.answer(552, "5.3.4", fmt.Sprintf("The message is larger than the %d octets allowed here", w.srv.opt.MaxMessageBytes))
 		return
 	}
 	w.path = path
 	w.forward("MAIL FROM:<" + path + ">" + params)
+}
+
+// notDeclared refuses an address in UTF-8 of a client that did not ask for it
+// (RFC 6531 3.5): on its way on, nobody would know what the octets mean.
+const notDeclared = "An address outside ASCII needs the SMTPUTF8 parameter of MAIL"
+
+func asksUTF8(params string) bool {
+	for param := range strings.FieldsSeq(params) {
+		if strings.EqualFold(param, "SMTPUTF8") {
+			return true
+		}
+	}
+	return false
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > '~' })
 }
 
 // tooLarge reads SIZE= of any length; go-smtp calls more than 32 bits a
@@ -149,6 +171,10 @@ func (w *wire) rcpt(arg string) {
 	}
 	if err != nil {
 		w.mistake(501, "5.1.3", "The recipient is unusable: "+err.Error())
+		return
+	}
+	if !w.utf8 && !isASCII(path) {
+		w.answer(553, "5.6.7", notDeclared)
 		return
 	}
 	w.path = path

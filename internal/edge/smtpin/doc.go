@@ -65,7 +65,8 @@
 //	502 where 503 is meant, 500 for unknown parameters             order.dialogue
 //	454 for what is not base64, errors of SASL shown               auth.dialogue
 //	500 when it hangs up after too many errors                     helo.dialogue
-//	recipients echoed in UTF-8, or whatever they hold              utf8.dialogue, utf8-lmtp.dialogue
+//	recipients echoed, whatever they hold                          utf8.dialogue, utf8-lmtp.dialogue
+//	UTF-8 in RCPT that MAIL did not ask for is taken               utf8.dialogue
 //	replies of several lines with one enhanced code                TestWireText (there are none)
 //	Shutdown waits for idle clients, and cuts all or nothing       TestShutdownFinishesTransactions, TestHardStopSparesTheCommit
 package smtpin

@@ -94,7 +94,7 @@ func FuzzPath(f *testing.F) {
 		}
 		c.t = t
 		c.conn.SetDeadline(time.Now().Add(patience))
-		c.say("MAIL FROM:<>", "250 ")
+		c.say("MAIL FROM:<> SMTPUTF8", "250 ")
 		c.say("RCPT TO:<"+mailbox+">", "250 ")
 		c.say("DATA", "354 ")
 		c.send("hi\r\n.\r\n")

@@ -182,6 +182,7 @@ type client struct {
 	t    testing.TB
 	conn net.Conn
 	in   *bufio.Reader
+	utf8 bool // the last MAIL asked for SMTPUTF8: replies may hold it
 }
 
 const patience = 20 * time.Second // a guard against hanging, nothing is measured by it
@@ -206,6 +207,10 @@ func (c *client) send(s string) {
 	if s == "" {
 		return // on a pipe even nothing would wait for a reader
 	}
+	if at := strings.LastIndex(s, "MAIL FROM:"); at >= 0 {
+		mail, _, _ := strings.Cut(s[at:], "\r\n")
+		c.utf8 = strings.Contains(mail, " SMTPUTF8")
+	}
 	if _, err := c.conn.Write([]byte(s)); err != nil {
 		c.t.Fatalf("sending %.60q: %v", s, err)
 	}
@@ -227,7 +232,7 @@ func (c *client) line() string {
 	if strings.Contains(line, "secret") {
 		c.t.Fatalf("detail leaked: %q", line)
 	}
-	if len(line) > maxReplyLine || strings.ContainsFunc(line[:len(line)-2], func(r rune) bool { return r < ' ' || r > '~' }) {
+	if len(line) > maxReplyLine || strings.ContainsFunc(line[:len(line)-2], func(r rune) bool { return r < ' ' || r > '~' && !(c.utf8 && mayBeSaid(r)) }) {
 		c.t.Fatalf("reply not fit for the wire: %q", line)
 	}
 	return strings.TrimSuffix(line, "\r\n")

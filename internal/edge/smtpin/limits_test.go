@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"plenary/internal/fault"
 	"plenary/internal/list/intake"
@@ -33,15 +34,23 @@ func TestWireText(t *testing.T) {
 		{"„Käse“ – naïve…", `"Kase" - naive...`},
 		{"日", "?"},
 	} {
-		if got := wireText(c.in, 0); got != c.want {
+		if got := wireText(c.in, 0, false); got != c.want {
 			t.Errorf("%q: got %q, want %q", c.in, got, c.want)
 		}
 	}
-	long := wireText(strings.Repeat("word ", 500), 0)
+	for in, want := range map[string]string{"„Käse“\x00\u2028\u200b\xff – 日": "„Käse“ ?? – 日", "a\u0308": "ä"} {
+		if got := wireText(in, 0, true); got != want {
+			t.Errorf("%q in UTF-8: got %q, want %q", in, got, want)
+		}
+	}
+	if got := wireText(strings.Repeat("ä", 5000), 0, true); !utf8.ValidString(got) || len(got) > maxReplyLine {
+		t.Errorf("%d octets: %q", len(got), got)
+	}
+	long := wireText(strings.Repeat("word ", 500), 0, false)
 	if n := len("550-5.7.11 " + long + "\r\n"); n > maxReplyLine || !strings.HasSuffix(long, "word ...") {
 		t.Errorf("%d octets: %q", n, long)
 	}
-	if got := wireText(strings.Repeat("x", 5000), 5000); len(got) != shortestText {
+	if got := wireText(strings.Repeat("x", 5000), 5000, false); len(got) != shortestText {
 		t.Errorf("%d octets beside a long recipient", len(got))
 	}
 }

@@ -22,7 +22,7 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return s.count(err)
 	}
-	return s.count(verdict(outcomes))
+	return s.count(verdict(outcomes, tx.utf8))
 }
 
 // LMTPData takes a message over LMTP: one reply per RCPT, in their order
@@ -33,9 +33,9 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 	if err != nil {
 		return s.count(err)
 	}
-	s.count(verdict(outcomes))
+	s.count(verdict(outcomes, tx.utf8))
 	for _, rcpt := range tx.rcpts {
-		status.SetStatus(rcpt.wire, outcomeReply(outcomes[rcpt.index], len(rcpt.wire)+len("<> ")))
+		status.SetStatus(rcpt.wire, outcomeReply(outcomes[rcpt.index], len(rcpt.wire)+len("<> "), tx.utf8))
 	}
 	return nil
 }
@@ -45,10 +45,10 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 // lost, while those who have the message already know it again by its
 // Message-ID. Otherwise one acceptance is enough, and with none the first
 // refusal speaks.
-func verdict(outcomes []intake.Outcome) error {
+func verdict(outcomes []intake.Outcome, utf8 bool) error {
 	var refusal error
 	for _, o := range outcomes {
-		err := outcomeReply(o, 0)
+		err := outcomeReply(o, 0, utf8)
 		var r *smtp.SMTPError
 		if errors.As(err, &r) && r.Temporary() {
 			return err
@@ -72,11 +72,11 @@ func accepted(outcomes []intake.Outcome) (n int) {
 	return n
 }
 
-func outcomeReply(o intake.Outcome, beside int) error {
+func outcomeReply(o intake.Outcome, beside int, utf8 bool) error {
 	if o.Accepted {
 		return nil
 	}
-	return replyTo(o.Kind, o.Text, beside)
+	return replyTo(o.Kind, o.Text, beside, utf8)
 }
 
 // take reads the message and gives it to the desk. Errors are replies.
@@ -92,7 +92,7 @@ func (s *session) take(r io.Reader, tx transaction, account string) ([]intake.Ou
 	}
 	if s.w.vet.broken() {
 		return nil, replyTo(fault.Invalid, "The message holds a carriage return or line feed that stands alone,"+
-			" which mail does not allow; your mail program or gateway must send CRLF line ends (RFC 5321 2.3.8)", 0)
+			" which mail does not allow; your mail program or gateway must send CRLF line ends (RFC 5321 2.3.8)", 0, false)
 	}
 	outcomes, err := s.receive(intake.Incoming{
 		ReversePath: tx.from, Recipients: tx.unique, Raw: raw, PerRecipient: s.srv.opt.LMTP,
@@ -101,7 +101,7 @@ func (s *session) take(r io.Reader, tx transaction, account string) ([]intake.Ou
 	})
 	if err != nil {
 		s.srv.note("receive", err, "peer", s.w.peer, "from", tx.from)
-		return nil, replyTo(fault.KindOf(err), fault.Text(err), 0)
+		return nil, replyTo(fault.KindOf(err), fault.Text(err), 0, tx.utf8)
 	}
 	s.w.finished()
 	s.srv.log.Info("message received", "peer", s.w.peer, "protocol", s.protocol(tx.utf8, account != ""), "account", account,
@@ -148,9 +148,9 @@ func (s *session) read(r io.Reader, tx transaction, hold *holder) ([]byte, error
 	switch {
 	case err == nil:
 	case errors.Is(err, errBuffers) || errors.Is(err, smtp.ErrDataTooLarge):
-		refusal := replyTo(fault.StorageFull, "Too many messages at once, please try again later", 0)
+		refusal := replyTo(fault.StorageFull, "Too many messages at once, please try again later", 0, false)
 		if errors.Is(err, smtp.ErrDataTooLarge) {
-			refusal = replyTo(fault.TooLarge, fmt.Sprintf("The message is larger than the %d octets allowed here", limit), 0)
+			refusal = replyTo(fault.TooLarge, fmt.Sprintf("The message is larger than the %d octets allowed here", limit), 0, false)
 		}
 		if _, err = io.Copy(io.Discard, r); err == nil || errors.Is(err, smtp.ErrDataTooLarge) {
 			return nil, refusal // in the second case go-smtp reads the rest

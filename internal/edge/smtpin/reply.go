@@ -39,16 +39,17 @@ func codeOf(kind fault.Kind) replyCode {
 }
 
 // replyTo makes the reply for kind. beside is the number of octets that
-// go-smtp puts on the same line (LMTP names the recipient).
+// go-smtp puts on the same line (LMTP names the recipient); utf8 says that the
+// client asked for SMTPUTF8, and may read it.
 //
 // It must be a bare *smtp.SMTPError: go-smtp does not look through wrapped
 // errors and would show their text in a permanent 554.
-func replyTo(kind fault.Kind, text string, beside int) *smtp.SMTPError {
+func replyTo(kind fault.Kind, text string, beside int, utf8 bool) *smtp.SMTPError {
 	row := codeOf(kind)
 	if text == "" {
 		text = fault.Text(nil)
 	}
-	return &smtp.SMTPError{Code: row.code, EnhancedCode: row.enhanced, Message: wireText(text, beside)}
+	return &smtp.SMTPError{Code: row.code, EnhancedCode: row.enhanced, Message: wireText(text, beside, utf8)}
 }
 
 func reply(code int, enhanced smtp.EnhancedCode, text string) *smtp.SMTPError {
@@ -63,18 +64,25 @@ const (
 	typographyTo   = "''''\"\"\"\"''\"\"----*"
 )
 
-// wireText makes a text fit for one reply line: RFC 5321 4.2 allows printable
-// ASCII only, and 512 octets in all (4.5.3.1.5). Accents fall off, typographic
-// marks become plain ones, what has no ASCII form becomes a question mark.
-func wireText(text string, beside int) string {
+// wireText makes a text fit for one reply line of 512 octets in all (RFC 5321
+// 4.5.3.1.5). With SMTPUTF8 it may hold UTF-8 (RFC 6531 3.7.1), else printable
+// ASCII only (RFC 5321 4.2): accents fall off, typographic marks become plain
+// ones, what has no ASCII form becomes a question mark.
+func wireText(text string, beside int, utf8 bool) string {
 	var b strings.Builder
-	for _, r := range norm.NFKD.String(text) {
+	form := norm.NFKD
+	if utf8 {
+		form = norm.NFC
+	}
+	for _, r := range form.String(text) {
 		switch at := strings.IndexRune(typographyFrom, r); {
+		case unicode.IsSpace(r) || unicode.IsControl(r):
+			b.WriteByte(' ')
+		case utf8 && mayBeSaid(r):
+			b.WriteRune(r)
 		case at >= 0:
 			b.WriteByte(typographyTo[len([]rune(typographyFrom[:at]))])
 		case unicode.Is(unicode.Mn, r):
-		case unicode.IsSpace(r) || unicode.IsControl(r):
-			b.WriteByte(' ')
 		case r > '~':
 			b.WriteByte('?')
 		default:
@@ -86,9 +94,12 @@ func wireText(text string, beside int) string {
 	if len(line) <= room {
 		return line
 	}
-	line = line[:room-len(textCutSign)]
+	line = strings.ToValidUTF8(line[:room-len(textCutSign)], "")
 	if at := strings.LastIndexByte(line, ' '); at > 0 {
 		line = line[:at]
 	}
 	return line + textCutSign
 }
+
+// mayBeSaid tells what a reply may hold where UTF-8 is allowed.
+func mayBeSaid(r rune) bool { return r != unicode.ReplacementChar && unicode.IsGraphic(r) }

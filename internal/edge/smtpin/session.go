@@ -75,7 +75,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	defer s.mu.Unlock()
 	if err != nil {
 		s.srv.note("RCPT", err, "peer", s.w.peer, "recipient", address)
-		r := replyTo(fault.KindOf(err), fault.Text(err), 0)
+		r := replyTo(fault.KindOf(err), fault.Text(err), 0, s.w.utf8)
 		if r.Temporary() {
 			return r
 		}

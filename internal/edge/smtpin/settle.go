@@ -54,7 +54,7 @@ func (w *wire) settle() {
 	case code == 354 && w.verb == "DATA":
 		w.inData = true
 	default:
-		reply = corrected(reply)
+		reply = corrected(reply, w.utf8)
 	}
 	w.verb = ""
 	if w.authLine {
@@ -82,9 +82,9 @@ func (w *wire) capabilities() []byte {
 }
 
 // corrected replaces the lines go-smtp gets wrong and makes every octet fit
-// for the wire (RFC 5321 4.2: printable ASCII): LMTP replies echo recipients,
-// which may be UTF-8.
-func corrected(reply []byte) []byte {
+// for the wire (RFC 5321 4.2: printable ASCII; UTF-8 where the client asked for
+// SMTPUTF8, RFC 6531 3.7.1): LMTP replies echo recipients.
+func corrected(reply []byte, utf8 bool) []byte {
 	var b []byte
 	for line := range bytes.Lines(reply) {
 		line = bytes.TrimRight(line, "\r\n")
@@ -94,11 +94,11 @@ func corrected(reply []byte) []byte {
 				break
 			}
 		}
-		for _, c := range line {
-			if c < ' ' || c > '~' {
-				c = '?'
+		for _, r := range string(line) {
+			if r < ' ' || r > '~' && !(utf8 && mayBeSaid(r)) {
+				r = '?'
 			}
-			b = append(b, c)
+			b = append(b, string(r)...)
 		}
 		b = append(b, "\r\n"...)
 	}

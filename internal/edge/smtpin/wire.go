@@ -42,6 +42,7 @@ type wire struct {
 	chunk    int64    // octets of a BDAT chunk still to come
 	verb     string   // of the command go-smtp is answering
 	path     string   // canonical address of the last MAIL or RCPT
+	utf8     bool     // the last MAIL asked for SMTPUTF8
 	state    greeting // what the client introduced itself with
 	authLine bool     // the next line is a SASL response
 	leaving  bool     // close after the replies

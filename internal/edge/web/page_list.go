@@ -47,15 +47,20 @@ func (s *Server) find(r *http.Request) (*model.List, error) {
 
 // list is what a stranger may know of one list.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
+	var folder string
 	l, err := s.find(r)
+	if err == nil {
+		folder, err = s.o.Folder(r.Context(), l)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	s.render(w, http.StatusOK, "list.html", l.Title(), struct {
 		List   *model.List
+		Folder string
 		Public bool
-	}{l, l.ArchiveAccess == model.AccessPublic})
+	}{l, folder, l.ArchiveAccess == model.AccessPublic})
 }
 
 // post shows one post of a public list as plain text; its URL is the one in
@@ -63,7 +68,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	l, err := s.find(r)
 	if err == nil && l.ArchiveAccess != model.AccessPublic {
-		err = fault.New(fault.Forbidden, "this archive is for subscribers: read it by IMAP, with an app password")
+		err = membersOnly()
 	}
 	var raw []byte
 	if err == nil {

@@ -13,6 +13,7 @@ func (s *Server) table() []route {
 	return []route{
 		{pattern: "GET /{$}", handler: s.home},
 		{pattern: "GET /list/{address}", handler: s.list},
+		{pattern: "GET /list/{address}/search", handler: s.search},
 		{pattern: "GET /archive/{address}/{hash}", handler: s.post},
 		{pattern: "GET /unsubscribe/{token}", handler: s.unsubscribePage},
 		{pattern: "POST /unsubscribe/{token}", handler: s.unsubscribe},

@@ -83,6 +83,8 @@ type Options struct {
 	Catcher  Catcher // nil: no catcher pages
 	SMTP     string  // where the catcher's pages say to send answers; empty: they do not
 	Archive  Archive
+	Search   Searcher
+	Folder   func(context.Context, *model.List) (string, error) // the list's mailbox by IMAP
 	Health   func(context.Context) (ok bool, text string)
 	Metrics  http.Handler
 	Log      *slog.Logger
@@ -93,6 +95,8 @@ type Server struct {
 	o     Options
 	pages *template.Template
 	http  *http.Server
+
+	searching chan struct{} // has room for those who search at once
 }
 
 // New parses the pages and makes the door.
@@ -101,7 +105,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, pages: pages}
+	s := &Server{o: o, pages: pages, searching: make(chan struct{}, maxSearching)}
 	s.http = &http.Server{
 		Handler:           s.guard(s.routes()),
 		MaxHeaderBytes:    maxHeaderBytes,

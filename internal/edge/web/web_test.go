@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"plenary/internal/fault"
+	"plenary/internal/list/archive"
 	"plenary/internal/metrics"
 	"plenary/internal/model"
 )
@@ -70,6 +72,23 @@ func (w *world) PostByPermalink(_ context.Context, _ *model.List, hash string) (
 	return c.Data, nil
 }
 
+// Ask finds 41 posts that hold "oak".
+func (w *world) Ask(_ context.Context, who model.Actor, a archive.Ask) (archive.Answer, error) {
+	switch {
+	case !who.Anonymous || a.List != 2 || a.Limit != 20:
+		return archive.Answer{}, fmt.Errorf("asked %+v by %+v", a, who)
+	case strings.HasPrefix(a.Text, "is:"):
+		return archive.Answer{}, archive.ErrWhose
+	case !strings.Contains(a.Text, "oak"):
+		return archive.Answer{}, nil
+	}
+	out := archive.Answer{Total: 41}
+	for range min(20, 41-a.Skip) {
+		out.Hits = append(out.Hits, archive.Hit{Author: "ann@example.org", Subject: "Oak", MessageID: "1@example.org", Snippet: "the \x01oak\x02 <b> \x01tree\x02"})
+	}
+	return out, nil
+}
+
 func start(t *testing.T) (*world, *httptest.Server) {
 	t.Helper()
 	w := &world{lists: []model.List{
@@ -77,7 +96,8 @@ func start(t *testing.T) (*world, *httptest.Server) {
 		{ID: 2, Local: "open", Domain: "lists.example.org", Advertised: true, ArchiveAccess: model.AccessPublic},
 		{ID: 3, Local: "secret", Domain: "lists.example.org"},
 	}}
-	s, err := New(Options{Hostname: "lists.example.org", Lists: w, Leave: w, Catcher: w, Archive: w, Metrics: metrics.New().Handler(),
+	s, err := New(Options{Hostname: "lists.example.org", Lists: w, Leave: w, Catcher: w, Archive: w, Search: w, Metrics: metrics.New().Handler(),
+		Folder: func(_ context.Context, l *model.List) (string, error) { return "Lists/" + l.Address(), nil },
 		Health: func(context.Context) (bool, string) { return w.unwell == "", "ok" + w.unwell }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -114,12 +134,25 @@ func TestPages(t *testing.T) {
 	}{
 		{"/", 200, "School libraries"},
 		{"/list/talk@lists.example.org", 200, "talk-join@lists.example.org"},
+		{"/list/talk@lists.example.org", 200, "<b>Lists/talk@lists.example.org</b>"},
 		{"/list/TALK@Lists.Example.ORG", 200, "talk-join@lists.example.org"},
 		{"/list/secret@lists.example.org", 404, "no such list"},
 		{"/list/none@lists.example.org", 404, "no such list"},
 		{"/list/" + url.PathEscape("../../etc/passwd"), 404, "no such list"},
 		{"/archive/open@lists.example.org/abc", 200, "Hello &lt;b&gt;all"},
 		{"/archive/open@lists.example.org/xyz", 404, "no such post"},
+		{"/list/open@lists.example.org", 200, `<form action="/list/open@lists.example.org/search">`},
+		{"/list/open@lists.example.org/search", 200, "Search"},
+		{"/list/open@lists.example.org/search?q=oak", 200, `the <mark>oak</mark> &lt;b&gt; <mark>tree</mark>`},
+		{"/list/open@lists.example.org/search?q=oak", 200, `<a href="/archive/open@lists.example.org/`},
+		{"/list/open@lists.example.org/search?q=oak", 200, "· ann@…<"},
+		{"/list/open@lists.example.org/search?q=%22oak%22&order=best", 200, `<a href="?order=best&amp;q=%22oak%22&amp;skip=20">More`},
+		{"/list/open@lists.example.org/search?q=oak&skip=20", 200, "41 posts match"},
+		{"/list/open@lists.example.org/search?q=nothing", 200, "No post matches."},
+		{"/list/open@lists.example.org/search?q=is:unread", 200, "are your own marks"},
+		{"/list/open@lists.example.org/search?q=" + strings.Repeat("x", 1001), 200, "too long"},
+		{"/list/talk@lists.example.org/search?q=oak", 403, "for subscribers"},
+		{"/list/secret@lists.example.org/search?q=oak", 404, "no such list"},
 		{"/archive/talk@lists.example.org/abc", 403, "for subscribers"},
 		{"/archive/secret@lists.example.org/abc", 404, "no such list"},
 		{"/unsubscribe/good", 200, "Leave the list"},

@@ -9,8 +9,7 @@
 // asked: "why was it held" always has an answer.
 //
 // Judging is pure: what a rule may look at is in the Case, made ready by
-// list/posting. The one question that needs the archive is a function of the
-// Case. From is not proof of anything (anyone can write it), so a rule that
+// list/posting. From is not proof of anything (anyone can write it), so a rule that
 // opens a door to owners, moderators or editors asks Privileged, which wants
 // authentication as well.
 //
@@ -30,7 +29,6 @@ package accept
 import (
 	"context"
 	"slices"
-	"sync"
 
 	"plenary/internal/fault"
 	"plenary/internal/mail/address"
@@ -76,18 +74,20 @@ type Case struct {
 	Bans []model.Ban
 	// Authenticated: the peer proved that it speaks for the author's address.
 	Authenticated bool
-	// SeenBody tells whether the author posted the same words on this list within
-	// the last 28 days, under another Message-ID. Nil: not asked.
-	SeenBody func(ctx context.Context) (bool, error)
-
-	once    sync.Once
-	reading message.Reading
+	// SeenBody: the author posted the same words on this list within the last 28
+	// days, under another Message-ID.
+	SeenBody bool
+	// Text of the message; nil: Reading reads it.
+	Text *message.Reading
 }
 
 // Reading gives the text of the message, read at the first call.
 func (c *Case) Reading() *message.Reading {
-	c.once.Do(func() { c.reading = c.Structure.Read(c.Raw) })
-	return &c.reading
+	if c.Text == nil {
+		text := c.Structure.Read(c.Raw)
+		c.Text = &text
+	}
+	return c.Text
 }
 
 // Privileged reports whether the author is known to be an owner, moderator or

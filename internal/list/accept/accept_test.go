@@ -151,7 +151,7 @@ func setCase(c *Case, key, value string) error {
 	case "authenticated":
 		c.Authenticated = yes
 	case "seen-body":
-		c.SeenBody = func(context.Context) (bool, error) { return yes, nil }
+		c.SeenBody = yes
 	default:
 		return errors.New("no such setting")
 	}
@@ -219,8 +219,10 @@ func TestARefusalStandsAlone(t *testing.T) {
 
 func TestAQuestionWithoutAnswerVoidsTheVerdict(t *testing.T) {
 	c, _ := parseCase("", "From: ann@example.net\nTo: talk@example.org\n\nLong enough a text that it is worth to be looked up in the archive.\n")
-	c.SeenBody = func(context.Context) (bool, error) { return false, errors.New("disk on fire") }
-	_, err := Judge(context.Background(), Rules(), c)
+	rules := append(Rules(), Rule{Name: "archive", Then: model.Hold, Ask: func(context.Context, *Case) (bool, string, error) {
+		return false, "", errors.New("disk on fire")
+	}})
+	_, err := Judge(context.Background(), rules, c)
 	if !fault.Is(err, fault.Temporary) || bytes.Contains([]byte(fault.Text(err)), []byte("fire")) {
 		t.Errorf("%v", err)
 	}

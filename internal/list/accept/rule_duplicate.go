@@ -12,10 +12,7 @@ const minDuplicate = 60 // characters of own text
 // askDuplicate finds the same words under a new Message-ID: mostly a post sent
 // again because its author believed it lost. The same Message-ID is no matter
 // for judgement; list/posting answers it with a silent 250.
-func askDuplicate(ctx context.Context, c *Case) (bool, string, error) {
-	if c.SeenBody == nil || utf8.RuneCountInString(c.Reading().Body) < minDuplicate {
-		return false, "", nil
-	}
-	seen, err := c.SeenBody(ctx)
-	return seen, "The same author sent the same text to the list within the last 28 days.", err
+func askDuplicate(_ context.Context, c *Case) (bool, string, error) {
+	return c.SeenBody && utf8.RuneCountInString(c.Reading().Body) >= minDuplicate,
+		"The same author sent the same text to the list within the last 28 days.", nil
 }

@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"plenary/internal/list/archive"
+	"plenary/internal/mail/message"
 	"plenary/internal/model"
 	"plenary/internal/store"
 	"plenary/internal/testkit/stores"
@@ -98,7 +101,7 @@ func TestReaderGivesTheBytes(t *testing.T) {
 		check() // the index still names the old places
 		before := ix.Rows()
 		save(t, s, l, mail("new@x", "Ann <ann@example.org>", "New", "new"))
-		if err := ix.Refresh(ctx); err != nil || len(ix.Rows()) != 71 || len(before) != 70 {
+		if err := ix.Refresh(ctx, 0); err != nil || len(ix.Rows()) != 71 || len(before) != 70 {
 			t.Fatal(err, len(ix.Rows()), len(before))
 		}
 		if _, next := ix.Snapshot(); next != 72 {
@@ -108,6 +111,35 @@ func TestReaderGivesTheBytes(t *testing.T) {
 			t.Error(ix.UIDValidity())
 		}
 	})
+}
+
+// TestMakeWithTheTextReadBefore: the same as reading the message as it is stored.
+func TestMakeWithTheTextReadBefore(t *testing.T) {
+	l := &model.List{ID: 7}
+	own := []byte("Received: from a by b\r\n\tfor c; Mon, 2 Mar 2026 09:00:00 +0000\r\nArchived-At: <https://x/y>\r\n")
+	long := strings.Repeat("X-Long: "+strings.Repeat("x", 900)+"\r\n", message.MaxHeader/910)
+	for name, raw := range map[string]string{
+		"plain":      "From: a@x\r\nSubject: s\r\n\r\ntext\r\n> quoted\r\n",
+		"no header":  "Hello all,\r\n\r\nI have no header.\r\n",
+		"folded":     " Hello: all\r\nFrom: a@x\r\n\r\ntext\r\n",
+		"no field":   "Hello all\r\nFrom: a@x\r\n\r\ntext\r\n",
+		"empty":      "",
+		"empty line": "\r\ntext\r\n",
+		"parts": "From: a@x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>two" +
+			"\r\n--b\r\nContent-Type: image/png; name=p.png\r\n\r\nx\r\n--b--\r\n",
+		"8 bits":            "From: a@x\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\n\xfcber\r\n",
+		"as long as may be": long + strings.Repeat("Y", message.MaxHeader-len(long)-4) + "\r\n\r\ntext\r\n",
+	} {
+		text := message.Read([]byte(raw))
+		got := archive.MakeRead(l, archive.Source{Raw: []byte(raw), Own: own, Text: &text, ReceivedAt: march})
+		if diff := cmp.Diff(archive.Make(l, []byte(raw), own, march, false), got); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+	}
+	other := message.Reading{Body: "read before"}
+	if p := archive.MakeRead(l, archive.Source{Raw: []byte("From: a@x\r\n\r\ntext\r\n"), Own: own, Text: &other, ReceivedAt: march}); p.Text.Body != "read before" {
+		t.Errorf("read again: %q", p.Text.Body)
+	}
 }
 
 func TestMakeReadsTheMessage(t *testing.T) {

@@ -160,7 +160,7 @@ func (r *Reader) show(ctx context.Context, found []scored, sought []phrase) ([]H
 	hits := make([]Hit, 0, len(posts))
 	for _, p := range posts {
 		h := Hit{List: p.ID.List(), UID: p.ID.UID(), ThreadID: p.ThreadID, SentAt: p.SentAt, Author: p.Author, Subject: p.Subject}
-		row := Row{UID: h.UID, Size: uint32(p.Size), BytesID: p.BytesID, BytesOff: p.BytesOff, list: h.List}
+		row := Row{UID: h.UID, Size: uint32(p.Size), BytesID: p.BytesID, BytesOff: offset(p.BytesOff), list: uint32(h.List)}
 		data, err := r.Bytes(ctx, row)
 		if err != nil {
 			return nil, err

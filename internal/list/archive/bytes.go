@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"plenary/internal/fault"
 	"plenary/internal/model"
@@ -21,6 +22,7 @@ const (
 type frames struct {
 	mu   sync.Mutex
 	kept []keptFrame
+	used time.Time
 }
 
 type keptFrame struct {
@@ -28,9 +30,10 @@ type keptFrame struct {
 	data []byte
 }
 
-func (f *frames) find(id int64) ([]byte, bool) {
+func (f *frames) find(id int64, now time.Time) ([]byte, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.used = now
 	for i, k := range f.kept {
 		if k.id == id {
 			copy(f.kept[1:i+1], f.kept[:i])
@@ -60,7 +63,7 @@ func (f *frames) keep(id int64, data []byte) {
 
 // frame gives the decoded bytes of one row of the store.
 func (r *Reader) frame(ctx context.Context, id int64) ([]byte, error) {
-	if data, ok := r.frames.find(id); ok {
+	if data, ok := r.frames.find(id, r.Now()); ok {
 		return data, nil
 	}
 	data, err := r.store.Bytes(ctx, id)
@@ -90,11 +93,12 @@ func (r *Reader) Bytes(ctx context.Context, row Row) ([]byte, error) {
 }
 
 func (row Row) cut(data []byte) ([]byte, error) {
-	end := row.BytesOff + int64(row.Size)
-	if row.BytesOff < 0 || end > int64(len(data)) {
+	from := int64(row.BytesOff)
+	end := from + int64(row.Size)
+	if end > int64(len(data)) {
 		return nil, fault.New(fault.Internal, "a stored message is damaged")
 	}
-	return data[row.BytesOff:end:end], nil
+	return data[from:end:end], nil
 }
 
 // AllBytes streams the messages from UID from to UID to as archived, reading
@@ -199,7 +203,7 @@ type want struct {
 // load gives a frame that was kept, or decodes it, into own where nobody else
 // will want it.
 func (r *Reader) load(ctx context.Context, id int64, w want, own *model.Frame) (model.Frame, error) {
-	if data, ok := r.frames.find(id); ok {
+	if data, ok := r.frames.find(id, r.Now()); ok {
 		return model.Frame{Data: data}, nil
 	}
 	if s, ok := r.store.(Framed); ok && (w.headers || !w.keep) {
@@ -216,7 +220,7 @@ func (row Row) of(b batch, headers bool) ([]byte, error) {
 		return nil, b.err
 	}
 	if len(b.frame.Heads) > 0 {
-		i, ok := slices.BinarySearchFunc(b.frame.Heads, row.BytesOff, func(h model.FrameHead, off int64) int { return cmp.Compare(h.Off, off) })
+		i, ok := slices.BinarySearchFunc(b.frame.Heads, int64(row.BytesOff), func(h model.FrameHead, off int64) int { return cmp.Compare(h.Off, off) })
 		if h := b.frame.Heads; ok && h[i].End-h[i].Start == int(row.HeaderLen) {
 			return b.frame.Data[h[i].Start:h[i].End:h[i].End], nil
 		}

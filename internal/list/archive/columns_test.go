@@ -90,9 +90,13 @@ func TestColumnsGrowWithTheList(t *testing.T) {
 		t.Error("made of header fields:", d)
 	}
 	later := time.Now().Add(time.Hour)
-	r.Now = func() time.Time { return later } // what is idle is dropped, and loaded again
+	r.Now = func() time.Time { return later }
+	r.Tidy()
+	if h := r.Held(); h != (archive.Held{}) {
+		t.Errorf("an hour later %+v is held", h)
+	}
 	if d := gocmp.Diff(grown, answers(t, r, l)); d != "" {
-		t.Error("after idling:", d)
+		t.Error("loaded again:", d)
 	}
 }
 

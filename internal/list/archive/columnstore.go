@@ -9,18 +9,35 @@ import (
 	"plenary/internal/model"
 )
 
-// columnsIdle is how long the columns of a list stay in memory unused.
-const columnsIdle = 15 * time.Minute
+// columnRows is what the memory keeps of posts' headers, each field by itself: who
+// seeks in one field goes through that alone.
+type columnRows struct {
+	fields [columnFields][]uint32 // numbers of values
+	dates  []int64                // RFC 5256 sent dates, seconds
+}
 
-// columnRow is what the memory keeps of a post's header: numbers of values.
-type columnRow struct {
-	fields [columnFields]uint32
-	date   int64 // RFC 5256 sent date, seconds
+// first gives the first n rows; nobody can append to them.
+func (c *columnRows) first(n int) columnRows {
+	out := columnRows{dates: c.dates[:n:n]}
+	for f, all := range c.fields {
+		out.fields[f] = all[:n:n]
+	}
+	return out
+}
+
+// grown has room for n rows. What stands behind the length is free to be
+// written: nobody looks there.
+func (c *columnRows) grown(n int) columnRows {
+	out := columnRows{dates: roomFor(c.dates, n)}
+	for f, all := range c.fields {
+		out.fields[f] = roomFor(all, n)
+	}
+	return out
 }
 
 // columnSet is a snapshot: a row for each row of the index it was asked for.
 type columnSet struct {
-	rows             []columnRow
+	columnRows
 	people, subjects *dictionary
 }
 
@@ -34,65 +51,38 @@ func (c *columnSet) dictionary(column int) *dictionary {
 // columnStore holds a list's columns once somebody searched a header or sorted.
 type columnStore struct {
 	mu               sync.Mutex // held while loading
-	rows             []columnRow
+	rows             columnRows
 	people, subjects *dictionary
 	used             time.Time
 }
 
 // columns gives the columns of rows, which begin at the first row of the index.
 func (r *Reader) columns(ctx context.Context, ix *Index, rows []Row) (*columnSet, error) {
-	r.dropIdle()
 	c := &ix.cols
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.used = r.Now()
 	if c.people == nil {
-		c.people, c.subjects = newDictionary(mailboxKey), newDictionary(subjectKey)
+		c.people, c.subjects = newDictionary(",", mailboxKey), newDictionary(" ", subjectKey)
 	}
-	if n := len(c.rows); n < len(rows) {
-		fresh := make([]columnRow, 0, len(rows)-n)
+	if n := len(c.rows.dates); n < len(rows) {
+		all := c.rows.grown(len(rows))
 		err := r.eachRecord(ctx, ix, rows[n:], func(i int, rec *record) {
-			row := columnRow{date: rec.sentSeconds(rows[n+i].ReceivedAt)}
 			for f, field := range rec.fields {
 				d := c.people
 				if f == inSubject {
 					d = c.subjects
 				}
-				row.fields[f] = d.add(field)
+				all.fields[f] = append(all.fields[f], d.add(field))
 			}
-			fresh = append(fresh, row)
+			all.dates = append(all.dates, rec.sentSeconds(rows[n+i].ReceivedAt))
 		})
 		if err != nil {
 			return nil, err
 		}
-		c.rows = append(c.rows, fresh...)
+		c.rows = all
 	}
-	return &columnSet{c.rows[:len(rows):len(rows)], c.people.snapshot(), c.subjects.snapshot()}, nil
-}
-
-// dropIdle gives back the memory of columns nobody used for a while.
-func (r *Reader) dropIdle() {
-	r.mu.Lock()
-	all := make([]*Index, 0, len(r.indexes))
-	for _, ix := range r.indexes {
-		all = append(all, ix)
-	}
-	r.mu.Unlock()
-	before := r.Now().Add(-columnsIdle)
-	for _, ix := range all {
-		if c := &ix.cols; c.mu.TryLock() { // somebody who holds it uses it
-			if c.people != nil && c.used.Before(before) {
-				c.rows, c.people, c.subjects = nil, nil, nil
-			}
-			c.mu.Unlock()
-		}
-		if l := &ix.refs; l.mu.TryLock() {
-			if l.names != nil && l.used.Before(before) {
-				l.clear()
-			}
-			l.mu.Unlock()
-		}
-	}
+	return &columnSet{c.rows.first(len(rows)), c.people.snapshot(), c.subjects.snapshot()}, nil
 }
 
 // eachRecord gives what is kept of the header of each of rows, in order. Where

@@ -10,33 +10,36 @@ import (
 
 // dictionary holds each different value of a kind of header field once. Values
 // repeat: authors, threads' subjects, the copies of a discussion. A value is cut
-// at its commas into tokens, which repeat even more, so that a substring is
-// sought once in each token and not in each post. Everything is only appended
-// to: a copy of the slices is a snapshot.
+// at its commas, a subject at its spaces, into tokens, which repeat even more, so
+// that a substring is sought once in each token and not in each post. Everything
+// is only appended to: a copy of the slices is a snapshot.
 type dictionary struct {
-	text    []byte   // the tokens, folded, each followed by 0
-	textEnd []uint32 // of each token, its 0 included
-	toks    []uint32 // of the values one after another; boundary between variants
-	tokEnd  []uint32 // of each value; value 0 is the absent field
-	key     []uint32 // of each value: its place in keys
-	reply   []bool   // of each value: a subject that says answer or forwarded
-	keys    []string // what values are sorted by (RFC 5256 section 3)
+	parted string   // at what values are cut, one octet
+	tokens texts    // folded, each followed by 0
+	toks   []uint32 // of the values one after another; boundary between variants
+	tokEnd []uint32 // of each value; value 0 is the absent field
+	reply  []bool   // of each value: a subject that says answer or forwarded
+	sorted keySet   // what values are sorted by (RFC 5256 section 3)
+	shown  keySet   // and by as they are shown (RFC 5957)
 
-	ranking *ranking // shared by all snapshots: a key's number never changes
-
-	seed    maphash.Seed
-	values  map[uint64]uint32 // by hash of the bytes as kept
-	tokens  map[uint64]uint32
-	sortKey map[string]uint32
-	keyOf   func(field []byte) (key string, reply bool)
+	seed                 maphash.Seed
+	hashes               []uint64 // of each value, as kept: two with one hash are taken for one
+	values, tokenNumbers numbers
+	read                 reading
 }
+
+// reading finds in a field what its value is sorted by; shown is for addresses,
+// reply for subjects.
+type reading func(field []byte) (key, shown string, reply bool)
 
 // boundary parts the values and forms of one field: nothing is found across it.
 const boundary = ^uint32(0)
 
-func newDictionary(keyOf func([]byte) (string, bool)) *dictionary {
-	d := &dictionary{ranking: &ranking{}, seed: maphash.MakeSeed(), values: map[uint64]uint32{}, tokens: map[uint64]uint32{}, sortKey: map[string]uint32{}, keyOf: keyOf}
-	d.tokEnd, d.key, d.reply = []uint32{0}, []uint32{d.intern("")}, []bool{false}
+func newDictionary(parted string, read reading) *dictionary {
+	d := &dictionary{parted: parted, sorted: newKeySet(), shown: newKeySet(), seed: maphash.MakeSeed(), read: read}
+	d.tokEnd, d.reply, d.hashes = []uint32{0}, []bool{false}, []uint64{0}
+	d.sorted.add("")
+	d.shown.add("")
 	return d
 }
 
@@ -47,48 +50,37 @@ func (d *dictionary) add(field []byte) uint32 {
 		return 0
 	}
 	h := maphash.Bytes(d.seed, field)
-	if n, ok := d.values[h]; ok {
+	if n, ok := d.values.find(h, func(n uint32) bool { return d.hashes[n] == h }); ok {
 		return n
 	}
 	for form := range bytes.FieldsFuncSeq(field, func(r rune) bool { return r == 0 || r == 1 }) {
-		for tok := range strings.SplitSeq(Fold(string(form)), ",") {
+		for tok := range strings.SplitSeq(Fold(string(form)), d.parted) {
 			d.toks = append(d.toks, d.token(tok))
 		}
 		d.toks = append(d.toks, boundary)
 	}
-	key, reply := d.keyOf(field)
+	key, shown, reply := d.read(field)
 	n := uint32(len(d.tokEnd))
 	d.tokEnd = append(d.tokEnd, uint32(len(d.toks)))
-	d.key, d.reply = append(d.key, d.intern(key)), append(d.reply, reply)
-	d.values[h] = n
+	d.sorted.add(key)
+	d.shown.add(shown)
+	d.reply, d.hashes = append(d.reply, reply), append(d.hashes, h)
+	d.values.add(n, func(n uint32) uint64 { return d.hashes[n] })
 	return n
 }
 
 func (d *dictionary) token(tok string) uint32 {
-	h := maphash.String(d.seed, tok)
-	if n, ok := d.tokens[h]; ok {
+	if n, ok := d.tokenNumbers.find(maphash.String(d.seed, tok), func(n uint32) bool { return string(d.tokenText(n)) == tok }); ok {
 		return n
 	}
-	n := uint32(len(d.textEnd))
-	d.text = append(append(d.text, tok...), 0)
-	d.textEnd = append(d.textEnd, uint32(len(d.text)))
-	d.tokens[h] = n
-	return n
-}
-
-func (d *dictionary) intern(key string) uint32 {
-	if n, ok := d.sortKey[key]; ok {
-		return n
-	}
-	n := uint32(len(d.keys))
-	d.keys = append(d.keys, key)
-	d.sortKey[key] = n
+	n := d.tokens.add(tok + "\x00")
+	d.tokenNumbers.add(n, func(n uint32) uint64 { return maphash.Bytes(d.seed, d.tokenText(n)) })
 	return n
 }
 
 // snapshot is the dictionary as it is now, for reading only.
 func (d *dictionary) snapshot() *dictionary {
-	return &dictionary{text: d.text, textEnd: d.textEnd, toks: d.toks, tokEnd: d.tokEnd, key: d.key, reply: d.reply, keys: d.keys, ranking: d.ranking}
+	return &dictionary{parted: d.parted, tokens: d.tokens, toks: d.toks, tokEnd: d.tokEnd, reply: d.reply, sorted: d.sorted, shown: d.shown}
 }
 
 // containing gives the values in which the folded text stands; empty text
@@ -101,25 +93,35 @@ func (d *dictionary) containing(text string) bitset {
 			found.add(v)
 		}
 	case strings.IndexByte(text, 0) >= 0:
-	case strings.Contains(text, ","):
-		pieces := strings.Split(text, ",")
-		d.each(func(v int, own []uint32) {
-			if d.acrossIn(own, pieces) {
-				found.add(v)
-			}
-		})
-	default:
-		toks := d.tokensWith(text)
-		d.each(func(v int, own []uint32) {
-			for _, t := range own {
-				if t != boundary && toks.has(int(t)) {
+	case strings.Contains(text, d.parted):
+		if a, some := d.across(strings.Split(text, d.parted)); some {
+			for v := 1; v < len(d.tokEnd); v++ {
+				if a.in(d.toks[d.tokEnd[v-1]:d.tokEnd[v]]) {
 					found.add(v)
-					return
 				}
 			}
-		})
+		}
+	default:
+		toks := d.tokensWith(text)
+		if _, _, some := toks.bounds(); some {
+			d.valuesWith(toks, found)
+		}
 	}
 	return found
+}
+
+// valuesWith adds the values that have one of the tokens.
+func (d *dictionary) valuesWith(toks, found bitset) {
+	v := 1
+	for i, t := range d.toks {
+		if t == boundary || toks.words[t/64]&(1<<(t%64)) == 0 {
+			continue
+		}
+		for int(d.tokEnd[v]) <= i {
+			v++
+		}
+		found.add(v)
+	}
 }
 
 // holds says of one value what containing says of all.
@@ -128,30 +130,24 @@ func (d *dictionary) holds(value uint32, text string) bool {
 		return value != 0 && text == ""
 	}
 	own := d.toks[d.tokEnd[value-1]:d.tokEnd[value]]
-	if strings.Contains(text, ",") {
-		return d.acrossIn(own, strings.Split(text, ","))
+	if strings.Contains(text, d.parted) {
+		return d.acrossIn(own, strings.Split(text, d.parted))
 	}
 	sought := []byte(text)
 	return slices.ContainsFunc(own, func(t uint32) bool { return t != boundary && bytes.Contains(d.tokenText(t), sought) })
 }
 
-func (d *dictionary) each(look func(v int, toks []uint32)) {
-	for v := 1; v < len(d.tokEnd); v++ {
-		look(v, d.toks[d.tokEnd[v-1]:d.tokEnd[v]])
-	}
-}
-
 // tokensWith gives the tokens that contain text.
 func (d *dictionary) tokensWith(text string) bitset {
-	found, sought := newBitset(len(d.textEnd)), []byte(text)
-	for at, t := 0, 0; at < len(d.text); t++ {
-		n := bytes.Index(d.text[at:], sought)
+	found, sought := newBitset(len(d.tokens.end)), []byte(text)
+	for at, t := 0, 0; at < len(d.tokens.text); t++ {
+		n := bytes.Index(d.tokens.text[at:], sought)
 		if n < 0 {
 			break
 		}
 		t = d.tokenAt(at+n, t)
 		found.add(t)
-		at = int(d.textEnd[t])
+		at = int(d.tokens.end[t])
 	}
 	return found
 }
@@ -160,15 +156,56 @@ func (d *dictionary) tokensWith(text string) bitset {
 // or one behind it: the next one found is mostly near.
 func (d *dictionary) tokenAt(at, least int) int {
 	most := least
-	for step := 1; most < len(d.textEnd) && int(d.textEnd[most]) <= at; step *= 2 {
+	for step := 1; most < len(d.tokens.end) && int(d.tokens.end[most]) <= at; step *= 2 {
 		least, most = most+1, most+step
 	}
-	most = min(most, len(d.textEnd))
-	return least + sort.Search(most-least, func(i int) bool { return int(d.textEnd[least+i]) > at })
+	most = min(most, len(d.tokens.end))
+	return least + sort.Search(most-least, func(i int) bool { return int(d.tokens.end[least+i]) > at })
 }
 
-// acrossIn finds text with commas in the tokens of a value: the first piece ends a
-// token, the last begins one, those between are tokens.
+// across is text that stands in several tokens: its first piece ends one, its last
+// begins one, those between are tokens.
+type across struct {
+	first, last bitset
+	between     []uint32
+}
+
+// across looks for the tokens that the pieces of a text may stand in; none: no
+// value has it.
+func (d *dictionary) across(pieces []string) (a across, some bool) {
+	n, last := len(d.tokens.end), len(pieces)-1
+	a = across{newBitset(n), newBitset(n), slices.Repeat([]uint32{boundary}, last-1)}
+	begin, end := []byte(pieces[0]), []byte(pieces[last])
+	for t := range n {
+		text := d.tokenText(uint32(t))
+		if bytes.HasSuffix(text, begin) {
+			a.first.add(t)
+		}
+		if bytes.HasPrefix(text, end) {
+			a.last.add(t)
+		}
+		for i, piece := range pieces[1:last] {
+			if string(text) == piece {
+				a.between[i] = uint32(t)
+			}
+		}
+	}
+	return a, !slices.Contains(a.between, boundary)
+}
+
+// in reports whether the text stands in the tokens of a value.
+func (a *across) in(own []uint32) bool {
+	last := len(a.between) + 1
+	for at := 0; at+last < len(own); at++ {
+		if own[at] != boundary && own[at+last] != boundary && a.first.has(int(own[at])) && a.last.has(int(own[at+last])) &&
+			slices.Equal(own[at+1:at+last], a.between) {
+			return true
+		}
+	}
+	return false
+}
+
+// acrossIn says of one value what across.in says of all.
 func (d *dictionary) acrossIn(own []uint32, pieces []string) bool {
 	last := len(pieces) - 1
 	for at := 0; at+last < len(own); at++ {
@@ -188,9 +225,6 @@ func (d *dictionary) acrossIn(own []uint32, pieces []string) bool {
 }
 
 func (d *dictionary) tokenText(t uint32) []byte {
-	start := uint32(0)
-	if t > 0 {
-		start = d.textEnd[t-1]
-	}
-	return d.text[start : d.textEnd[t]-1]
+	text := d.tokens.at(t)
+	return text[:len(text)-1]
 }

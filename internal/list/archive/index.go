@@ -2,13 +2,16 @@ package archive
 
 import (
 	"context"
+	"math"
+	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"plenary/internal/model"
 )
 
-// Row is what the memory keeps of a post.
+// Row is what the memory keeps of a post: 48 octets.
 type Row struct {
 	UID        model.UID
 	Size       uint32 // octets (RFC822.SIZE)
@@ -16,10 +19,18 @@ type Row struct {
 	Flags      model.PostFlags
 	ReceivedAt model.Instant
 	SentAt     model.Instant
-	BytesID    int64 // where the bytes were when the row was read
-	BytesOff   int64
+	BytesID    int64  // where the bytes were when the row was read
+	BytesOff   uint32 // a frame is far smaller than that
 
-	list int64
+	list uint32 // as in a model.PostID
+}
+
+// offset makes an offset fit; one that does not is beyond the end of any frame.
+func offset(off int64) uint32 {
+	if off < 0 || off > math.MaxUint32 {
+		return math.MaxUint32
+	}
+	return uint32(off)
 }
 
 // Index is the order of one list's posts, in memory, shared by everybody who
@@ -37,11 +48,16 @@ type Index struct {
 
 	cols columnStore
 	refs linkStore
+
+	now  func() time.Time
+	used lastUse // by Refresh, which comes before anything else
 }
 
 // Refresh takes in the posts that came since the last time. It is cheap when
-// there are none.
-func (ix *Index) Refresh(ctx context.Context) error {
+// there are none. given is what the list's next UID was a moment ago; 0: it is
+// asked for.
+func (ix *Index) Refresh(ctx context.Context, given model.UID) error {
+	ix.used.set(ix.now())
 	ix.load.Lock()
 	defer ix.load.Unlock()
 	ix.mu.RLock()
@@ -54,21 +70,30 @@ func (ix *Index) Refresh(ctx context.Context) error {
 	// Asked first: it is never above the UID of a post that is not read then. A
 	// UID is taken in the transaction that stores its post: while none is taken
 	// there is nothing to read.
-	given, err := ix.posts.NextUID(ctx, ix.list)
-	if err != nil || given == ix.read {
-		return err
+	if given == 0 || ix.read == 0 { // how many there are is worth knowing before the first are read
+		var err error
+		if given, err = ix.posts.NextUID(ctx, ix.list); err != nil {
+			return err
+		}
+	}
+	if given <= ix.read { // below: somebody else asked later and read first
+		return nil
 	}
 	// Rows behind the length of any snapshot are free to be written: nobody
 	// looks there.
-	err = ix.posts.PostPlaces(ctx, ix.list, from, 1<<32-1, func(p *model.Post) error {
+	rows = roomFor(rows, len(rows)+int(max(given, from)-from))
+	err := ix.posts.PostPlaces(ctx, ix.list, from, 1<<32-1, func(p *model.Post) error {
 		rows = append(rows, Row{
 			UID: p.ID.UID(), Size: uint32(p.Size), HeaderLen: uint32(p.HeaderLen), Flags: p.Flags, ReceivedAt: p.ReceivedAt, SentAt: p.SentAt,
-			BytesID: p.BytesID, BytesOff: p.BytesOff, list: ix.list,
+			BytesID: p.BytesID, BytesOff: offset(p.BytesOff), list: uint32(ix.list),
 		})
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	if cap(rows) > 2*len(rows) { // most UIDs are of posts that were taken away
+		rows = roomFor(slices.Clip(rows), len(rows)+1)
 	}
 	ix.mu.Lock()
 	defer ix.mu.Unlock()

@@ -212,7 +212,7 @@ func (k *Keeper) load(ctx context.Context, l *model.List, b *kept) error {
 		b.posts[i] = p
 	}
 	for i, p := range b.posts {
-		row := Row{UID: b.rows[i].UID, Size: uint32(p.Size), BytesID: p.BytesID, BytesOff: p.BytesOff, list: l.ID}
+		row := Row{UID: b.rows[i].UID, Size: uint32(p.Size), BytesID: p.BytesID, BytesOff: offset(p.BytesOff), list: uint32(l.ID)}
 		data, err := k.Reader.Bytes(ctx, row)
 		if err == nil && (p.OwnLen < 0 || p.OwnLen > int64(len(data))) {
 			err = fmt.Errorf("its own header is longer than the message")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
@@ -18,7 +19,7 @@ import (
 )
 
 // damages are what may be wrong of each kind of derived row: what is done to it,
-// and what a check says. BASE is the id of UID 0, ROWID the key of post_fts, BIN
+// and what a check says. BASE is the id of UID 0, ROWID the key of post_fts_0, BIN
 // begins a binary literal.
 var damages = []struct{ do, found string }{
 	{"UPDATE posts SET subject = 'x' WHERE id = BASE + 3", "3: its row is not what the message gives: subject"},
@@ -30,7 +31,7 @@ var damages = []struct{ do, found string }{
 	{"DELETE FROM post_envelopes WHERE id = BASE + 331", "331: its envelope are missing"},
 	{"UPDATE post_headers SET hdr = BIN00' WHERE id = BASE + 1", "1: its header fields"},
 	{"DELETE FROM post_columns WHERE id > BASE + 330 AND id < BASE + 342", "335: its columns are missing"},
-	{"DELETE FROM post_fts WHERE ROWID = BASE + 20", "20: the full-text index"},
+	{"DELETE FROM post_fts_0 WHERE ROWID = BASE + 20", "20: the full-text index"},
 	{"DELETE FROM post_keys WHERE kind = 1 AND post_id = BASE + 21", "21: it is not found by its Message-ID"},
 	{"DELETE FROM post_keys WHERE kind = 3 AND post_id = BASE + 22", "22: it is not found by its Message-ID or its bytes"},
 	{"UPDATE thread_nodes SET parent_key = 0, claim = 0 WHERE post_id = BASE + 312", "312: its thread or parent"},
@@ -124,7 +125,7 @@ func arriving(t *testing.T, s *store.Store, l *model.List) (stop func(), came *i
 			select {
 			case <-done:
 				return
-			default:
+			case <-time.After(10 * time.Millisecond): // else a check that is slower never catches up
 			}
 			i := *came
 			text := fmt.Sprintf("Live words number %d, which somebody may quote in the next post as they stand here.", i)

@@ -93,7 +93,7 @@ func TestReindexMendsWhatIsDerived(t *testing.T) {
 	}
 	const base = "(1 << 32)"
 	spoil("UPDATE posts SET subject = 'x', header_len = 1 WHERE id = "+base+" + 7",
-		"DELETE FROM post_fts WHERE rowid = "+base+" + 20",
+		"DELETE FROM post_fts_0 WHERE rowid = "+base+" + 20",
 		"DELETE FROM post_columns WHERE id > "+base+" + 100",
 		"UPDATE post_envelopes SET env = x'01020304' WHERE id = "+base+" + 1",
 		"UPDATE thread_nodes SET thread_id = 5 WHERE post_id = "+base+" + 330",

@@ -14,7 +14,8 @@ import (
 // refers to: Message-IDs as numbers, in the order they were met. 0 is no id.
 type linkStore struct {
 	mu     sync.Mutex // held while loading
-	names  map[int64]uint32
+	keys   []int64    // of the numbers, from 1 on
+	names  numbers    // of keys
 	self   []uint32
 	refs   []uint32
 	refEnd []uint32
@@ -38,9 +39,35 @@ type place struct {
 }
 
 func (l *linkStore) clear() {
-	l.names, l.self, l.refs, l.refEnd = nil, nil, nil, nil
+	l.keys, l.names, l.self, l.refs, l.refEnd = nil, numbers{}, nil, nil, nil
 	l.seq, l.told = 0, nil
 }
+
+// nameOf gives the number of a key, 0 when it has none.
+func (l *linkStore) nameOf(key int64) uint32 {
+	n, ok := l.names.find(hashOfKey(key), func(n uint32) bool { return l.keys[n-1] == key })
+	if !ok {
+		return 0
+	}
+	return n
+}
+
+// name gives the number of a key, a new one when it had none.
+func (l *linkStore) name(key int64) uint32 {
+	if key == 0 {
+		return 0
+	}
+	n := l.nameOf(key)
+	if n == 0 {
+		l.keys = append(l.keys, key)
+		n = uint32(len(l.keys))
+		l.names.add(n, func(n uint32) uint64 { return hashOfKey(l.keys[n-1]) })
+	}
+	return n
+}
+
+// hashOfKey: keys are hashes of 63 bits.
+func hashOfKey(key int64) uint64 { return uint64(key) << 1 }
 
 // linkSet is a snapshot: one entry for each row of the index it was asked for.
 type linkSet struct {
@@ -64,26 +91,13 @@ func (r *Reader) links(ctx context.Context, ix *Index, rows []Row) (*linkSet, er
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.used = r.Now()
-	if l.names == nil {
-		l.names = make(map[int64]uint32, len(rows))
-	}
-	name := func(key int64) uint32 {
-		if key == 0 {
-			return 0
-		}
-		n, ok := l.names[key]
-		if !ok {
-			n = uint32(len(l.names) + 1)
-			l.names[key] = n
-		}
-		return n
-	}
 	if n := len(l.self); n < len(rows) {
-		self, refs, ends := l.self, l.refs, l.refEnd
+		// What stands behind the length is free to be written: nobody looks there.
+		self, refs, ends := roomFor(l.self, len(rows)), l.refs, roomFor(l.refEnd, len(rows))
 		err := r.eachRecord(ctx, ix, rows[n:], func(_ int, rec *record) {
-			self = append(self, name(rec.self))
+			self = append(self, l.name(rec.self))
 			for at := 0; at < len(rec.refs); at += 8 {
-				refs = append(refs, name(int64(binary.BigEndian.Uint64(rec.refs[at:]))))
+				refs = append(refs, l.name(int64(binary.BigEndian.Uint64(rec.refs[at:]))))
 			}
 			ends = append(ends, uint32(len(refs)))
 		})
@@ -99,9 +113,9 @@ func (r *Reader) links(ctx context.Context, ix *Index, rows []Row) (*linkSet, er
 	set.told = slices.Clone(l.told)
 	for i := range set.told {
 		t := &set.told[i]
-		t.self.name, t.parent.name = l.names[t.self.key], l.names[t.parent.key]
+		t.self.name, t.parent.name = l.nameOf(t.self.key), l.nameOf(t.parent.key)
 	}
-	set.names = len(l.names) + 1
+	set.names = len(l.keys) + 1
 	return set, nil
 }
 

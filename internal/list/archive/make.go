@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"strings"
@@ -20,18 +21,48 @@ const (
 // maxLine is how much of a subject or name the light row keeps, in octets.
 const maxLine = 1000
 
-// Make makes a message ready to be archived: own is our own header fields in
-// front (nil for an imported message, which is kept exactly), raw the message as
-// received. It never fails: what is damaged is kept and read as far as it goes.
-// Distribution, Event and HeldID are the caller's.
+// Source is a message on its way into an archive.
+type Source struct {
+	Raw        []byte           // the message as received
+	Own        []byte           // our own header fields in front; nil for an imported message, which is kept exactly
+	Text       *message.Reading // of Raw; nil: not read yet
+	ReceivedAt model.Instant
+	Imported   bool
+}
+
+// reading gives the text of data, the message with our fields in front. That is
+// the text of the message alone, unless our fields change how it is read: a
+// message that does not begin with a field gets a header, a long header becomes
+// too long.
+func (s *Source) reading(data []byte, st *message.Structure) message.Reading {
+	if s.Text == nil || s.Text.Opaque != st.Opaque || len(s.Own) > 0 && !beginsWithField(s.Raw) {
+		return st.Read(data)
+	}
+	return *s.Text
+}
+
+func beginsWithField(raw []byte) bool {
+	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	fields := message.ParseHeader(line).Fields()
+	return len(fields) > 0 && fields[0].Name != ""
+}
+
+// Make is MakeRead of a message that was not read yet.
 func Make(list *model.List, raw, own []byte, receivedAt model.Instant, imported bool) *model.NewPost {
-	data := raw
+	return MakeRead(list, Source{Raw: raw, Own: own, ReceivedAt: receivedAt, Imported: imported})
+}
+
+// MakeRead makes a message ready to be archived. It never fails: what is damaged
+// is kept and read as far as it goes. Distribution, Event and HeldID are the
+// caller's.
+func MakeRead(list *model.List, s Source) *model.NewPost {
+	data, own, receivedAt, imported := s.Raw, s.Own, s.ReceivedAt, s.Imported
 	if len(own) > 0 {
-		data = append(append(make([]byte, 0, len(own)+len(raw)), own...), raw...)
+		data = append(append(make([]byte, 0, len(own)+len(s.Raw)), own...), s.Raw...)
 	}
 	h := message.ParseHeader(data)
 	st := message.Scan(data)
-	reading := st.Read(data)
+	reading := s.reading(data, st)
 	author := firstMailbox(h)
 	base, reply := message.BaseSubject(h.Text("Subject"), list.SubjectTag)
 	to := answers(list, h, base, &reading)

@@ -16,7 +16,10 @@ type moved struct {
 }
 
 // whereabouts is where the bytes of a post are.
-type whereabouts struct{ bytesID, off int64 }
+type whereabouts struct {
+	bytesID int64
+	off     uint32
+}
 
 const (
 	maxMoved  = 200_000 // posts; when there are more all are forgotten
@@ -31,7 +34,7 @@ func (m *moved) now(row Row) Row {
 }
 
 func (m *moved) known(row Row) Row {
-	if at, ok := m.at[model.MakePostID(row.list, row.UID)]; ok {
+	if at, ok := m.at[model.MakePostID(int64(row.list), row.UID)]; ok {
 		row.BytesID, row.BytesOff = at.bytesID, at.off
 	}
 	return row
@@ -62,15 +65,15 @@ func (m *moved) together(rows []Row) []Row {
 // NotFound says that the post is not there any more.
 func (r *Reader) look(ctx context.Context, row Row) (Row, error) {
 	found, m := false, &r.moved
-	err := r.store.PostPlaces(ctx, row.list, row.UID, row.UID+min(lookAhead-1, 1<<32-1-row.UID), func(p *model.Post) error {
+	err := r.store.PostPlaces(ctx, int64(row.list), row.UID, row.UID+min(lookAhead-1, 1<<32-1-row.UID), func(p *model.Post) error {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if m.at == nil || len(m.at) >= maxMoved {
 			m.at = map[model.PostID]whereabouts{}
 		}
-		m.at[p.ID] = whereabouts{p.BytesID, p.BytesOff}
+		m.at[p.ID] = whereabouts{p.BytesID, offset(p.BytesOff)}
 		if p.ID.UID() == row.UID {
-			found, row.BytesID, row.BytesOff = true, p.BytesID, p.BytesOff
+			found, row.BytesID, row.BytesOff = true, p.BytesID, offset(p.BytesOff)
 		}
 		return nil
 	})

@@ -96,9 +96,10 @@ func TestThreadForestByImaptest(t *testing.T) {
 // The SORT scripts of imaptest.
 func TestSortByImaptest(t *testing.T) {
 	keys := map[string]archive.SortBy{"arrival": archive.SortArrival, "date": archive.SortDate, "size": archive.SortSize,
-		"from": archive.SortFrom, "to": archive.SortTo, "cc": archive.SortCc, "subject": archive.SortSubject}
+		"from": archive.SortFrom, "to": archive.SortTo, "cc": archive.SortCc, "subject": archive.SortSubject,
+		"displayfrom": archive.SortShownFrom, "displayto": archive.SortShownTo}
 	s := stores.SQLite(t)
-	for _, name := range []string{"sort-subject", "sort-addresses", "sort-arrival", "sort-date", "sort-size"} {
+	for _, name := range []string{"sort-subject", "sort-addresses", "sort-arrival", "sort-date", "sort-size", "sort-display-from", "sort-display-to"} {
 		t.Run(name, func(t *testing.T) {
 			script, err := os.ReadFile(real.Corpus(t, "imap", "imaptest", name))
 			if err != nil {

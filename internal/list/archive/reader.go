@@ -38,11 +38,7 @@ func (r *Reader) Lists(ctx context.Context, who model.Actor) ([]model.List, erro
 // SiteLists gives all lists of the site, and apart from them what Lists gives.
 // Nobody may change them: readers share them.
 func (r *Reader) SiteLists(ctx context.Context, who model.Actor) (all, may []model.List, err error) {
-	known, err := r.site(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	mine, err := r.memberships(ctx, who)
+	known, mine, err := r.site(ctx, who)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,25 +57,45 @@ type site struct {
 	place map[int64]int // in lists, by id
 }
 
-// site gives all lists as they are now. They are read again when they changed.
-func (r *Reader) site(ctx context.Context) (*site, error) {
+// nobody belongs to no list.
+var nobody = model.Actor{Anonymous: true}
+
+// site gives all lists as they are now, and those who belongs to in any role. The
+// lists are read again when they changed.
+func (r *Reader) site(ctx context.Context, who model.Actor) (fresh *site, mine map[int64]bool, err error) {
+	var keys []string
+	if !who.Anonymous {
+		keys = who.Keys
+	}
 	brief, ok := r.store.(Brief)
-	fresh := &site{}
+	fresh, mine = &site{}, map[int64]bool{}
 	if ok {
-		var err error
-		if fresh.mark, err = brief.ListsMark(ctx); err != nil { // before the lists: they may be newer, never older
-			return nil, err
+		var lists []int64
+		if fresh.mark, lists, err = brief.ListsMark(ctx, keys); err != nil { // before the lists: they may be newer, never older
+			return nil, nil, err
+		}
+		for _, id := range lists {
+			mine[id] = true
 		}
 		r.mu.Lock()
 		known := r.known
 		r.mu.Unlock()
 		if known != nil && known.mark == fresh.mark {
-			return known, nil
+			return known, mine, nil
+		}
+	} else if len(keys) > 0 {
+		subs, err := r.store.SubscriptionsOf(ctx, keys)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, s := range subs {
+			if s.EndedSeq == 0 && s.Roles != 0 {
+				mine[s.ListID] = true
+			}
 		}
 	}
-	var err error
 	if fresh.lists, err = r.store.Lists(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	fresh.place = make(map[int64]int, len(fresh.lists))
 	for i := range fresh.lists {
@@ -90,39 +106,33 @@ func (r *Reader) site(ctx context.Context) (*site, error) {
 		r.known = fresh
 		r.mu.Unlock()
 	}
-	return fresh, nil
+	return fresh, mine, nil
 }
 
-// list gives one list as it is now, nil when there is none.
-func (r *Reader) list(ctx context.Context, id int64) (*model.List, error) {
-	known, err := r.site(ctx)
+// list gives one list as it is now, nil when there is none, and whether who
+// belongs to it.
+func (r *Reader) list(ctx context.Context, id int64, who model.Actor) (l *model.List, mine map[int64]bool, err error) {
+	known, mine, err := r.site(ctx, who)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if i, ok := known.place[id]; ok {
-		return &known.lists[i], nil
+		l = &known.lists[i]
 	}
-	return nil, nil
+	return l, mine, nil
 }
 
 // MayRead reports whether who may read the archive of the list now. A list
 // that does not exist cannot be read.
 func (r *Reader) MayRead(ctx context.Context, who model.Actor, listID int64) (bool, error) {
-	l, err := r.list(ctx, listID)
-	if err != nil || l == nil {
-		return false, err
-	}
-	if readable(l, who, nil) {
-		return true, nil
-	}
-	mine, err := r.memberships(ctx, who)
-	return readable(l, who, mine), err
+	l, mine, err := r.list(ctx, listID, who)
+	return l != nil && readable(l, who, mine), err
 }
 
 // MayReadEach is MayRead for many people at once.
 func (r *Reader) MayReadEach(ctx context.Context, who []model.Actor, listID int64) ([]bool, error) {
 	may := make([]bool, len(who))
-	l, err := r.list(ctx, listID)
+	l, _, err := r.list(ctx, listID, nobody)
 	if err != nil || l == nil {
 		return may, err
 	}
@@ -158,30 +168,13 @@ func readable(l *model.List, who model.Actor, mine map[int64]bool) bool {
 	return who.Site || l.ArchiveAccess == model.AccessPublic || mine[l.ID]
 }
 
-// memberships gives the lists who belongs to in any role.
-func (r *Reader) memberships(ctx context.Context, who model.Actor) (map[int64]bool, error) {
-	if who.Anonymous || len(who.Keys) == 0 {
-		return nil, nil
-	}
-	mine := map[int64]bool{}
-	if brief, ok := r.store.(Brief); ok {
-		lists, err := brief.MemberOf(ctx, who.Keys)
-		for _, id := range lists {
-			mine[id] = true
-		}
-		return mine, err
-	}
-	subs, err := r.store.SubscriptionsOf(ctx, who.Keys)
-	for _, s := range subs {
-		if s.EndedSeq == 0 && s.Roles != 0 {
-			mine[s.ListID] = true
-		}
-	}
-	return mine, err
-}
-
 // Open gives the list's index, fresh. It is loaded at the first call and shared.
 func (r *Reader) Open(ctx context.Context, listID int64) (*Index, error) {
+	return r.OpenAt(ctx, listID, 0)
+}
+
+// OpenAt is Open for who was told the list's next UID a moment ago.
+func (r *Reader) OpenAt(ctx context.Context, listID int64, given model.UID) (*Index, error) {
 	r.mu.Lock()
 	ix := r.indexes[listID]
 	r.mu.Unlock()
@@ -192,12 +185,13 @@ func (r *Reader) Open(ctx context.Context, listID int64) (*Index, error) {
 		}
 		r.mu.Lock()
 		if ix = r.indexes[listID]; ix == nil {
-			ix = &Index{list: listID, validity: l.UIDValidity, posts: r.store, next: 1}
+			ix = &Index{list: listID, validity: l.UIDValidity, posts: r.store, next: 1, now: func() time.Time { return r.Now() }}
+			ix.used.set(r.Now())
 			r.indexes[listID] = ix
 		}
 		r.mu.Unlock()
 	}
-	return ix, ix.Refresh(ctx)
+	return ix, ix.Refresh(ctx, given)
 }
 
 // NextUID is the UID the list's next post will get; the index is not loaded for

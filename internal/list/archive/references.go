@@ -41,6 +41,7 @@ func (r *Reader) ThreadForest(ctx context.Context, listID int64, uids []model.UI
 	t.link()
 	t.follow()
 	t.prune()
+	t.up, t.set, t.node = nil, nil, nil // they are large, and of no more use
 	t.order()
 	t.gather()
 	return t.draw(), nil
@@ -198,7 +199,7 @@ func (t *threading) order() {
 	}
 	items := make([]item, len(t.places))
 	for i, p := range t.places {
-		items[i] = item{t.cols.rows[p].date, int32(i)}
+		items[i] = item{t.cols.dates[p], int32(i)}
 	}
 	slices.SortFunc(items, func(a, b item) int { return cmp.Or(cmp.Compare(a.date, b.date), cmp.Compare(a.post, b.post)) })
 	t.sorted = make([]int32, len(items))
@@ -233,8 +234,8 @@ func (t *threading) gather() {
 		if !t.isDummy(n) && t.apart[t.own[n]] {
 			continue
 		}
-		value := t.cols.rows[t.places[first[at]]].fields[inSubject]
-		subject[at], reply[at] = t.cols.subjects.key[value], t.cols.subjects.reply[value]
+		value := t.cols.fields[inSubject][t.places[first[at]]]
+		subject[at], reply[at] = t.cols.subjects.sorted.of[value], t.cols.subjects.reply[value]
 		if subject[at] == 0 { // the empty one
 			continue
 		}

@@ -1,16 +1,17 @@
 package archive
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"hash/maphash"
 	"slices"
-	"strings"
 	"sync"
 
 	"plenary/internal/model"
 )
 
-// SortBy is what posts are put in order by (RFC 5256 section 3).
+// SortBy is what posts are put in order by (RFC 5256 section 3, RFC 5957).
 type SortBy uint8
 
 // The keys of SORT.
@@ -21,7 +22,9 @@ const (
 	SortFrom // mailbox name of the first author
 	SortTo
 	SortCc
-	SortSubject // base subject
+	SortSubject   // base subject
+	SortShownFrom // name of the first author, else the address
+	SortShownTo
 )
 
 // SortKey is one key of an order.
@@ -78,17 +81,15 @@ func (s *sorting) value(k SortKey) func(uint32) int64 {
 	var f func(uint32) int64
 	switch k.By {
 	case SortDate:
-		f = func(p uint32) int64 { return s.cols.rows[p].date }
+		f = func(p uint32) int64 { return s.cols.dates[p] }
 	case SortSize:
 		f = func(p uint32) int64 { return int64(s.rows[p].Size) }
 	case SortFrom, SortTo, SortCc, SortSubject:
 		column := int(k.By-SortFrom) + inFrom
-		if s.cols == nil {
-			return func(uint32) int64 { return 0 }
-		}
-		d := s.cols.dictionary(column)
-		ranks := d.rank()
-		f = func(p uint32) int64 { return int64(ranks[d.key[s.cols.rows[p].fields[column]]]) }
+		f = s.ranked(column, func(d *dictionary) *keySet { return &d.sorted })
+	case SortShownFrom, SortShownTo:
+		column := int(k.By-SortShownFrom) + inFrom
+		f = s.ranked(column, func(d *dictionary) *keySet { return &d.shown })
 	default:
 		f = func(p uint32) int64 { return int64(s.rows[p].ReceivedAt) }
 	}
@@ -96,6 +97,16 @@ func (s *sorting) value(k SortKey) func(uint32) int64 {
 		return func(p uint32) int64 { return ^f(p) }
 	}
 	return f
+}
+
+// ranked is the rank of a post's field among all values of its dictionary.
+func (s *sorting) ranked(column int, keys func(*dictionary) *keySet) func(uint32) int64 {
+	if s.cols == nil {
+		return func(uint32) int64 { return 0 }
+	}
+	k := keys(s.cols.dictionary(column))
+	ranks := k.rank()
+	return func(p uint32) int64 { return int64(ranks[k.of[s.cols.fields[column][p]]]) }
 }
 
 // sort orders places, which come in ascending order.
@@ -132,40 +143,62 @@ func (s *sorting) sort(places []uint32) {
 	}
 }
 
-// ranking is the order of a dictionary's sort keys.
+// keySet holds each different sort key of a dictionary once. A copy of it is a
+// snapshot.
+type keySet struct {
+	of      []uint32 // of each value: its place in keys
+	keys    texts
+	ranking *ranking // shared by all snapshots: a key's number never changes
+	seed    maphash.Seed
+	numbers numbers
+}
+
+func newKeySet() keySet { return keySet{ranking: &ranking{}, seed: maphash.MakeSeed()} }
+
+// add gives the next value its key.
+func (s *keySet) add(key string) {
+	n, ok := s.numbers.find(maphash.String(s.seed, key), func(n uint32) bool { return string(s.keys.at(n)) == key })
+	if !ok {
+		n = s.keys.add(key)
+		s.numbers.add(n, func(n uint32) uint64 { return maphash.Bytes(s.seed, s.keys.at(n)) })
+	}
+	s.of = append(s.of, n)
+}
+
+// ranking is the order of a set of keys.
 type ranking struct {
 	mu    sync.Mutex
-	order []uint32 // keys, smallest first
 	ranks []uint32 // of each key
 }
 
 // rank gives the rank of each sort key. New keys are merged into the order of
 // those known.
-func (d *dictionary) rank() []uint32 {
-	r := d.ranking
+func (s *keySet) rank() []uint32 {
+	r := s.ranking
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.ranks) >= len(d.keys) {
+	count, known := len(s.keys.end), len(r.ranks)
+	if known >= count {
 		return r.ranks
 	}
-	fresh := make([]uint32, 0, len(d.keys)-len(r.order))
-	for k := len(r.order); k < len(d.keys); k++ {
-		fresh = append(fresh, uint32(k))
+	compare := func(a, b uint32) int { return bytes.Compare(s.keys.at(a), s.keys.at(b)) }
+	order := make([]uint32, count) // keys, smallest first: first the known ones, then the others
+	for k, rank := range r.ranks {
+		order[rank] = uint32(k)
 	}
-	slices.SortFunc(fresh, func(a, b uint32) int { return strings.Compare(d.keys[a], d.keys[b]) })
-	order := make([]uint32, 0, len(d.keys))
-	old := r.order
-	for len(old) > 0 && len(fresh) > 0 {
-		if d.keys[old[0]] < d.keys[fresh[0]] {
-			order, old = append(order, old[0]), old[1:]
+	for k := known; k < count; k++ {
+		order[k] = uint32(k)
+	}
+	old, fresh := order[:known], order[known:]
+	slices.SortFunc(fresh, compare)
+	ranks := make([]uint32, count)
+	for at := range uint32(count) {
+		if len(fresh) == 0 || len(old) > 0 && compare(old[0], fresh[0]) < 0 {
+			ranks[old[0]], old = at, old[1:]
 		} else {
-			order, fresh = append(order, fresh[0]), fresh[1:]
+			ranks[fresh[0]], fresh = at, fresh[1:]
 		}
 	}
-	r.order = append(append(order, old...), fresh...)
-	r.ranks = make([]uint32, len(r.order))
-	for i, k := range r.order {
-		r.ranks[k] = uint32(i)
-	}
-	return r.ranks
+	r.ranks = ranks
+	return ranks
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"plenary/internal/mail/address"
+	"plenary/internal/mail/message"
 )
 
 // baseSubject is RFC 5256 2.1 to the letter, for SORT and THREAD, whose answers
@@ -106,9 +107,9 @@ func casemap(s string) string {
 }
 
 // subjectKey is what SORT SUBJECT compares.
-func subjectKey(field []byte) (key string, reply bool) {
+func subjectKey(field []byte) (key, shown string, reply bool) {
 	base, reply := baseSubject(decodedForm(field))
-	return casemap(base), reply
+	return casemap(base), "", reply
 }
 
 // decodedForm gives the decoded form of the first value of a kept field.
@@ -121,8 +122,9 @@ func decodedForm(field []byte) string {
 }
 
 // mailboxKey is what SORT FROM, TO and CC compare: the mailbox name of the first
-// address (RFC 5256 section 3), without its domain.
-func mailboxKey(field []byte) (string, bool) {
+// address (RFC 5256 section 3), without its domain. shown is what DISPLAYFROM and
+// DISPLAYTO compare: its name as people read it, else the whole address (RFC 5957).
+func mailboxKey(field []byte) (key, shown string, reply bool) {
 	first, _, _ := strings.Cut(string(field), instanceMark)
 	raw, _, _ := strings.Cut(first, decodedMark)
 	if n := strings.IndexByte(raw, '>'); n > 0 && strings.IndexByte(raw[:n], '<') >= 0 && !strings.ContainsAny(raw[:n], `",;:(`) {
@@ -130,10 +132,17 @@ func mailboxKey(field []byte) (string, bool) {
 	}
 	entries := address.Scan(raw, 1)
 	if len(entries) == 0 {
-		return "", false
+		return "", "", false
 	}
-	if e := entries[0]; e.Kind == address.GroupStart { // its name is the mailbox (RFC 9051 7.5.2)
-		return casemap(e.Name), false
+	e := entries[0]
+	shown = message.DecodeWords(e.Name)
+	if e.Kind == address.GroupStart { // its name is the mailbox (RFC 9051 7.5.2)
+		return casemap(e.Name), casemap(shown), false
 	}
-	return casemap(entries[0].Local), false
+	if shown == "" {
+		if shown = e.Local; e.Domain != "" {
+			shown += "@" + e.Domain
+		}
+	}
+	return casemap(e.Local), casemap(shown), false
 }

@@ -33,7 +33,7 @@ func columnTest(cols *columnSet, column int, text string) test {
 }
 
 func (s *columnSought) at(i int) bool {
-	v := s.cols.rows[i].fields[s.column]
+	v := s.cols.fields[s.column][i]
 	if s.found == nil {
 		is, ok := s.looked[v]
 		if ok {
@@ -60,9 +60,9 @@ func (s *columnSought) before(from, to int) int {
 	if to == from || s.none {
 		return -1
 	}
-	rows, words := s.cols.rows[from:to], s.found.words
-	for i := len(rows) - 1; i >= 0; i-- {
-		if v := rows[i].fields[s.column]; words[v/64]&(1<<(v%64)) != 0 {
+	values, words := s.cols.fields[s.column][from:to], s.found.words
+	for i := len(values) - 1; i >= 0; i-- {
+		if v := values[i]; words[v/64]&(1<<(v%64)) != 0 {
 			return from + i
 		}
 	}

@@ -167,7 +167,7 @@ func (t *Threader) made(ctx context.Context, p model.Post) (*model.NewPost, erro
 	if err != nil {
 		return nil, err
 	}
-	data, err := t.Reader.Bytes(ctx, Row{UID: p.ID.UID(), Size: uint32(p.Size), BytesID: p.BytesID, BytesOff: p.BytesOff, list: l.ID})
+	data, err := t.Reader.Bytes(ctx, Row{UID: p.ID.UID(), Size: uint32(p.Size), BytesID: p.BytesID, BytesOff: offset(p.BytesOff), list: uint32(l.ID)})
 	if err != nil {
 		return nil, err
 	}

@@ -15,13 +15,14 @@ const maxFound = 20
 type Found struct {
 	Total int
 	Posts []FoundPost
+	Where string // a sentence: how who asked gets at the whole posts, where their pages are not for her
 }
 
 // FoundPost is one of them, in words for people.
 type FoundPost struct {
 	Day, Author, Subject string
 	Snippet              string // around the first word found; words sought stand in «»
-	Link                 string // its page; empty without a web door
+	Link                 string // its page; empty where who asked cannot open it
 }
 
 func cmdSearch() command {
@@ -138,6 +139,9 @@ func (f *Found) text() string {
 	}
 	if n := len(f.Posts); n > 0 && f.Total > n {
 		out.WriteString("\nFor older ones add d:.." + f.Posts[n-1].Day + " to what you look for.\n")
+	}
+	if f.Where != "" {
+		out.WriteString("\n" + f.Where + "\n")
 	}
 	return out.String()
 }

@@ -47,6 +47,9 @@ func runSignoff(ctx context.Context, j *job, c call) (result, error) {
 	email := j.mail.From
 	for _, a := range args {
 		if other, ok := addressArg(a); ok && j.listNamed(a) == nil {
+			if err := reachable(other, j.mail.From); err != nil {
+				return result{text: sentence(fault.Text(err))}, nil
+			}
 			email = other
 		}
 	}

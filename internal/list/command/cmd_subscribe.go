@@ -42,7 +42,10 @@ func runSubscribe(ctx context.Context, j *job, c call) (result, error) {
 	if list == nil {
 		return j.whichList(c), nil
 	}
-	email, name, notes := readPerson(j.mail.From, rest)
+	email, name, notes, err := readPerson(j.mail.From, rest)
+	if err != nil {
+		return result{text: sentence(fault.Text(err))}, nil
+	}
 	if name == "" && email == j.mail.From {
 		name = fromName(j.mail)
 	}
@@ -57,7 +60,7 @@ func runSubscribe(ctx context.Context, j *job, c call) (result, error) {
 		return result{}, nil
 	}
 	j.done[key] = true
-	err := j.s.Membership.RequestJoin(ctx, membership.JoinRequest{List: list, Email: email, Name: name, Source: j.mail.Source,
+	err = j.s.Membership.RequestJoin(ctx, membership.JoinRequest{List: list, Email: email, Name: name, Source: j.mail.Source,
 		InReplyTo: j.mail.Header.MessageID()})
 	if err != nil && !ours(err) {
 		return result{text: sentence(fault.Text(err))}, nil
@@ -76,8 +79,9 @@ func joined(notes []string, last string) string {
 }
 
 // readPerson reads what follows the list: a name, another address, options of
-// other list servers, which are named in a note.
-func readPerson(from address.Address, args []string) (email address.Address, name string, notes []string) {
+// other list servers, which are named in a note. An address nobody can be reached
+// at is Invalid: to ask the author in its place would help nobody.
+func readPerson(from address.Address, args []string) (email address.Address, name string, notes []string, err error) {
 	email = from
 	var words []string
 	for i, a := range args {
@@ -87,12 +91,13 @@ func readPerson(from address.Address, args []string) (email address.Address, nam
 			for _, option := range args[i+1:] {
 				notes = append(notes, leftOut(strings.ToLower(option)))
 			}
-			return email, strings.Join(words, " "), notes
+			return email, strings.Join(words, " "), notes, nil
 		case strings.HasPrefix(lower, "address="), isAddress(a):
-			if other, err := address.Parse(strings.Trim(a[strings.LastIndexByte(a, '=')+1:], "<>")); err == nil {
-				email = other
-			} else {
-				notes = append(notes, sentence(fault.Text(err)))
+			if email, err = address.Parse(strings.Trim(a[strings.LastIndexByte(a, '=')+1:], "<>")); err == nil {
+				err = reachable(email, from)
+			}
+			if err != nil {
+				return address.Address{}, "", nil, err
 			}
 		case isOption(a) || lower == "digest" || lower == "nodigest" || lower == "nomail":
 			notes = append(notes, leftOut(lower))
@@ -101,7 +106,17 @@ func readPerson(from address.Address, args []string) (email address.Address, nam
 			words = append(words, a)
 		}
 	}
-	return email, strings.Join(words, " "), notes
+	return email, strings.Join(words, " "), notes, nil
+}
+
+// reachable refuses an address whose domain is one word, which is a machine of
+// somebody's own network: no letter from here would arrive. Who writes from such
+// a network may name others in it.
+func reachable(a, from address.Address) error {
+	if strings.Contains(a.Domain, ".") || a.Domain == from.Domain {
+		return nil
+	}
+	return fault.New(fault.Invalid, "the address %s is not complete: a domain has a dot in it, as in name@example.org. Nothing was done", a.Unicode())
 }
 
 // leftOut says what an option of other list servers comes to here.

@@ -121,7 +121,7 @@ func FuzzPlan(f *testing.F) {
 				case "SEArch":
 					j.searched(c)
 				case "SUBscribe":
-					readPerson(address.Address{}, c.args)
+					_, _, _, _ = readPerson(address.Address{}, c.args)
 				}
 				if strings.ContainsAny(echo(c.line), "\r\n\x00") {
 					t.Fatalf("%q", echo(c.line))

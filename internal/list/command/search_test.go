@@ -26,7 +26,7 @@ func TestSearch(t *testing.T) {
 		case "nothing":
 			return command.Found{}, nil
 		}
-		return command.Found{Total: 40, Posts: []command.FoundPost{
+		return command.Found{Total: 40, Where: "They are in the folder Lists/talk.", Posts: []command.FoundPost{
 			{Day: "2026-03-02", Author: "Zoe", Subject: "Shelves", Snippet: "the «oak» shelves", Link: "https://lists.example.org/archive/x"}, {Day: "2026-03-01", Author: "Bo", Subject: "Re: Shelves"}}}, nil
 	}
 	bob := addr("bob@example.org")
@@ -50,6 +50,7 @@ func TestSearch(t *testing.T) {
 		{line: "SEARCH talk \"born in talk\"", says: "40 posts", asked: "ann@example.net talk 20: \"born in talk\""},
 		{line: "SEARCH talk the winter's tale", says: "40 posts", asked: "ann@example.net talk 20: the winter's tale"},
 		{line: "SEARCH talk a b c d e f g h i j k l m n", says: "40 posts", asked: "ann@example.net talk 20: a b c d e f g h i j k l m n"},
+		{line: "SEARCH talk oak", says: "They are in the folder Lists/talk.", asked: "ann@example.net talk 20: oak"},
 		{line: "SEARCH talk oak elm", says: "For older ones add d:..2026-03-01 to what", asked: "ann@example.net talk 20: oak elm"},
 		{line: "SEARCH talk bad(", says: "A bracket is opened and not closed.", asked: "ann@example.net talk 20: bad("},
 		{line: "SEARCH talk nothing", says: "Nothing in the archive", asked: "ann@example.net talk 20: nothing"},

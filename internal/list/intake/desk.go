@@ -37,6 +37,7 @@ type Store interface {
 	FindAccount(ctx context.Context, key string) (*model.Account, error)
 	FindList(ctx context.Context, local, domain string) (*model.List, error)
 	Domains(ctx context.Context) ([]string, error)
+	ExpectPost() (done func())
 }
 
 // Posting judges and settles posts.
@@ -73,7 +74,10 @@ type Deps struct {
 }
 
 // Desk takes mail from the doors. It is safe for use by many goroutines.
-type Desk struct{ Deps }
+type Desk struct {
+	Deps
+	recall recall
+}
 
 // New makes the desk.
 func New(d Deps) *Desk {
@@ -87,7 +91,7 @@ func New(d Deps) *Desk {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{d}
+	return &Desk{Deps: d}
 }
 
 // target is what a recipient address means.
@@ -108,6 +112,7 @@ func (d *Desk) Accepts(ctx context.Context, recipient string) error {
 	}
 	switch t.role {
 	case RolePost:
+		d.recall.keep(recipient, t)
 		if t.list.Closed {
 			return fault.New(fault.Forbidden, "The list %s is closed and takes no new posts.", t.list.Address())
 		}
@@ -152,7 +157,7 @@ func (d *Desk) resolve(ctx context.Context, recipient string) (target, error) {
 	if t.role, t.token, ok = serverRole(local); ok {
 		return t, d.known(t)
 	}
-	return target{}, fault.New(fault.NotFound, "There is no list and no address %s here.", a)
+	return target{}, fault.New(fault.NotFound, "There is no list and no address %s here.", recipient)
 }
 
 // find finds a list by its name, which may be written in ASCII.

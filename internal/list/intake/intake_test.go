@@ -160,7 +160,7 @@ func TestRecipients(t *testing.T) {
 		"talk-signoff@example.org": "", "talk-signoff-request@example.org": "", "talk+unsubscribe@example.org": "", "talk-help@example.org": "",
 		"talk-on@example.org": "", "talk-off@example.org": "", "talk+subscribe-digest@example.org": "", "talk-digest-subscribe@example.org": "",
 		"talk-subscribe-nomail@example.org": "", "talk-subscribe-ann=example.net@example.org": "", "talk+unsubscribe-ann=example.net@example.org": "",
-		"talk-subscribe-ann@example.org": "not-found", "talk-subscribe-ann=@example.org": "not-found", "talk-query@example.org": "", "talk-info@example.org": "",
+		"talk-subscribe-ann@example.org": "not-found", "talk-subscribe-ann=@example.org": "not-found", "talk-subscribe-ann=host@example.org": "not-found", "talk-query@example.org": "", "talk-info@example.org": "",
 		"talk-sc." + tok + "@example.org": "", "talk-uc." + tok + "@example.org": "", "talk-sc.x@example.org": "not-found",
 		"talk+release-" + tok + "@example.org": "", "talk+reject-" + tok + "@example.org": "", "talk+release-x@example.org": "not-found",
 		"talk-owner@example.org": "", "owner-talk@example.org": "", "talk+owner@example.org": "", "talk-admin@example.org": "",
@@ -173,7 +173,7 @@ func TestRecipients(t *testing.T) {
 		"lists@example.org": "", "listserver@example.org": "", "listserv-request@example.org": "",
 		"postmaster@example.org": "", "Postmaster@mx.example.org": "", "abuse@example.org": "", "owner-listserv@example.org": "",
 		"nobody@example.org": "not-found", "talk-xyz@example.org": "not-found", "talk+xyz@example.org": "not-found", "-owner@example.org": "not-found",
-		"nolist-request@example.org": "not-found", "talk@example.com": "forbidden", "listserv@example.com": "forbidden",
+		"tälk@bücher.example": "not-found", "nolist-request@example.org": "not-found", "talk@example.com": "forbidden", "listserv@example.com": "forbidden",
 		"old@example.org": "forbidden", "old-leave@example.org": "", "club-help@example.org": "", "club-owner-owner@example.org": "not-found",
 		"not an address": "not-found", "@": "not-found", "": "not-found", strings.Repeat("x", 500) + "@example.org": "not-found",
 	} {
@@ -183,6 +183,8 @@ func TestRecipients(t *testing.T) {
 			got = fault.KindOf(err).String()
 			if text := fault.Text(err); !strings.HasSuffix(text, ".") {
 				t.Errorf("%s: %q is no sentence", recipient, text)
+			} else if strings.HasPrefix(recipient, "tälk@") && !strings.Contains(text, recipient) {
+				t.Errorf("%s is not named: %s", recipient, text)
 			}
 		}
 		if got != want {

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"plenary/internal/fault"
@@ -27,12 +28,17 @@ type transaction struct {
 	in    Incoming
 	offer posting.Offer
 	tasks []*task
+	seen  map[meaning]*task // whom each meaning is served for
 }
+
+// judgements of one message that a list is asked for while it is being changed.
+const judgements = 3
 
 // Receive takes a message for its recipients. The outcomes have the order of
 // in.Recipients and mean what they say when it returns: an accepted one is
 // committed. Recipients that mean the same are served once.
 func (d *Desk) Receive(ctx context.Context, in Incoming) []Outcome {
+	defer d.Store.ExpectPost()()
 	t := &transaction{in: in, offer: posting.Offer{Raw: in.Raw, ReversePath: in.ReversePath, Helo: in.Peer.Helo, Addr: in.Peer.Addr,
 		Protocol: in.Peer.Protocol, At: d.Now()}}
 	var err error
@@ -91,44 +97,63 @@ func (d *Desk) putOff(t *transaction, err error) []Outcome {
 	return out
 }
 
+// meaning is what makes two recipients one.
+type meaning struct {
+	role   Role
+	list   int64
+	domain string
+	token  string
+	line   string
+}
+
 // plan finds out what each recipient means and lets lists judge. It changes
 // nothing.
 func (d *Desk) plan(ctx context.Context, t *transaction) {
-	type meaning struct {
-		role   Role
-		list   int64
-		domain string
-		token  string
-		line   string
-	}
-	seen := map[meaning]*task{}
+	t.seen = map[meaning]*task{}
 	for _, r := range t.in.Recipients {
 		k := &task{}
 		t.tasks = append(t.tasks, k)
-		var err error
-		if k.target, err = d.resolve(ctx, r); err != nil {
+		if err := d.mean(ctx, t, k, r); err != nil {
 			d.end(k, "refused", err)
-			continue
-		}
-		m := meaning{role: k.role, domain: k.address.Domain, token: k.token, line: k.line}
-		if k.list != nil {
-			m.list = k.list.ID
-		}
-		if k.first = seen[m]; k.first != nil {
-			continue
-		}
-		seen[m] = k
-		if _, command := entries[k.role]; command {
-			if why := t.doubt(); why != "" {
-				d.end(k, "refused", fault.New(fault.Invalid, "%s", why))
-			}
-		}
-		if k.role == RolePost {
-			if k.judged, err = d.Posting.Judge(ctx, k.list, &t.offer); err != nil {
-				d.end(k, "refused", err)
-			}
 		}
 	}
+}
+
+// mean finds out what one recipient means.
+func (d *Desk) mean(ctx context.Context, t *transaction, k *task, recipient string) (err error) {
+	var recalled bool
+	for again := 0; again == 0 || errors.Is(err, posting.ErrChanged) && again < judgements; again++ {
+		if k.target, recalled = d.recall.find(recipient); again > 0 || !recalled {
+			if k.target, err = d.resolve(ctx, recipient); err != nil {
+				return err
+			}
+		}
+		err = d.understand(ctx, t, k)
+	}
+	return err
+}
+
+// understand lets the list judge, unless another recipient means the same.
+func (d *Desk) understand(ctx context.Context, t *transaction, k *task) (err error) {
+	m := meaning{role: k.role, domain: k.address.Domain, token: k.token, line: k.line}
+	if k.list != nil {
+		m.list = k.list.ID
+	}
+	if k.first = t.seen[m]; k.first != nil {
+		return nil
+	}
+	if _, command := entries[k.role]; command {
+		if why := t.doubt(); why != "" {
+			err = fault.New(fault.Invalid, "%s", why)
+		}
+	}
+	if k.role == RolePost {
+		k.judged, err = d.Posting.Judge(ctx, k.list, &t.offer)
+	}
+	if !errors.Is(err, posting.ErrChanged) {
+		t.seen[m] = k
+	}
+	return err
 }
 
 // doubt says why it cannot be told whose commands the message holds.

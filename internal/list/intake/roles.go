@@ -150,10 +150,11 @@ func (f form) cut(local, word, sep string) (base, token string, ok bool) {
 	return "", "", false
 }
 
-// person reads user=host as an address.
+// person reads user=host as an address; a host of one word is none anybody can
+// be reached at.
 func person(s string) (email string, ok bool) {
 	at := strings.LastIndexByte(s, '=')
-	if at <= 0 {
+	if at <= 0 || !strings.Contains(s[at:], ".") {
 		return "", false
 	}
 	a, err := address.Parse(s[:at] + "@" + s[at+1:])

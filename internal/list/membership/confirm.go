@@ -106,23 +106,26 @@ func (s *Service) Confirm(ctx context.Context, tok string) (Confirmed, error) {
 		}
 	}
 	done := Confirmed{Kind: p.Kind, List: list, Email: email}
-	// The act comes before the mark: both may be done again, so a crash between
-	// them costs nothing.
-	switch {
-	case p.Kind == model.PendingLeave:
-		done.Changed, err = s.Leave(ctx, Exit{List: list, Email: email, Reason: "confirmed; asked by " + p.Source})
-	case list.JoinPolicy == model.JoinConfirmModerate:
-		done.Waiting, err = s.askModerators(ctx, list, p, email)
-	default:
-		done.Changed, err = s.Join(ctx, Entry{List: list, Email: email, Name: p.Name, Consent: consent(p), By: "confirmed"})
-	}
+	err = s.Store.Together(ctx, func(ctx context.Context) (err error) {
+		switch {
+		case p.Kind == model.PendingLeave:
+			done.Changed, err = s.Leave(ctx, Exit{List: list, Email: email, Reason: "confirmed; asked by " + p.Source})
+		case list.JoinPolicy == model.JoinConfirmModerate:
+			done.Waiting, err = s.askModerators(ctx, list, p, email)
+		default:
+			done.Changed, err = s.Join(ctx, Entry{List: list, Email: email, Name: p.Name, Consent: consent(p), By: "confirmed"})
+		}
+		if err != nil {
+			return err
+		}
+		first, err := s.Store.UsePending(ctx, p.ID)
+		if err == nil && !first {
+			err = fault.New(fault.Conflict, "this was answered already, there is nothing more to do")
+		}
+		return err
+	})
 	if err != nil {
 		return Confirmed{}, err
-	}
-	if first, err := s.Store.UsePending(ctx, p.ID); err != nil {
-		return Confirmed{}, err
-	} else if !first {
-		return done, fault.New(fault.Conflict, "this was answered already, there is nothing more to do")
 	}
 	return done, nil
 }
@@ -176,7 +179,9 @@ func (s *Service) askModerators(ctx context.Context, list *model.List, p *model.
 	if err := s.toModerators(ctx, list, notify.Letter{Kind: notify.JoinApprove, Token: tok, Data: data}); err != nil {
 		return false, err
 	}
-	s.trace(ctx, list, model.Event{Kind: "member.join-waiting", Actor: p.EmailKey, EmailKey: p.EmailKey})
+	if err := s.note(ctx, list, model.Event{Kind: "member.join-waiting", Actor: p.EmailKey, EmailKey: p.EmailKey}); err != nil {
+		return false, err
+	}
 	return true, s.Letters.Send(ctx, notify.Letter{Kind: notify.JoinWaiting, List: list, To: email, Data: data})
 }
 
@@ -211,25 +216,25 @@ func (s *Service) DecideJoin(ctx context.Context, tok string, agree bool, by, co
 		return Confirmed{}, err
 	}
 	done := Confirmed{Kind: p.Kind, List: list, Email: email}
-	if agree {
-		done.Changed, err = s.Join(ctx, Entry{List: list, Email: email, Name: p.Name, Consent: p.Source + "; a moderator agreed", By: by})
-		if err != nil {
-			return Confirmed{}, err
+	err = s.Store.Together(ctx, func(ctx context.Context) error {
+		first, err := s.Store.UsePending(ctx, p.ID)
+		switch {
+		case err != nil:
+			return err
+		case !first:
+			return fault.New(fault.Conflict, "another moderator answered already, there is nothing more to do")
+		case agree:
+			done.Changed, err = s.Join(ctx, Entry{List: list, Email: email, Name: p.Name, Consent: p.Source + "; a moderator agreed", By: by})
+			return err
 		}
-	}
-	first, err := s.Store.UsePending(ctx, p.ID)
-	switch {
-	case err != nil:
+		if err := s.note(ctx, list, model.Event{Kind: "member.join-refused", Actor: by, EmailKey: p.EmailKey, Detail: comment}); err != nil {
+			return err
+		}
+		return s.Letters.Send(ctx, notify.Letter{Kind: notify.JoinRefused, List: list, To: email,
+			Data: notify.Data{Email: email.Unicode(), Comment: comment}})
+	})
+	if err != nil {
 		return Confirmed{}, err
-	case !first && done.Changed: // another moderator refused in the same moment, and was first
-		_, err := s.Leave(ctx, Exit{List: list, Email: email, Reason: "a moderator refused", Quiet: true})
-		return Confirmed{}, err
-	case !first:
-		return done, fault.New(fault.Conflict, "another moderator answered already, there is nothing more to do")
-	case agree:
-		return done, nil
 	}
-	s.trace(ctx, list, model.Event{Kind: "member.join-refused", Actor: by, EmailKey: p.EmailKey, Detail: comment})
-	return done, s.Letters.Send(ctx, notify.Letter{Kind: notify.JoinRefused, List: list, To: email,
-		Data: notify.Data{Email: email.Unicode(), Comment: comment}})
+	return done, nil
 }

@@ -2,7 +2,9 @@
 //
 // Whatever the way (mail, web, command line, a link), joining ends in Join and
 // leaving in Leave, so every way has the same letters, the same trace and the same
-// rules. A request proves nothing about who made it: RequestJoin and RequestLeave
+// rules. The answer to a question, what it changes, its line of the trace and the
+// letter that tells of it are one transaction: a crash loses all of them, and who
+// sent the answer sends it again, or none. A request proves nothing about who made it: RequestJoin and RequestLeave
 // only write to the address itself, and the answer, with its token, is what
 // counts. The address is answered the same way whether or not it is on the list:
 // one row, one letter, the same words to whoever asked. What is really so stands
@@ -57,6 +59,8 @@ type Store interface {
 	SaveBan(ctx context.Context, b *model.Ban) error
 	RemoveBan(ctx context.Context, id int64) error
 	SaveEvent(ctx context.Context, e *model.Event) error
+	// Together makes one transaction of all that fn does with its context.
+	Together(ctx context.Context, fn func(ctx context.Context) error) error
 }
 
 // Letters writes the house letters.
@@ -110,12 +114,17 @@ func (s *Service) Join(ctx context.Context, e Entry) (fresh bool, err error) {
 	}
 	sub := &model.Subscriber{ListID: e.List.ID, Email: e.Email.String(), EmailKey: e.Email.Key(), Name: displayName(e.Name),
 		Roles: model.RoleSubscriber, Consent: e.Consent}
-	made, err := s.Store.Subscribe(ctx, sub)
-	if fresh = made || before != nil && !before.Has(model.RoleSubscriber); err != nil || !fresh {
-		return false, err
-	}
-	s.trace(ctx, e.List, model.Event{Kind: "member.joined", Actor: e.By, EmailKey: sub.EmailKey, Detail: e.Consent})
-	return true, s.Letters.Send(ctx, notify.Letter{Kind: notify.Welcome, List: e.List, To: e.Email, Data: notify.Data{Email: e.Email.Unicode()}})
+	err = s.Store.Together(ctx, func(ctx context.Context) error {
+		made, err := s.Store.Subscribe(ctx, sub)
+		if fresh = made || before != nil && !before.Has(model.RoleSubscriber); err != nil || !fresh {
+			return err
+		}
+		if err := s.note(ctx, e.List, model.Event{Kind: "member.joined", Actor: e.By, EmailKey: sub.EmailKey, Detail: e.Consent}); err != nil {
+			return err
+		}
+		return s.Letters.Send(ctx, notify.Letter{Kind: notify.Welcome, List: e.List, To: e.Email, Data: notify.Data{Email: e.Email.Unicode()}})
+	})
+	return fresh && err == nil, err
 }
 
 // Add puts someone on a list with any roles, at the word of an owner and without
@@ -228,26 +237,35 @@ func (s *Service) Leave(ctx context.Context, e Exit) (left bool, err error) {
 	if err != nil || !sub.Has(model.RoleSubscriber) {
 		return false, err
 	}
-	if sub.Roles &^= model.RoleSubscriber; sub.Roles == 0 {
-		gone, err := s.Store.Unsubscribe(ctx, e.List.ID, key, e.Reason)
-		if err != nil || gone == nil {
-			return false, err
+	sub.Roles &^= model.RoleSubscriber
+	err = s.Store.Together(ctx, func(ctx context.Context) error {
+		left = true
+		if sub.Roles == 0 {
+			gone, err := s.Store.Unsubscribe(ctx, e.List.ID, key, e.Reason)
+			if left = gone != nil; err != nil || !left {
+				return err
+			}
+		} else if err := s.Store.SaveSubscriber(ctx, sub); err != nil {
+			return err
 		}
-	} else if err := s.Store.SaveSubscriber(ctx, sub); err != nil {
-		return false, err
-	}
-	s.trace(ctx, e.List, model.Event{Kind: "member.left", Actor: key, EmailKey: key, Detail: e.Reason})
-	if e.Quiet {
-		return true, nil
-	}
-	return true, s.Letters.Send(ctx, notify.Letter{Kind: notify.Goodbye, List: e.List, To: e.Email, Data: notify.Data{Email: e.Email.Unicode()}})
+		if err := s.note(ctx, e.List, model.Event{Kind: "member.left", Actor: key, EmailKey: key, Detail: e.Reason}); err != nil || e.Quiet {
+			return err
+		}
+		return s.Letters.Send(ctx, notify.Letter{Kind: notify.Goodbye, List: e.List, To: e.Email, Data: notify.Data{Email: e.Email.Unicode()}})
+	})
+	return left && err == nil, err
 }
 
-// trace writes a line of the trace. It comes after the fact, so a failure is
-// logged and undoes nothing.
-func (s *Service) trace(ctx context.Context, l *model.List, e model.Event) {
+// note writes a line of the trace.
+func (s *Service) note(ctx context.Context, l *model.List, e model.Event) error {
 	e.At, e.ListID = model.At(s.Now()), l.ID
-	if err := s.Store.SaveEvent(ctx, &e); err != nil {
+	return s.Store.SaveEvent(ctx, &e)
+}
+
+// trace writes a line that comes after the fact: a failure is logged and undoes
+// nothing.
+func (s *Service) trace(ctx context.Context, l *model.List, e model.Event) {
+	if err := s.note(ctx, l, e); err != nil {
 		s.Log.Error("cannot write the trace", "event", e.Kind, "list", l.Address(), "err", err)
 	}
 }

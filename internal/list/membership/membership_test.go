@@ -29,11 +29,15 @@ type rig struct {
 
 	mu      sync.Mutex
 	letters []notify.Letter
+	broken  error // what comes of writing a letter
 }
 
 func (r *rig) Send(_ context.Context, l notify.Letter) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.broken != nil {
+		return r.broken
+	}
 	r.letters = append(r.letters, l)
 	return nil
 }
@@ -397,4 +401,62 @@ func TestOptions(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Nobody joins, leaves or is refused without the letter that says so: when it
+// cannot be written nothing has happened, and the same answer does all of it
+// later.
+func TestNothingHappensWithoutItsLetter(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx, r := context.Background(), newRig(t, s)
+		lost := fault.New(fault.Temporary, "the letter was lost")
+		events := func() string {
+			t.Helper()
+			all, err := s.EventsOf(ctx, "", "ann@example.net")
+			r.ok(err)
+			var kinds []string
+			for _, e := range all {
+				kinds = append(kinds, e.Kind)
+			}
+			return strings.Join(kinds, " ")
+		}
+		twice := func(what string, do func() error, on bool) {
+			t.Helper()
+			before, trace := len(r.letters), events()
+			r.broken = lost
+			r.want(do(), fault.Temporary)
+			if r.broken = nil; events() != trace || (r.member("ann@example.net") != nil) == on {
+				t.Fatalf("%s: something is left: %s", what, events())
+			}
+			r.ok(do())
+			if len(r.letters) == before || (r.member("ann@example.net") != nil) != on {
+				t.Fatalf("%s: %d letters", what, len(r.letters)-before)
+			}
+			r.want(do(), fault.Conflict)
+		}
+		confirm := func(kind notify.Kind) func() error {
+			tok := r.last(kind).Token
+			return func() error { _, err := r.Confirm(ctx, tok); return err }
+		}
+		r.ok(r.join("ann@example.net"))
+		twice("join", confirm(notify.ConfirmJoin), true)
+		r.last(notify.Welcome)
+		r.ok(r.leave("ann@example.net"))
+		twice("leave", confirm(notify.ConfirmLeave), false)
+		r.last(notify.Goodbye)
+
+		_, err := r.Add(ctx, r.list, &model.Subscriber{Email: "mo@example.net", EmailKey: "mo@example.net", Roles: model.RoleModerator}, "cli")
+		r.ok(err)
+		r.ok(settings.Set(r.list, "join-policy", "confirm+moderate"))
+		r.ok(s.SaveList(ctx, r.list))
+		r.ok(r.join("ann@example.net"))
+		r.ok(confirm(notify.ConfirmJoin)())
+		tok := r.letters[len(r.letters)-2].Token
+		r.broken = lost
+		_, err = r.DecideJoin(ctx, tok, false, "mo@example.net", "")
+		r.want(err, fault.Temporary)
+		r.broken = nil
+		twice("the moderator agrees", func() error { _, err := r.DecideJoin(ctx, tok, true, "mo@example.net", ""); return err }, true)
+		r.last(notify.Welcome)
+	})
 }

@@ -5,7 +5,8 @@
 // dropped; the author is told unless it was dropped or a machine wrote it; the
 // other moderators are told in the thread of the request they got; the trace has a
 // line. The first decision counts and is one row changed in the database. Whoever
-// comes second learns who was first and what was decided.
+// comes second learns who was first and what was decided. A refusal and the letter
+// that gives the author her post back are one transaction.
 //
 // By mail the moderators' token is the proof, not the From address: it was sent to
 // moderators only. Who answered is noted as From says.
@@ -44,6 +45,8 @@ type Store interface {
 	Bytes(ctx context.Context, id int64) ([]byte, error)
 	SubscribersOf(ctx context.Context, listID int64, role model.Role, afterID int64, limit int) ([]model.Subscriber, error)
 	SaveEvent(ctx context.Context, e *model.Event) error
+	// Together makes one transaction of all that fn does with its context.
+	Together(ctx context.Context, fn func(ctx context.Context) error) error
 }
 
 // Releaser lets a held post go out to its list; list/posting does. A post that
@@ -158,10 +161,19 @@ func (s *Service) Decide(ctx context.Context, d Decision) error {
 	if err != nil {
 		return err
 	}
+	about := notify.Data{Author: named(h), Subject: h.Subject, Size: h.Size, Comment: d.Comment, By: d.By, Decision: todo.word}
 	if d.Action == model.Accept {
-		err = s.Posting.Release(ctx, h, d.By)
+		err = s.Posting.Release(ctx, h, d.By) // writes its own line of the trace, with the post
 	} else {
-		err = s.drop(ctx, h, todo.state, d)
+		err = s.Store.Together(ctx, func(ctx context.Context) error {
+			if err := s.drop(ctx, h, todo.state, d); err != nil {
+				return err
+			}
+			if err := s.note(ctx, h, todo.event, d.By, d.Comment); err != nil || d.Action == model.Discard {
+				return err
+			}
+			return s.toAuthor(ctx, h, raw, notify.Letter{Kind: notify.Rejected, List: list, Data: about, Attach: raw})
+		})
 	}
 	if fault.Is(err, fault.Conflict) { // somebody was quicker; say who
 		if now, getErr := s.Store.GetHeld(ctx, d.HeldID); getErr == nil && now.State != model.HeldPending {
@@ -171,10 +183,10 @@ func (s *Service) Decide(ctx context.Context, d Decision) error {
 	if err != nil {
 		return err
 	}
-	if d.Action != model.Accept { // Release writes its own line with the post
-		s.trace(ctx, h, todo.event, d.By, d.Comment)
+	if d.Action == model.Accept {
+		s.logged(notify.Released, s.toAuthor(ctx, h, raw, notify.Letter{Kind: notify.Released, List: list, Data: about}))
 	}
-	s.tell(ctx, list, h, raw, d)
+	s.tellStaff(ctx, list, h, about)
 	return nil
 }
 
@@ -202,28 +214,20 @@ func decided(h *model.Held) error {
 	return fault.New(fault.Conflict, "the message was %s already, by %s on %s", what, h.DecidedBy, when)
 }
 
-// tell writes to the author and the other moderators. The decision stands
-// whatever happens here, so failures are logged.
-func (s *Service) tell(ctx context.Context, list *model.List, h *model.Held, raw []byte, d Decision) {
-	data := notify.Data{Author: named(h), Subject: h.Subject, Size: h.Size, Comment: d.Comment, By: d.By, Decision: states[d.Action].word}
-	if d.Action != model.Discard {
-		l := notify.Letter{Kind: notify.Released, List: list, Data: data}
-		if d.Action == model.Reject {
-			l.Kind, l.Attach = notify.Rejected, raw
-		}
-		s.toAuthor(ctx, h, raw, l)
-	}
+// tellStaff writes to the other moderators. The decision stands whatever happens
+// here, so failures are logged.
+func (s *Service) tellStaff(ctx context.Context, list *model.List, h *model.Held, about notify.Data) {
 	staff, err := s.Store.SubscribersOf(ctx, list.ID, model.RoleModerator|model.RoleOwner, 0, staffPage)
 	if err != nil {
 		s.Log.Error("cannot tell the moderators", "list", list.Address(), "err", err)
 	}
-	by, _ := address.Parse(d.By)
+	by, _ := address.Parse(about.By)
 	for i := range staff {
 		to, err := address.Parse(staff[i].Email)
 		if err != nil || to.Key() == by.Key() {
 			continue
 		}
-		s.send(ctx, notify.Letter{Kind: notify.Decided, List: list, To: to, Thread: notify.HeldThread(list, h), Data: data})
+		s.logged(notify.Decided, s.Letters.Send(ctx, notify.Letter{Kind: notify.Decided, List: list, To: to, Thread: notify.HeldThread(list, h), Data: about}))
 	}
 }
 
@@ -237,19 +241,19 @@ func named(h *model.Held) string {
 }
 
 // toAuthor writes to the author of a held post, unless a machine wrote it.
-func (s *Service) toAuthor(ctx context.Context, h *model.Held, raw []byte, l notify.Letter) {
+func (s *Service) toAuthor(ctx context.Context, h *model.Held, raw []byte, l notify.Letter) error {
 	header := message.ParseHeader(raw)
 	if why, automatic := message.IsAutomatic(header, h.ReversePath); automatic {
 		s.Log.Info("author not told: a machine wrote the post", "held", h.ID, "sign", why)
-		return
+		return nil
 	}
 	to := writer(h, header)
 	if to.IsZero() {
 		s.Log.Info("author not told: no address to write to", "held", h.ID)
-		return
+		return nil
 	}
 	l.To, l.InReplyTo = to, header.MessageID()
-	s.send(ctx, l)
+	return s.Letters.Send(ctx, l)
 }
 
 // writer is the address a note about a post goes to: the author's, as typed, when
@@ -266,19 +270,18 @@ func writer(h *model.Held, header message.Header) address.Address {
 	return envelope
 }
 
-func (s *Service) send(ctx context.Context, l notify.Letter) {
-	if err := s.Letters.Send(ctx, l); err != nil {
-		s.Log.Error("cannot write a letter", "letter", string(l.Kind), "to", l.To.String(), "err", err)
+// logged notes that a letter could not be written.
+func (s *Service) logged(kind notify.Kind, err error) {
+	if err != nil {
+		s.Log.Error("cannot write a letter", "letter", string(kind), "err", err)
 	}
 }
 
-func (s *Service) trace(ctx context.Context, h *model.Held, kind, by, comment string) {
+// note writes a line of the trace.
+func (s *Service) note(ctx context.Context, h *model.Held, kind, by, comment string) error {
 	detail, _ := json.Marshal(map[string]any{"held": h.ID, "comment": comment}) // strings and numbers do not fail
-	e := &model.Event{At: model.At(s.Now()), ListID: h.ListID, Kind: kind, Actor: by, MessageKey: h.MessageKey,
-		EmailKey: h.AuthorKey, Detail: string(detail)}
-	if err := s.Store.SaveEvent(ctx, e); err != nil {
-		s.Log.Error("cannot write the trace", "event", kind, "held", h.ID, "err", err)
-	}
+	return s.Store.SaveEvent(ctx, &model.Event{At: model.At(s.Now()), ListID: h.ListID, Kind: kind, Actor: by, MessageKey: h.MessageKey,
+		EmailKey: h.AuthorKey, Detail: string(detail)})
 }
 
 // Expire ends the waiting of posts nobody decided in time and tells their
@@ -290,7 +293,9 @@ func (s *Service) Expire(ctx context.Context) error {
 	}
 	for i := range gone {
 		h := &gone[i]
-		s.trace(ctx, h, "post.expired", "rule", "")
+		if err := s.note(ctx, h, "post.expired", "rule", ""); err != nil {
+			s.Log.Error("cannot write the trace", "held", h.ID, "err", err)
+		}
 		list, err := s.Store.GetList(ctx, h.ListID)
 		if err != nil {
 			return err
@@ -299,8 +304,8 @@ func (s *Service) Expire(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.toAuthor(ctx, h, raw, notify.Letter{Kind: notify.Expired, List: list,
-			Data: notify.Data{Author: h.Author, Subject: h.Subject, Size: h.Size}})
+		s.logged(notify.Expired, s.toAuthor(ctx, h, raw, notify.Letter{Kind: notify.Expired, List: list,
+			Data: notify.Data{Author: h.Author, Subject: h.Subject, Size: h.Size}}))
 	}
 	return nil
 }

@@ -28,12 +28,16 @@ type rig struct {
 	now      time.Time
 	mu       sync.Mutex
 	letters  []notify.Letter
+	broken   error // what comes of writing a letter
 	released []int64
 }
 
 func (r *rig) Send(_ context.Context, l notify.Letter) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.broken != nil {
+		return r.broken
+	}
 	r.letters = append(r.letters, l)
 	return nil
 }
@@ -255,4 +259,27 @@ func TestWrongDecisions(t *testing.T) {
 	if r.IsToken(join) || !r.IsToken(unknown) {
 		t.Error("IsToken")
 	}
+}
+
+// A post is not refused when the letter cannot be written that gives it back.
+func TestARefusalIsNotLost(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx, r := context.Background(), newRig(t, s)
+		id, _ := r.hold(post, "zoe@example.com")
+		d := moderation.Decision{HeldID: id, Action: model.Reject, By: "mo@example.net"}
+		r.broken = fault.New(fault.Temporary, "the letter was lost")
+		if err := r.Decide(ctx, d); !fault.Is(err, fault.Temporary) {
+			t.Fatal(err)
+		}
+		if h, err := s.GetHeld(ctx, id); err != nil || h.State != model.HeldPending {
+			t.Fatalf("%+v %v", h, err)
+		}
+		r.broken = nil
+		if err := r.Decide(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.kinds(); !strings.Contains(got, string(notify.Rejected)+">zoe@example.com") {
+			t.Error(got)
+		}
+	})
 }

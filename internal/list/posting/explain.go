@@ -75,7 +75,7 @@ func (s *Service) Explain(ctx context.Context, l *model.List, o Offer, people bo
 	if err := s.audience(ctx, j, e, people); err != nil {
 		return nil, err
 	}
-	own, options := s.own(l, o.Raw, s.trace(l, &o), o.At)
+	own, options := s.own(l, &o, s.trace(l, &o))
 	letter := compose.Prepare(own, o.Raw, options).For(compose.Recipient{Address: "someone@example.org", Verp: "id", OneClick: "token"})
 	for _, part := range letter.Segments {
 		e.Copy = append(e.Copy, part...)

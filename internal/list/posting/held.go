@@ -198,7 +198,7 @@ func (s *Service) Release(ctx context.Context, h *model.Held, by string) error {
 		return err
 	}
 	trace, raw := Original(data)
-	p, err := s.newPost(l, raw, trace, h.CreatedAt.Time())
+	p, err := s.newPost(l, &Offer{Raw: raw, At: h.CreatedAt.Time()}, trace)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"plenary/internal/fault"
 	"plenary/internal/list/accept"
 	"plenary/internal/list/archive"
 	"plenary/internal/list/compose"
@@ -26,12 +27,15 @@ type Offer struct {
 
 	header    message.Header
 	structure *message.Structure
+	text      *message.Reading
 }
 
 // parsed reads the message at the first call; an Offer is used by one goroutine.
 func (o *Offer) parsed() *Offer {
 	if o.structure == nil {
 		o.header, o.structure = message.ParseHeader(o.Raw), message.Scan(o.Raw)
+		text := o.structure.Read(o.Raw)
+		o.text = &text
 	}
 	return o
 }
@@ -48,14 +52,24 @@ type Judged struct {
 	MessageID string
 
 	offer     *Offer
+	version   int64  // of the list when it was asked what it knows
 	trusted   bool   // the peer proved to speak for the author
 	automatic string // which sign says that a machine sent it; empty: none
 }
 
+// ErrChanged is Judge's answer when the list is not as it was given any more. It
+// is Temporary.
+var ErrChanged = fault.New(fault.Temporary, "The list is just being changed; please send the message again later.")
+
 // Judge asks the rules of a list about an offer. Errors are faults; Temporary
-// when the database cannot answer.
+// when the database cannot answer. The list may have been read a while ago: the
+// look at what it knows of the post tells whether it is still so, and costs less
+// than a look at the list would.
 func (s *Service) Judge(ctx context.Context, l *model.List, o *Offer) (*Judged, error) {
 	j, c, err := s.open(ctx, l, o)
+	if err == nil && j.version != l.Version {
+		return nil, ErrChanged
+	}
 	if err != nil || j.Duplicate {
 		return j, err
 	}
@@ -75,20 +89,15 @@ func (s *Service) open(ctx context.Context, l *model.List, o *Offer) (*Judged, *
 		j.trusted = key != "" && account.Key() == key
 	}
 	j.automatic, _ = message.IsAutomatic(o.header, o.ReversePath)
-	known, err := s.Store.FindOffered(ctx, l.ID, archive.MessageKey(j.MessageID), key)
+	known, err := s.Store.FindOffered(ctx, model.Offering{ListID: l.ID, MessageKey: archive.MessageKey(j.MessageID), AuthorKey: key,
+		BodyKey: archive.BodyKey(key, *o.text), Since: model.At(o.At.Add(-duplicateWindow))})
 	if err != nil {
 		return nil, nil, err
 	}
-	j.Duplicate = known.Duplicate
+	j.version, j.Duplicate = known.Version, known.Duplicate
 	c := &accept.Case{List: l, Raw: o.Raw, Header: o.header, Structure: o.structure, Size: int64(len(o.Raw)),
-		ReversePath: o.ReversePath, Author: j.Author, Subscriber: known.Subscriber, Bans: known.Bans, Authenticated: j.trusted}
-	c.SeenBody = func(ctx context.Context) (bool, error) {
-		body := archive.BodyKey(key, *c.Reading())
-		if body == nil {
-			return false, nil
-		}
-		return s.Store.HasPost(ctx, l.ID, model.KeyBody, body, model.At(o.At.Add(-duplicateWindow)))
-	}
+		ReversePath: o.ReversePath, Author: j.Author, Subscriber: known.Subscriber, Bans: known.Bans, SeenBody: known.SeenBody,
+		Authenticated: j.trusted, Text: o.text}
 	return j, c, nil
 }
 

@@ -52,9 +52,8 @@ const (
 // Store keeps posts, held posts and the trace.
 type Store interface {
 	GetList(ctx context.Context, id int64) (*model.List, error)
-	FindOffered(ctx context.Context, listID int64, messageKey []byte, authorKey string) (*model.Offered, error)
+	FindOffered(ctx context.Context, f model.Offering) (*model.Offered, error)
 	SubscribersOf(ctx context.Context, listID int64, role model.Role, afterID int64, limit int) ([]model.Subscriber, error)
-	HasPost(ctx context.Context, listID int64, kind int, key []byte, since model.Instant) (bool, error)
 	SavePost(ctx context.Context, p *model.NewPost) (id model.PostID, dup bool, err error)
 	SaveHeld(ctx context.Context, h *model.Held, raw []byte, event *model.Event) (dup bool, err error)
 	RenewHeldToken(ctx context.Context, id int64, hash []byte) error

@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"time"
 
 	"plenary/internal/fault"
 	"plenary/internal/list/accept"
 	"plenary/internal/list/archive"
 	"plenary/internal/list/compose"
 	"plenary/internal/mail/address"
-	"plenary/internal/mail/message"
 	"plenary/internal/model"
 )
 
@@ -87,7 +85,7 @@ func (s *Service) accept(ctx context.Context, j *Judged) (model.PostID, bool, er
 	if err != nil {
 		return 0, false, err
 	}
-	p, err := s.newPost(j.List, j.offer.Raw, s.trace(j.List, j.offer), j.offer.At)
+	p, err := s.newPost(j.List, j.offer, s.trace(j.List, j.offer))
 	if err != nil {
 		return 0, false, err
 	}
@@ -112,13 +110,13 @@ func Vetted(raw []byte, host string) []byte { return compose.WithoutForgedResult
 
 // own makes the fields the archive puts in front, and the settings copies are
 // made with.
-func (s *Service) own(l *model.List, raw, trace []byte, receivedAt time.Time) ([]byte, compose.Options) {
-	id := compose.MessageID(l, message.ParseHeader(raw), raw, receivedAt)
+func (s *Service) own(l *model.List, o *Offer, trace []byte) ([]byte, compose.Options) {
+	id := compose.MessageID(l, o.parsed().header, o.Raw, o.At)
 	link := compose.PostURL(l, s.BaseURL, Permalink(id))
-	info := compose.ArchiveInfo{Trace: trace, ReceivedAt: receivedAt, BaseURL: s.BaseURL, ArchivedAt: link}
+	info := compose.ArchiveInfo{Trace: trace, ReceivedAt: o.At, BaseURL: s.BaseURL, ArchivedAt: link}
 	options := compose.Snapshot(l, s.BaseURL, link)
 	options.Host = s.Host
-	return compose.Archived(l, raw, info), options
+	return compose.Archived(l, o.Raw, info), options
 }
 
 // Permalink is how the web names a post, in Archived-At among others: the
@@ -126,14 +124,14 @@ func (s *Service) own(l *model.List, raw, trace []byte, receivedAt time.Time) ([
 func Permalink(messageID string) string { return hex.EncodeToString(archive.MessageKey(messageID)) }
 
 // newPost makes a message ready to be stored and sent.
-func (s *Service) newPost(l *model.List, raw, trace []byte, receivedAt time.Time) (*model.NewPost, error) {
-	own, options := s.own(l, raw, trace, receivedAt)
+func (s *Service) newPost(l *model.List, o *Offer, trace []byte) (*model.NewPost, error) {
+	own, options := s.own(l, o, trace)
 	text, err := json.Marshal(options)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "something went wrong on our side, please try again later")
 	}
 	now := model.At(s.Now())
-	p := archive.Make(l, raw, own, now, false)
+	p := archive.MakeRead(l, archive.Source{Raw: o.Raw, Own: own, Text: o.text, ReceivedAt: now})
 	p.Distribution = &model.Distribution{ListID: l.ID, Kind: model.DistributePost, Lane: lane(l), Options: string(text), CreatedAt: now}
 	return p, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"runtime"
 	"sync"
 	"time"
 
@@ -223,7 +222,7 @@ func gather(r stream, most int) *chunk {
 func (j *job) parse(c *chunk) {
 	c.posts = make([]*model.NewPost, len(c.raw))
 	var wg sync.WaitGroup
-	workers := min(runtime.GOMAXPROCS(0), len(c.raw))
+	workers := min(j.im.Store.Workers(), len(c.raw))
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < len(c.raw); i += workers {

@@ -34,6 +34,7 @@ const (
 
 // Store is what importing stands on; store.Store has it.
 type Store interface {
+	Workers() int
 	PackPosts(listID int64, posts []*model.NewPost) (*model.Parcel, error)
 	ImportParcel(ctx context.Context, p *model.Parcel, source string, position int64) (added int, err error)
 	ImportPosition(ctx context.Context, listID int64, source string) (position int64, err error)

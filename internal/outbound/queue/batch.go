@@ -54,6 +54,8 @@ func (e *Engine) take(b *batch, o Outcome) {
 	l := o.Unit.link
 	if l != nil {
 		e.depots.note(l, o.Result)
+	} else if e.depots == nil && e.out.heard(o.Unit, o.Result, t.attempts) {
+		o.State = Unsent
 	}
 	if o.State == Unsent {
 		b.back[o.Unit] = append(b.back[o.Unit], t)
@@ -149,7 +151,9 @@ func (e *Engine) takeSkipped(b *batch, s skipped) {
 	c.out += s.out
 	c.decided += len(s.rows)
 	for _, r := range s.rows {
-		r.At = b.at
+		if r.At == 0 { // else it is when that was decided, which RetryPutOff asks for
+			r.At = b.at
+		}
 		c.rows = append(c.rows, r)
 		waits := r.State == model.DeliveryRetry && r.Code == 0 // for its turn only
 		if c.fates.count(&r, waits); !waits {

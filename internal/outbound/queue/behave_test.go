@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +22,7 @@ import (
 
 // TestWhoIsSkipped looks at everybody as he is when his turn comes.
 func TestWhoIsSkipped(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		k := startSink(t, sink.Options{})
 		r.subscribers(r.list.ID, 1, 9)
@@ -81,6 +81,7 @@ func TestWhoIsSkipped(t *testing.T) {
 
 // TestLetters sends house letters of several lanes, each once, as they are.
 func TestLetters(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		var mu sync.Mutex
 		seen := map[string]string{}
@@ -185,6 +186,7 @@ func standstill(t *testing.T, k *sink.Sink, what string) {
 
 // TestControl pauses, resumes and cancels from beside the engine.
 func TestControl(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		ctx := context.Background()
 		k := startSink(t, sink.Options{Slow: 2 * time.Millisecond})
@@ -235,13 +237,9 @@ func TestControl(t *testing.T) {
 // TestSiteDown: a site that is down is tried once per back-off, costs no
 // recipient an attempt, and gets everything when it is back.
 func TestSiteDown(t *testing.T) {
+	t.Parallel()
 	r := sqliteRig(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
+	addr, _ := dead(t)
 	const people = 3000
 	r.subscribers(r.list.ID, 1, people)
 	id := r.distribute(r.list.ID, model.LanePost)
@@ -331,6 +329,7 @@ func (s *shaky) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcom
 // TestDatabaseAway: outcomes that are known wait, within the budget, and are
 // recorded when the database is back, whenever it went.
 func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
 	r := sqliteRig(t)
 	k := startSink(t, sink.Options{Slow: time.Millisecond})
 	const people = 8000
@@ -364,6 +363,7 @@ func TestDatabaseAway(t *testing.T) {
 // leases last drops what another has taken over. What both send is what the
 // first had handed out.
 func TestLostLease(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		k := startSink(t, sink.Options{Slow: time.Millisecond})
 		const people = 8000
@@ -397,6 +397,7 @@ func TestLostLease(t *testing.T) {
 // TestWordOfRepeats: a start after a crash says how many copies may go out a
 // second time; one after a clean stop says nothing.
 func TestWordOfRepeats(t *testing.T) {
+	t.Parallel()
 	r := sqliteRig(t)
 	r.subscribers(r.list.ID, 1, 700)
 	id := r.distribute(r.list.ID, model.LanePost)
@@ -439,6 +440,7 @@ func (b *syncBuffer) String() string {
 
 // TestStopAndGoOn: a clean stop in the middle repeats nothing and loses nothing.
 func TestStopAndGoOn(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		k := startSink(t, sink.Options{Slow: time.Millisecond, Seed: 1, Temporary: 0.02})
 		const people = 6000
@@ -469,6 +471,7 @@ func TestStopAndGoOn(t *testing.T) {
 // TestOldMailWaits: a database put back from an old copy sends nothing old by
 // itself.
 func TestOldMailWaits(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		ctx := context.Background()
 		k := startSink(t, sink.Options{})
@@ -504,6 +507,7 @@ func TestOldMailWaits(t *testing.T) {
 
 // TestTwoNodes share a fan-out; one dies and its leases run out.
 func TestTwoNodes(t *testing.T) {
+	t.Parallel()
 	r := newRigPostgres(t)
 	k := startSink(t, sink.Options{Slow: time.Millisecond})
 	const people = 20_000
@@ -541,6 +545,7 @@ func TestTwoNodes(t *testing.T) {
 
 // TestPolicyRefusalIsTriedAgain: 5.7.x is about us.
 func TestPolicyRefusalIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	r := sqliteRig(t)
 	k := startSink(t, sink.Options{RefuseData: "554 5.7.1 relay access denied"})
 	r.subscribers(r.list.ID, 1, 3) // too few to stop the distribution
@@ -555,6 +560,7 @@ func TestPolicyRefusalIsTriedAgain(t *testing.T) {
 // TestComposerFails: a passing failure is tried again, any other pauses the
 // distribution and says why.
 func TestComposerFails(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		k := startSink(t, sink.Options{})
 		r.subscribers(r.list.ID, 1, 20)
@@ -587,6 +593,7 @@ func TestComposerFails(t *testing.T) {
 
 // TestCatcher keeps everything in the store.
 func TestCatcher(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		c := &smtpout.Catcher{Keep: r.s.SaveCaught}
 		r.subscribers(r.list.ID, 1, 20)

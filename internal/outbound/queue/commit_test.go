@@ -31,6 +31,7 @@ func (s *forgetful) RecordDeliveries(ctx context.Context, ranges []model.RangeOu
 // TestTheAnswerOfACommitIsLost: what is recorded again, because nobody knows
 // whether it was, is recorded once.
 func TestTheAnswerOfACommitIsLost(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		const people = 5000
 		k := startSink(t, sink.Options{Seed: 4, Temporary: 0.02, Permanent: 0.01})

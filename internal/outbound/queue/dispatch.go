@@ -12,6 +12,9 @@ const (
 	// freshFor: recipients read longer ago are looked at again before they are
 	// handed out, so that who left meanwhile is skipped.
 	freshFor = 30 * time.Second
+	// readAtOnce bounds the looks at recipients, whatever the number of connections:
+	// each connection to the database has memory of its own.
+	readAtOnce = 4
 	// chooseAgain: a unit nobody takes goes back, its turn may have passed.
 	chooseAgain = time.Second
 )
@@ -22,10 +25,12 @@ func (e *Engine) dispatch(ctx, work context.Context, couriers *sync.WaitGroup) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		soon := e.probe(ctx, work, couriers)
 		if e.out.halted() {
-			timer.Reset(chooseAgain)
+			timer.Reset(soon)
 			select {
 			case <-e.changed:
+			case <-e.lanes.more:
 			case <-timer.C:
 			case <-ctx.Done():
 			}
@@ -47,7 +52,7 @@ func (e *Engine) dispatch(ctx, work context.Context, couriers *sync.WaitGroup) {
 		if ok := e.refresh(ctx, u); !ok {
 			continue
 		}
-		if e.withhold(u); len(u.to) == 0 {
+		if e.withhold(u); len(u.to) == 0 || e.unfit(u) {
 			continue
 		}
 		select {
@@ -75,7 +80,9 @@ func (e *Engine) hand(ctx, work context.Context, couriers *sync.WaitGroup, u *Un
 	}
 }
 
+// putBack returns a unit that nobody was asked about.
 func (e *Engine) putBack(u *Unit) {
+	u.probe, u.outlet = false, nil
 	ok := e.back(u)
 	e.budget.give(len(u.to))
 	if !ok {
@@ -102,7 +109,9 @@ func (e *Engine) refresh(ctx context.Context, u *Unit) bool {
 	for i := range u.to {
 		ids[i] = u.to[i].ID
 	}
+	e.reading <- struct{}{}
 	subs, err := e.Store.Recipients(ctx, ids)
+	<-e.reading
 	if err != nil {
 		e.putBack(u)
 		e.pause(ctx, 2+int(e.unread.Add(1)), err, "the queue cannot look at recipients now")

@@ -7,19 +7,26 @@ import (
 	"testing"
 
 	"plenary/internal/model"
+	"plenary/internal/testkit/real"
 	"plenary/internal/testkit/sink"
 )
 
 // TestEveryRecipientIsAccountedFor sends to people some of whom fail in every
 // way a site can fail, and compares what the sink saw with what was recorded,
-// one by one. PLENARY_TEST_RECIPIENTS is for how many.
+// one by one: with real peers required a hundred thousand by DATA.
+// PLENARY_TEST_RECIPIENTS is another number.
 func TestEveryRecipientIsAccountedFor(t *testing.T) {
 	for _, mode := range []string{"bdat", "data", "lockstep"} {
 		t.Run(mode, func(t *testing.T) {
 			each(t, func(t *testing.T, r *rig) {
 				people := 5000
-				if mode == "lockstep" || testing.Short() {
+				switch {
+				case mode == "lockstep" || testing.Short():
 					people = 1000
+				case real.Required() && mode == "data":
+					people = 100_000
+				case real.Required():
+					people = 20_000
 				}
 				if n, err := strconv.Atoi(os.Getenv("PLENARY_TEST_RECIPIENTS")); err == nil {
 					people = n

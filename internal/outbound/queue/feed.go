@@ -9,11 +9,13 @@ import (
 
 const (
 	pollEvery = time.Second // the safety net below the wake-ups
-	// lowWater: a distribution with fewer copies in hand gets another range.
-	// One range lasts longer than leasing the next takes; larger ones saved
-	// nothing that could be seen and took memory.
-	lowWater    = 1500
-	maxJobs     = 32  // ranges of a lane in hand at once
+	// lowWater: a distribution with fewer copies in hand gets another range. They
+	// last longer than leasing the next takes.
+	lowWater = 1500
+	// firstRange: who has nothing in hand gets no more people at once, so that the
+	// first copy does not wait until all of a large range are read.
+	firstRange  = 1000
+	maxJobs     = 32  // ranges of a lane in hand at once, and as many batches of retries
 	maxJobsAll  = 512 // the same with a Router: most of them wait for one slow site, and the hand bounds the copies
 	maxLetters  = 128 // house letters of a lane in hand at once
 	leaseBatch  = 64  // letters leased at a time
@@ -125,7 +127,7 @@ func (e *Engine) handOutUntil(leaseUntil model.Instant) model.Instant {
 // ranges leases a range for each distribution of the lane that has little in
 // hand, the one after the last served first.
 func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
-	if f.e.lanes.load(l) >= f.e.lanes.most {
+	if f.e.lanes.load(l, aRange) >= f.e.lanes.most {
 		if f.e.depots != nil {
 			f.e.depots.relieve()
 		}
@@ -147,7 +149,7 @@ func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
 		}
 	}
 	for i := range ds {
-		if f.e.lanes.load(l) >= f.e.lanes.most {
+		if f.e.lanes.load(l, aRange) >= f.e.lanes.most {
 			break
 		}
 		src, err := f.open(ctx, &ds[i])
@@ -170,12 +172,24 @@ func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
 
 // nextRange leases the next range of a distribution.
 func (f *feeder) nextRange(ctx context.Context, src *source) (int, error) {
-	chunk, subs, err := f.e.Store.LeaseRange(ctx, src.d, f.e.lease(), f.e.Chunk)
+	chunk, subs, err := f.e.Store.LeaseRange(ctx, src.d, f.e.lease(), f.rangeSize(src))
 	f.e.lanes.setMore(src, err == nil && chunk != nil && src.d.State == model.DistributionActive)
 	if err != nil || chunk == nil {
 		return 0, err
 	}
 	return 1, f.leased(ctx, src, chunk, subs)
+}
+
+// rangeSize is how many people the next range of a distribution has. A lease takes
+// the turn of a commit, and while that waits what is out meets the budget: large
+// ranges make few of them.
+func (f *feeder) rangeSize(src *source) int {
+	f.e.lanes.mu.Lock()
+	defer f.e.lanes.mu.Unlock()
+	if src.queued == 0 {
+		return min(firstRange, f.e.Chunk)
+	}
+	return f.e.Chunk
 }
 
 // further leases ranges for open distributions that have little in hand,

@@ -9,7 +9,7 @@ import (
 
 // letters leases house letters.
 func (f *feeder) letters(ctx context.Context, l model.Lane) (int, error) {
-	if f.e.lanes.load(l) >= maxLetters {
+	if f.e.lanes.load(l, aLetter) >= maxLetters {
 		return 0, nil
 	}
 	lease := f.e.lease()
@@ -49,7 +49,7 @@ func (f *feeder) refuse(ctx context.Context, chunk *model.Chunk, err error) erro
 // abandoned takes over ranges whose lease ended: another node died, or this one
 // gave them back.
 func (f *feeder) abandoned(ctx context.Context, l model.Lane) (n int, err error) {
-	for f.e.lanes.load(l) < f.e.lanes.most {
+	for f.e.lanes.load(l, aRange) < f.e.lanes.most && f.e.lanes.load(l, aLetter) < 2*maxLetters {
 		d, chunk, subs, err := f.e.Store.TakeOver(ctx, l, f.e.lease(), model.At(f.e.Now()))
 		if err != nil || chunk == nil {
 			return n, err
@@ -74,7 +74,7 @@ func (f *feeder) abandoned(ctx context.Context, l model.Lane) (n int, err error)
 
 // retries claims copies whose next try is due, a batch of each distribution.
 func (f *feeder) retries(ctx context.Context, l model.Lane) (n int, err error) {
-	if f.e.lanes.load(l) >= f.e.lanes.most {
+	if f.e.lanes.load(l, aRetry) >= f.e.lanes.most {
 		return 0, nil
 	}
 	ds, err := f.e.Store.RetryDistributions(ctx, l, model.At(f.e.Now()), f.retryTurn[l], manyAtOnce)
@@ -91,7 +91,7 @@ func (f *feeder) retries(ctx context.Context, l model.Lane) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		if src == nil || f.full(src) {
+		if src == nil || !f.wants(src) {
 			continue
 		}
 		k, err := f.retry(ctx, src)
@@ -101,6 +101,19 @@ func (f *feeder) retries(ctx context.Context, l model.Lane) (n int, err error) {
 		n += k
 	}
 	return n, nil
+}
+
+// wants reports whether copies of a distribution that were tried before are to come
+// into our hands. While a relay rests and none works, one batch is enough to try it
+// with: more would pile up.
+func (f *feeder) wants(src *source) bool {
+	switch resting := f.e.out.resting.Load() > 0; {
+	case resting && len(f.e.lanes.claimed(src)) == 0:
+		return true
+	case resting && !f.e.out.works():
+		return false
+	}
+	return !f.full(src)
 }
 
 func (f *feeder) full(src *source) bool {

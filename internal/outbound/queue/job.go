@@ -21,6 +21,25 @@ type job struct {
 	until  model.Instant // when the lease ends; nothing is handed out after that
 }
 
+// kind is what a job is.
+type kind uint8
+
+const (
+	aRange kind = iota
+	aLetter
+	aRetry // of either
+)
+
+func (j *job) kind() kind {
+	switch {
+	case j.claims != nil:
+		return aRetry
+	case j.source.d.Kind == model.DistributeLetter:
+		return aLetter
+	}
+	return aRange
+}
+
 // rows names the claims in hand.
 func (j *job) rows() []model.Delivery {
 	out := make([]model.Delivery, 0, len(j.claims))

@@ -18,8 +18,9 @@ const budgetOfCopies = 512
 // while it starts; when a post is out the next begins. Each recipient gets each
 // post, and what is repeated is what the sink had taken and no transaction had
 // recorded: at most the budget each time. With real peers required it is killed
-// a hundred times in each form.
+// a hundred times on each database, half of them in either form.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	kills, people := killings()
 	for _, v := range []struct {
 		name string
@@ -27,8 +28,9 @@ func TestKill(t *testing.T) {
 	}{{"bdat", sink.Options{}}, {"data", sink.Options{NoChunking: true}}} {
 		t.Run(v.name, func(t *testing.T) {
 			each(t, func(t *testing.T, r *rig) {
-				v.o.Seed, v.o.Temporary, v.o.Slow = 3, 0.01, 2*time.Millisecond
-				k := startSink(t, v.o)
+				o := v.o
+				o.Seed, o.Temporary, o.Slow = 3, 0.01, 2*time.Millisecond
+				k := startSink(t, o)
 				r.subscribers(r.list.ID, 1, people)
 				killing(t, r, engineOrder{Relay: k.Addr()}, peers{k}, kills)
 			})
@@ -40,6 +42,7 @@ func TestKill(t *testing.T) {
 // host that takes one connection, so that their copies go to the store and come
 // back by claims.
 func TestKillDirect(t *testing.T) {
+	t.Parallel()
 	kills, people := killings()
 	each(t, func(t *testing.T, r *rig) {
 		n := newInternet(t)
@@ -63,7 +66,7 @@ func killings() (kills, people int) {
 	case testing.Short():
 		return 5, 4_000
 	case real.Required():
-		return 100, 10_000
+		return 50, 10_000
 	}
 	return 20, 10_000
 }

@@ -25,11 +25,14 @@ type lane struct {
 type lanes struct {
 	mu   sync.Mutex
 	all  [laneCount]lane
-	pass float64       // of the lane chosen last
-	hand atomic.Int64  // connections that share what waits; 0: it is not for them directly
-	most int           // jobs of a lane
-	more chan struct{} // there is something to hand out
-	room chan struct{} // some distribution has little left in hand
+	pass float64      // of the lane chosen last
+	hand atomic.Int64 // connections that share what waits; 0: it is not for them directly
+	most int          // ranges of a lane, and as many batches of retries
+	// together: there is one bound for all kinds of jobs, with a Router. Else what waits
+	// of one kind keeps out no other.
+	together bool
+	more     chan struct{} // there is something to hand out
+	room     chan struct{} // some distribution has little left in hand
 }
 
 func newLanes() *lanes {
@@ -89,16 +92,15 @@ func (l *lanes) next(now model.Instant, tried [laneCount]bool) *Unit {
 		if j != nil {
 			ln.turn++
 			j.source.served = ln.turn
-			return l.handOut(ln, j)
+			return l.handOut(ln, j, l.share())
 		}
 	}
 }
 
-// handOut takes the first unit of a job, or less of it when little is left, so
-// that all connections end together.
-func (l *lanes) handOut(ln *lane, j *job) *Unit {
+// handOut takes the first unit of a job, or n copies of it when it has more.
+func (l *lanes) handOut(ln *lane, j *job, n int) *Unit {
 	u := j.units[0]
-	if n := l.share(); n < len(u.to) {
+	if n < len(u.to) {
 		first, rest := *u, *u
 		first.to, rest.to = u.to[:n:n], u.to[n:]
 		u, j.units[0] = &first, &rest
@@ -117,7 +119,8 @@ func (l *lanes) handOut(ln *lane, j *job) *Unit {
 	return u
 }
 
-// share is one connection's part of what waits.
+// share is one connection's part of what waits: when little is left all of them
+// end together.
 func (l *lanes) share() int {
 	hands := int(l.hand.Load())
 	if hands == 0 {
@@ -145,7 +148,7 @@ func (l *lanes) thirsty() []*source {
 	var out []*source
 	seen := map[*source]bool{}
 	for i := range l.all {
-		if len(l.all[i].jobs)-l.all[i].slim >= l.most {
+		if l.count(&l.all[i], aRange) >= l.most {
 			continue
 		}
 		for _, j := range l.all[i].jobs {
@@ -193,12 +196,24 @@ func (l *lanes) queued() int {
 	return n
 }
 
-// load is the number of jobs of a lane in hand, without slim ones.
-func (l *lanes) load(lane model.Lane) int {
+// load is the number of jobs of a kind in a lane, without slim ones.
+func (l *lanes) load(lane model.Lane, k kind) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ln := &l.all[laneOf(lane)]
-	return len(ln.jobs) - ln.slim
+	return l.count(&l.all[laneOf(lane)], k)
+}
+
+// count is load; l.mu is held.
+func (l *lanes) count(ln *lane, k kind) (n int) {
+	if l.together {
+		return len(ln.jobs) - ln.slim
+	}
+	for _, j := range ln.jobs {
+		if j.kind() == k {
+			n++
+		}
+	}
+	return n
 }
 
 // held gives every lease in hand that is ours.

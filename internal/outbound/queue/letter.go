@@ -9,12 +9,10 @@ import (
 
 // Recipient is the person one copy is for.
 type Recipient struct {
-	ID       int64  // the subscriber's id; 0 for a house letter
-	Address  string // as the subscriber wrote it, domain in A-labels
-	Key      string // identity of the address
-	Name     string // display name, may be empty
-	Language string // BCP 47 tag, may be empty
-	Options  model.Options
+	ID      int64  // the subscriber's id; 0 for a house letter
+	Address string // as the subscriber wrote it, domain in A-labels
+	Key     string // identity of the address
+	Options model.Options
 }
 
 // Letter is the copy for one recipient, ready for the wire but for
@@ -74,6 +72,7 @@ type Unit struct {
 	job      *job
 	link     *link   // the connection it was cut for, with a Router
 	outlet   *outlet // it was handed to, with several
+	probe    bool    // it tries an outlet that rests
 	made     []made  // what the pool makes of it
 }
 
@@ -103,7 +102,13 @@ func (u *Unit) Letter(i int) Letter {
 	return u.compose(i)
 }
 
-func (u *Unit) compose(i int) Letter { return u.prepared.Letter(u.to[i].Recipient) }
+func (u *Unit) compose(i int) Letter {
+	l := u.prepared.Letter(u.to[i].Recipient)
+	if u.job != nil && u.job.source.size.Load() == 0 {
+		u.job.source.size.Store(int64(l.Size()))
+	}
+	return l
+}
 
 // State is how a letter fared.
 type State uint8
@@ -132,7 +137,8 @@ type Result struct {
 	Code  int    // the peer's reply code, 0 when there was none
 	Reply string // its text in one line, or what happened instead of a reply
 	Lost  bool   // the end of the message was sent and no reply came: it may have arrived
-	Ours  bool   // a refusal before a recipient was named: it is about us
+	Ours  bool   // a refusal before a recipient was named, for now or ever: it is about us
+	Local bool   // our own refusal: the peer was not asked
 }
 
 // Outcome answers one letter of a unit.
@@ -156,6 +162,7 @@ type Courier interface {
 type Refusal struct {
 	Code  int
 	Reply string
+	Login bool // it was the answer to our user and password
 }
 
 // Error implements error.

@@ -2,14 +2,23 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-const noteTimeout = 5 * time.Second
+const (
+	noteTimeout = 5 * time.Second
+	// loginRest: a relay that refuses our password is not tried again before that,
+	// or until somebody says retry. Some count failures and shut the account.
+	loginRest = 15 * time.Minute
+)
 
 // Outlet is one of several ways out that take everything: a smarthost.
 type Outlet struct {
@@ -20,23 +29,30 @@ type Outlet struct {
 
 // outlets are the ways out of an engine without a Router. They share the units:
 // who has a connection free takes the next. So what is down gets nothing and is
-// tried once per back-off, and trouble on connections is never a recipient's.
+// tried once per back-off, what puts everything off rests (rest), and trouble on
+// connections is never a recipient's.
 type outlets struct {
-	e   *Engine
-	mu  sync.Mutex
-	all []*outlet
+	e       *Engine
+	resting atomic.Int32 // how many rest: almost always none
+	mu      sync.Mutex
+	all     []*outlet
 }
 
 // outlet is one of them.
 type outlet struct {
 	Outlet
-	live       int // couriers at work
+	number     int64    // names it where sites are meant
+	names      []string // people call it by
+	live       int      // couriers at work
 	connecting int
 	leaving    int
 	failures   int // connections in a row that brought nothing
 	next       time.Time
 	down       string
-	noted      bool // the trouble stands in the store
+	noted      bool      // the trouble stands in the store
+	row        int       // new copies it put off since it last took one; the recorder's
+	rowAt      time.Time // the last of them
+	rest       rest
 }
 
 func newOutlets(e *Engine) *outlets {
@@ -45,11 +61,11 @@ func newOutlets(e *Engine) *outlets {
 	if len(ways) == 0 {
 		ways = []Outlet{{Connect: e.Connect}}
 	}
-	for _, w := range ways {
+	for i, w := range ways {
 		if len(ways) == 1 {
 			w.Weight = 1
 		}
-		o.all = append(o.all, &outlet{Outlet: w})
+		o.all = append(o.all, &outlet{Outlet: w, number: int64(i), names: relayNames(w.Name)})
 		for _, class := range [...]string{"ok", "temporary", "permanent", "lost", "policy"} { // there before the first
 			if w.Name != "" && e.Router == nil {
 				e.Metrics.SiteResult(w.Name, class, 0)
@@ -92,12 +108,12 @@ func (s *outlets) downCount() (n int) {
 func (s *outlets) downText() string {
 	var out []string
 	for _, o := range s.all {
-		switch {
-		case o.down == "":
+		switch text := o.trouble(); {
+		case text == "":
 		case len(s.all) == 1:
-			return o.down
+			return text
 		default:
-			out = append(out, o.Name+": "+o.down)
+			out = append(out, o.Name+": "+text)
 		}
 	}
 	text := strings.Join(out, "; ")
@@ -113,21 +129,36 @@ func (s *outlets) paused(o *outlet) bool {
 	if st == nil || len(st.paused) == 0 {
 		return false
 	}
-	host, _, _ := strings.Cut(o.Name, ":")
-	return st.paused[o.Name] || st.paused[host]
+	return slices.ContainsFunc(o.names, func(name string) bool { return st.paused[name] })
 }
 
-// halted reports whether a person has paused every outlet: then nothing is handed
-// out, not even to connections that are open.
+// relayNames are the forms in which people write a relay: with its port or without,
+// an IPv6 address in brackets or not.
+func relayNames(name string) []string {
+	host, port, err := net.SplitHostPort(name)
+	if err != nil {
+		return []string{name}
+	}
+	names := []string{name, host}
+	if a, err := netip.ParseAddr(host); err == nil {
+		names = append(names, a.String(), "["+a.String()+"]", net.JoinHostPort(a.String(), port))
+	}
+	return names
+}
+
+// halted reports whether every outlet rests or was paused by a person: then nothing
+// is handed out, not even to connections that are open.
 func (s *outlets) halted() bool {
-	if st := s.e.stops.Load(); st == nil || len(st.paused) == 0 {
+	if st := s.e.stops.Load(); s.resting.Load() == 0 && (st == nil || len(st.paused) == 0) {
 		return false
 	}
-	return !slices.ContainsFunc(s.all, func(o *outlet) bool { return !s.paused(o) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !slices.ContainsFunc(s.all, func(o *outlet) bool { return !o.rest.on && !s.paused(o) })
 }
 
-// works reports whether an outlet is not known to be down.
-func (o *outlet) works() bool { return o.failures == 0 || o.live > 0 }
+// works reports whether an outlet is not known to be down, and does not rest.
+func (o *outlet) works() bool { return !o.rest.on && (o.failures == 0 || o.live > 0) }
 
 // regular reports whether any outlet that is no spare works.
 func (s *outlets) regular() bool {
@@ -180,7 +211,7 @@ func (s *outlets) pick(units int) (best *outlet, wait time.Duration) {
 	for _, o := range s.all {
 		have := o.live + o.connecting
 		switch rest := o.next.Sub(now); {
-		case o.Weight == 0 && !spare, have >= s.share(o), s.paused(o):
+		case o.Weight == 0 && !spare, have >= s.share(o), s.paused(o), o.rest.on:
 		case rest > 0:
 			wait = min(wait, rest)
 		case o.failures > 0 && o.connecting > 0: // after trouble one at a time feels its way
@@ -207,6 +238,7 @@ func (s *outlets) serve(ctx, work context.Context, o *outlet) {
 	o.live++
 	s.e.lanes.hand.Add(1)
 	s.mu.Unlock()
+	s.e.opened(o.number, c)
 	if len(s.all) > 1 {
 		err = (&gate{c, s, o}).run(work, s.e.units, s.e.outcomes)
 	} else {
@@ -216,6 +248,11 @@ func (s *outlets) serve(ctx, work context.Context, o *outlet) {
 	o.live--
 	s.e.lanes.hand.Add(-1)
 	s.mu.Unlock()
+	s.ended(ctx, o, c, err)
+}
+
+// ended notes why a connection ended.
+func (s *outlets) ended(ctx context.Context, o *outlet, c Courier, err error) {
 	switch {
 	case err == nil || ctx.Err() != nil:
 	case taken(c) > 0:
@@ -245,6 +282,12 @@ func (g *gate) run(ctx context.Context, units <-chan *Unit, outcomes chan<- Outc
 			leave := ok && g.s.leave(g.o)
 			if ok && !leave {
 				u.outlet = g.o
+				if r, yes := g.s.unfit(u.job.source); yes {
+					for i := range u.to {
+						outcomes <- Outcome{Unit: u, Index: i, Result: r}
+					}
+					continue
+				}
 				select {
 				case inner <- u:
 					continue
@@ -277,7 +320,7 @@ func (s *outlets) leave(o *outlet) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	most := s.share(o)
-	if o.Weight == 0 && s.regular() || s.paused(o) {
+	if o.Weight == 0 && s.regular() || s.paused(o) || o.rest.on {
 		most = 0
 	}
 	if o.live-o.leaving <= most {
@@ -303,14 +346,20 @@ func taken(c Courier) int {
 
 // failed notes a connection that brought nothing.
 func (s *outlets) failed(o *outlet, err error) {
+	var refusal *Refusal
+	login := errors.As(err, &refusal) && refusal.Login && refusal.Code >= 500
 	s.mu.Lock()
 	o.failures++
-	wait := s.e.wait(s.e.Backoff, o.failures-1)
+	wait, text := s.e.wait(s.e.Backoff, o.failures-1), err.Error()
+	if login {
+		wait = s.e.wait([]time.Duration{loginRest}, 0)
+		text = "paused, it refuses our user and password (outbound.relay_username, outbound.relay_password); tried again every 15 minutes, or by plenary queue retry: " + text
+	}
 	o.next = s.e.Now().Add(wait)
 	n, note := o.failures, ""
-	if o.live == 0 && n > 1 {
-		again := o.noted && o.down == err.Error()
-		o.down, o.noted = err.Error(), true
+	if o.live == 0 && (n > 1 || login) {
+		again := o.noted && o.down == text
+		o.down, o.noted = text, true
 		if !again {
 			note = s.downText()
 		}
@@ -330,8 +379,7 @@ func (s *outlets) good(o *outlet) {
 		o = s.all[0]
 	}
 	s.mu.Lock()
-	was := o.noted
-	o.failures, o.down, o.noted, o.next = 0, "", false, time.Time{}
+	was := o.reached()
 	note := s.downText()
 	s.mu.Unlock()
 	if was {
@@ -340,12 +388,20 @@ func (s *outlets) good(o *outlet) {
 	}
 }
 
-// tryNow forgets that an outlet is down; empty: all of them.
+// reached notes that an outlet is not down, and reports whether it was noted that it
+// is; outlets.mu is held.
+func (o *outlet) reached() (noted bool) {
+	noted = o.noted
+	o.failures, o.down, o.noted, o.next = 0, "", false, time.Time{}
+	return noted
+}
+
+// tryNow lets an outlet that is down or rests be tried at once; empty: all of them.
 func (s *outlets) tryNow(name string) {
 	s.mu.Lock()
 	for _, o := range s.all {
 		if name == "" || o.is(name) {
-			o.next = time.Time{}
+			o.next, o.rest.until = time.Time{}, time.Time{}
 		}
 	}
 	s.mu.Unlock()
@@ -353,10 +409,7 @@ func (s *outlets) tryNow(name string) {
 }
 
 // is reports whether people call an outlet so, with its port or without.
-func (o *outlet) is(name string) bool {
-	host, _, _ := strings.Cut(o.Name, ":")
-	return o.Name == name || host == name
-}
+func (o *outlet) is(name string) bool { return slices.Contains(o.names, name) }
 
 // note writes the state of the way out where `plenary queue status` finds it. It
 // only informs: failing is harmless.

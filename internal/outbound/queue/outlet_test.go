@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"plenary/internal/model"
 	"plenary/internal/outbound/queue"
 	"plenary/internal/outbound/smtpout"
+	"plenary/internal/testkit/real"
 	"plenary/internal/testkit/sink"
 )
 
@@ -24,18 +24,14 @@ func outlet(name, addr string, weight int) queue.Outlet {
 // there.
 func dead(t *testing.T) (addr string, start func() *sink.Sink) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = l.Addr().String()
-	_ = l.Close()
+	addr = real.Addr(t)
 	return addr, func() *sink.Sink { return startSink(t, sink.Options{Addr: addr, Slow: time.Millisecond}) }
 }
 
 // TestRelays: copies are shared by weight; a relay that is down is knocked at by
 // its schedule and gets none; it comes back by itself, and a spare then rests.
 func TestRelays(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		a, b := startSink(t, sink.Options{Slow: time.Millisecond}), startSink(t, sink.Options{Slow: time.Millisecond})
 		spare := startSink(t, sink.Options{Slow: time.Millisecond})
@@ -89,6 +85,7 @@ func TestRelays(t *testing.T) {
 // TestNewestTrouble: the status tells what is wrong with a relay now, since when
 // there has been trouble, and that others work.
 func TestNewestTrouble(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		var refused atomic.Bool
 		bad := queue.Outlet{Name: "bad", Weight: 1, Connect: func(context.Context) (queue.Courier, error) {
@@ -123,6 +120,7 @@ func TestNewestTrouble(t *testing.T) {
 
 // TestSpareRelay: weight 0 takes the mail only while no other can.
 func TestSpareRelay(t *testing.T) {
+	t.Parallel()
 	r := sqliteRig(t)
 	spare := startSink(t, sink.Options{Slow: time.Millisecond})
 	addr, start := dead(t)

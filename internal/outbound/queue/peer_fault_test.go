@@ -15,6 +15,7 @@ import (
 // to a relay and to a mail host, by DATA and by BDAT: everybody gets the post,
 // and more than once only who was lost from sight.
 func TestPeerFaults(t *testing.T) {
+	t.Parallel()
 	const people = 200
 	for _, c := range []struct {
 		name  string
@@ -32,10 +33,12 @@ func TestPeerFaults(t *testing.T) {
 		for _, way := range []string{"relay", "direct"} {
 			for _, data := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s %s DATA=%v", c.name, way, data), func(t *testing.T) {
+					t.Parallel()
 					r := sqliteRig(t)
 					n := newInternet(t)
-					c.o.NoChunking = data
-					k := n.host("127.0.0.94", c.o, "d0.example")
+					o := c.o
+					o.NoChunking = data
+					k := n.host("127.0.0.94", o, "d0.example")
 					r.people(r.list.ID, 1, people, "'d0.example'")
 					id := r.distribute(r.list.ID, model.LanePost)
 					patience := smtpout.Timeouts{}
@@ -70,6 +73,7 @@ func TestPeerFaults(t *testing.T) {
 // TestRefusedAtTheDoor: a host, or a relay, that greets us with 554 says
 // something about us: an alarm, once, and nobody has failed or paid an attempt.
 func TestRefusedAtTheDoor(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{"relay", "direct"} {
 		t.Run(way, func(t *testing.T) {
 			r := sqliteRig(t)
@@ -107,6 +111,7 @@ func TestRefusedAtTheDoor(t *testing.T) {
 // TestMuteHosts: hosts that take connections and say nothing, which may last
 // minutes, do not use up the connections of those that work.
 func TestMuteHosts(t *testing.T) {
+	t.Parallel()
 	r := sqliteRig(t)
 	n := newInternet(t)
 	var mute []string
@@ -136,6 +141,7 @@ func TestMuteHosts(t *testing.T) {
 // TestPauseTheOnlyRelay by its name, with port or without: connections that are
 // open get nothing more either.
 func TestPauseTheOnlyRelay(t *testing.T) {
+	t.Parallel()
 	for _, port := range []bool{false, true} {
 		r := sqliteRig(t)
 		k := startSink(t, sink.Options{Slow: time.Millisecond})

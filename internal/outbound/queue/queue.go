@@ -1,7 +1,7 @@
 // Package queue sends what is queued.
 //
 // A distribution (a post to a list's audience, or one house letter) is a row in
-// the store. The feeder leases ranges of its audience, a thousand people a
+// the store. The feeder leases ranges of its audience, some thousand people a
 // small transaction, and cuts them into units. The dispatcher hands units to
 // couriers, one goroutine a connection: lanes share them by weight, the
 // distributions of a lane in turn, so that neither a million newsletter copies
@@ -17,16 +17,20 @@
 //
 // A copy that fails temporarily gets a row with its next time and comes back by
 // that way alone. A site that cannot be reached is no outcome of any copy: its
-// copies wait, and the connection is tried once per back-off.
+// copies wait, and the connection is tried once per back-off. Nor is a relay that
+// answers and puts off whatever it gets: it rests, and single copies show when it
+// is over (outlet_rest.go). Copies of a message that is larger than a peer
+// announced to take fail without being tried (large.go).
 //
 // What limits it: the disk's commit, because of the budget (512 copies in 5 ms
 // are 100,000/s if nothing else took time, half of that in practice), and on a
 // quick disk the two cores. By BDAT a quarter of our CPU is reading the audience,
 // two fifths the connections and the copy with its two MACs, an eighth the
-// commits, which write the copies sent at the first try as one row a range. By
-// DATA the wire is most of it: a round trip a copy, that wakes two programs. With
-// DKIM the signature's arithmetic is nine tenths; a pool of one worker a processor
-// does it, a little ahead of the connections (see Costly). Figures, and how to repeat
+// commits, which write the copies sent at the first try as one row a range. On
+// SQLite a lease takes the turn of a commit, so ranges are large. By DATA the wire
+// is most of it: a round trip a copy, that wakes two programs. With DKIM the
+// signature's arithmetic is nine tenths; a pool of one worker a processor does it, a
+// little ahead of the connections (see Costly). Figures, and how to repeat
 // them, are in docs/benchmarks.md.
 //
 // With a Router there are many sites (sites.go, site_*.go). The sorter puts what is
@@ -48,7 +52,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,6 +89,8 @@ type Store interface {
 	NoteSites(ctx context.Context, sites []model.SiteState) error
 	QueueStops(ctx context.Context) (*model.QueueStops, error)
 	WakePaused(ctx context.Context, name string) error
+	RetryPutOff(ctx context.Context, distribution int64, destination string, before model.Instant) error
+	SitesOf(ctx context.Context, distribution int64) ([]int64, error)
 }
 
 // Defaults of Options.
@@ -93,7 +98,8 @@ const (
 	defaultConnections = 10
 	defaultAllSites    = 200 // connections to all sites together
 	defaultUnitSize    = 16
-	defaultChunk       = 1000
+	defaultChunk       = 4000
+	defaultSitesChunk  = 1000 // with a Router: of what waits for its site many ranges are in hand
 	defaultUnrecorded  = 512
 	defaultLease       = 2 * time.Minute
 	defaultGrace       = 20 * time.Second
@@ -118,7 +124,7 @@ type Options struct {
 
 	Connections int             // most connections at once; 10, with a Router 200
 	UnitSize    int             // copies handed to a courier at a time; 16
-	Chunk       int             // recipients leased at a time; 1000
+	Chunk       int             // recipients leased at a time, of who has nothing in hand at most 1000; 4000, with a Router 1000
 	Unrecorded  int             // most copies handed out and not recorded; 512
 	Lease       time.Duration   // how long a lease lasts without renewal; 2 minutes
 	Grace       time.Duration   // what couriers get to finish at the end; 20 seconds
@@ -130,14 +136,16 @@ type Options struct {
 // Engine sends what is queued; make it with New, run it once with Run.
 type Engine struct {
 	Options
-	lanes    *lanes
-	budget   *budget
-	out      *outlets
-	depots   *depots // nil without a Router
-	refusals *refusals
-	stops    atomic.Pointer[stops]
-	unread   atomic.Int64 // failures to look at recipients, in a row
-	feeder   feeder
+	lanes     *lanes
+	budget    *budget
+	out       *outlets
+	depots    *depots // nil without a Router
+	refusals  *refusals
+	announced *announced
+	stops     atomic.Pointer[stops]
+	unread    atomic.Int64  // failures to look at recipients, in a row
+	reading   chan struct{} // holds one for each look
+	feeder    feeder
 
 	units    chan *Unit
 	outcomes chan Outcome
@@ -163,6 +171,7 @@ func New(o Options) *Engine {
 	}
 	if o.Router != nil {
 		orInt(&o.Connections, defaultAllSites)
+		orInt(&o.Chunk, defaultSitesChunk)
 	}
 	orInt(&o.Connections, defaultConnections)
 	orInt(&o.UnitSize, defaultUnitSize)
@@ -199,11 +208,12 @@ func New(o Options) *Engine {
 		skips:    make(chan skipped, 4),
 		writing:  make(chan struct{}, 1),
 		changed:  make(chan struct{}, 1),
+		reading:  make(chan struct{}, readAtOnce),
 	}
-	e.out, e.refusals = newOutlets(e), newRefusals()
+	e.out, e.refusals, e.announced = newOutlets(e), newRefusals(), newAnnounced()
 	if o.Router != nil {
 		e.depots = newDepots(e)
-		e.lanes.most = maxJobsAll
+		e.lanes.most, e.lanes.together = maxJobsAll, true
 	}
 	e.feeder = newFeeder(e)
 	return e
@@ -236,7 +246,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stopRecords()
 	after.Go(func() { recordErr = e.record(records) })
 
-	for range runtime.GOMAXPROCS(0) {
+	for range e.signers.workers {
 		after.Go(e.signers.run)
 	}
 

@@ -28,7 +28,7 @@ type refusal struct {
 	row   int
 	until time.Time // nothing before that
 	reply string
-	said  bool // it stands in the store
+	said  bool // it was noted in the store since until was set, and may stand there
 }
 
 type refusalKey struct{ distribution, site int64 }
@@ -63,6 +63,18 @@ func (r *refusals) forget(site int64) {
 	for k, h := range r.by {
 		if site == 0 || k.site == site {
 			h.until, h.row = time.Time{}, 0
+		}
+	}
+}
+
+// again lets sites be tried once more with copies of a distribution: the next refusal
+// stops them again.
+func (r *refusals) again(distribution int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k, h := range r.by {
+		if k.distribution == distribution {
+			h.until = time.Time{}
 		}
 	}
 }
@@ -139,7 +151,7 @@ func (e *Engine) policy(b *batch, u *Unit, r Result) (ours bool, until time.Time
 		return r.Ours, time.Time{}
 	}
 	if !now.Before(h.until) {
-		h.until = now.Add(e.wait([]time.Duration{policyRest}, 0))
+		h.until, h.said = now.Add(e.wait([]time.Duration{policyRest}, 0)), false
 	}
 	if !h.said {
 		h.said, h.reply = true, oneLine(r.Reply)
@@ -175,7 +187,11 @@ func (e *Engine) refusedUs(site string, err error) {
 	e.refusals.mu.Lock()
 	due := e.refusals.alarm(site, e.Now())
 	e.refusals.mu.Unlock()
-	if due {
+	switch {
+	case due && r.Login:
+		e.Log.Error("a relay refuses our user and password, it is paused: see outbound.relay_username and outbound.relay_password", "site", site,
+			"code", r.Code, "reply", oneLine(r.Reply), "next_try_in", loginRest.String())
+	case due:
 		e.Log.Error("a site refuses our connections: this is about this server, not about any recipient", "site", site, "code", r.Code, "reply", oneLine(r.Reply))
 	}
 }

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // once, the status says it, and other sites go on. When it is mended, retry sends
 // the rest.
 func TestPolicyRefusal(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		ctx := context.Background()
 		n := newInternet(t)
@@ -67,9 +69,45 @@ func TestPolicyRefusal(t *testing.T) {
 	})
 }
 
+// TestRetryOfAForgottenSite: a site, and a domain, that was refused and has not been
+// heard of for long is tried when a person says so, although nothing of it is in memory.
+func TestRetryOfAForgottenSite(t *testing.T) {
+	for _, name := range []string{"d0.example", "host.example"} {
+		t.Run(name, func(t *testing.T) {
+			r := sqliteRig(t)
+			n := newInternet(t)
+			strict := n.host("127.0.0.75", sink.Options{RefuseData: "550 5.7.26 your mail does not pass our checks"}, "host.example", "d0.example")
+			const people = 100
+			r.people(r.list.ID, 1, people, "'d0.example'")
+			var later atomic.Int64
+			stop := run(t, r.direct(n.router(fast, smtpout.Timeouts{Idle: 50 * time.Millisecond}), func(o *queue.Options) {
+				o.Retry = nil
+				o.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+			}))
+			id := r.distribute(r.list.ID, model.LanePost)
+			eventually(t, "everybody has a row", func() bool { return r.records(id) == people && r.fates(id)[model.DeliveryRetry] == people })
+			addr := strict.Addr()
+			if err := strict.Close(); err != nil {
+				t.Fatal(err)
+			}
+			startSink(t, sink.Options{Addr: addr})
+			for minutes := range 3 { // less than what a refusal rests; idle sites are forgotten once a second
+				later.Store(int64(time.Duration(10*minutes) * time.Minute))
+				time.Sleep(1200 * time.Millisecond)
+			}
+			if _, err := r.s.RetryNow(context.Background(), store.QueueScope{Destination: name}); err != nil {
+				t.Fatal(err)
+			}
+			r.await(id)
+			stop()
+		})
+	}
+}
+
 // TestRelayRefusesUs: a smarthost that refuses the sender, or the mail, for
 // reasons of policy: the distribution is paused, and nobody has failed.
 func TestRelayRefusesUs(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]sink.Options{
 		"MAIL": {RefuseMail: "530 5.5.1 who are you"},
 		"DATA": {RefuseData: "554 5.7.1 spam"},
@@ -98,6 +136,7 @@ func TestRelayRefusesUs(t *testing.T) {
 // TestPauseDestination: a domain, or everything at a site, waits while it is
 // paused, and others do not; by the way of many sites and by a smarthost.
 func TestPauseDestination(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		ctx := context.Background()
 		n := newInternet(t)

@@ -1,24 +1,40 @@
 package queue
 
-import "runtime"
+import (
+	"os"
+	"runtime"
+	"sync"
+)
 
 // Costly is what a Prepared may also say: that a letter of it takes arithmetic,
-// such as a signature. Such letters are composed by a pool of workers, one for
-// each processor, a little before a connection needs them: however many
-// connections there are, no more letters than processors are in the making, and
-// the round trips of a connection go by while its next letters are made.
+// such as a signature. Such letters are composed by a pool of workers, a little
+// before a connection needs them: however many connections there are, no more
+// letters than workers are in the making, and the round trips of a connection go
+// by while its next letters are made.
 type Costly interface {
 	Costly() bool
 }
 
-// makeAhead is how many letters of a unit are made before they are asked for, as
-// far as workers are free.
-const makeAhead = 4
+const (
+	// makeAhead is how many letters of a unit may be made before they are asked for.
+	makeAhead = 4
+	// aheadEach is how many of those wait for each worker. A connection whose letter is
+	// done gets its turn only when a worker has nothing to do or has worked for long: what waits
+	// here keeps both busy.
+	aheadEach = 16
+	// moreWorkers than processors are there. While all of Go's processors sign, it looks
+	// for answers from the network every 10 ms only; ten connections that wait so long for each
+	// answer are not quicker than the signatures, and an eighth of the machine was idle.
+	// With more of both than the machine has, the kernel shares it out: 4 to 8 % are idle.
+	moreWorkers = 2
+)
 
 // signers is the pool.
 type signers struct {
-	work chan making
-	quit chan struct{}
+	workers int
+	work    chan making // a connection waits for it
+	ahead   chan making
+	quit    chan struct{}
 }
 
 // making is one letter for a worker.
@@ -34,21 +50,45 @@ type made struct {
 }
 
 func newSigners() *signers {
-	n := runtime.GOMAXPROCS(0)
-	return &signers{work: make(chan making, n), quit: make(chan struct{})}
+	n := processors()
+	if !processorsChosen() {
+		n += moreWorkers
+	}
+	return &signers{workers: n, work: make(chan making, n), ahead: make(chan making, aheadEach*n), quit: make(chan struct{})}
 }
+
+// processors is how many Go had before it got more.
+var processors = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
+
+// moreProcessors gives Go's scheduler as many more processors as there are workers
+// more than processors, once there is something to sign.
+var moreProcessors = sync.OnceFunc(func() {
+	if !processorsChosen() {
+		runtime.GOMAXPROCS(processors() + moreWorkers)
+	}
+})
+
+// processorsChosen reports whether who runs the program has said how many processors it
+// may use.
+func processorsChosen() bool { return os.Getenv("GOMAXPROCS") != "" }
 
 // run is one worker; all end when quit is closed.
 func (s *signers) run() {
 	for {
+		var m making
 		select {
-		case m := <-s.work:
-			it := &m.unit.made[m.at]
-			it.letter = m.unit.compose(m.at)
-			close(it.ready)
-		case <-s.quit:
-			return
+		case m = <-s.work:
+		default:
+			select {
+			case m = <-s.work:
+			case m = <-s.ahead:
+			case <-s.quit:
+				return
+			}
 		}
+		it := &m.unit.made[m.at]
+		it.letter = m.unit.compose(m.at)
+		close(it.ready)
 	}
 }
 
@@ -74,9 +114,9 @@ ahead:
 		ready := make(chan struct{})
 		u.made[k].ready = ready
 		select {
-		case s.work <- making{u, k}:
+		case s.ahead <- making{u, k}:
 		default:
-			u.made[k].ready = nil // all are busy
+			u.made[k].ready = nil // enough is to be made
 			break ahead
 		}
 	}

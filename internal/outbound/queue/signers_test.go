@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -38,7 +37,7 @@ func costlyUnit(p Prepared, s *signers, n int) *Unit {
 func TestSigners(t *testing.T) {
 	s, p := newSigners(), &arithmetic{}
 	var workers, connections sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
+	for range s.workers {
 		workers.Go(s.run)
 	}
 	for range 10 {
@@ -52,7 +51,7 @@ func TestSigners(t *testing.T) {
 		})
 	}
 	connections.Wait()
-	if most := p.most.Load(); most > int64(runtime.GOMAXPROCS(0)) {
+	if most := p.most.Load(); most > int64(s.workers) {
 		t.Errorf("%d letters in the making at once", most)
 	}
 	if made := p.made.Load(); made != 160 {

@@ -135,8 +135,9 @@ func (d *depots) parked(site int64, more bool) {
 	if more {
 		return
 	}
-	for _, p := range d.byKey {
+	if p := d.extras[site]; p != nil {
 		delete(p.extra, site)
+		delete(d.extras, site)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // connections before and after the final dot, by DATA and by BDAT: every
 // recipient is accounted for, and what came twice is no more than was lost.
 func TestSiteFaults(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		n := newInternet(t)
 		faults := sink.Options{Seed: 7, Temporary: 0.05, Permanent: 0.01, DropBefore: 0.01, DropAfter: 0.01, CloseAfter: 40}

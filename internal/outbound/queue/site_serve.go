@@ -74,14 +74,22 @@ func (d *depots) lookAgain(p *depot, wait time.Duration) {
 // open, which cost next to nothing, up to slowMost times as many; a quarter more
 // is for mail that people wait for.
 func (d *depots) slotFor(p *depot) bool {
-	most := d.e.Connections + min(d.stuck, d.e.Connections) + min(d.slow, slowMost*d.e.Connections)
 	for l := range model.LaneDigest {
 		if p.lanes[l].n > 0 {
-			most += (d.e.Connections + 3) / 4
-			break
+			return d.slots(true) > 0
 		}
 	}
-	return len(d.links)+d.opening < most
+	return d.slots(false) > 0
+}
+
+// slots is how many more connections may be opened, for mail that people wait for
+// or for all.
+func (d *depots) slots(awaited bool) int {
+	most := d.e.Connections + min(d.stuck, d.e.Connections) + min(d.slow, slowMost*d.e.Connections)
+	if awaited {
+		most += (d.e.Connections + 3) / 4
+	}
+	return most - len(d.links) - d.opening
 }
 
 // feedSlots lets depots open connections that are free now; d.mu is held.
@@ -90,16 +98,22 @@ func (d *depots) feedSlots() {
 	if len(d.slotless) == 0 {
 		return
 	}
-	wait := d.slotless
+	wait, kept := d.slotless, d.slotless[:0]
 	d.slotless = nil
-	for _, p := range wait {
+	for i, p := range wait {
+		if d.slots(true) <= 0 {
+			kept = append(kept, wait[i:]...)
+			break
+		}
 		if p.n > 0 && !d.slotFor(p) {
-			d.slotless = append(d.slotless, p)
+			kept = append(kept, p)
 			continue
 		}
 		p.slot = false
 		d.kick(p)
 	}
+	clear(wait[len(kept):])
+	d.slotless = append(kept, d.slotless...)
 }
 
 // serve opens one connection and lets its courier work until it ends.
@@ -107,6 +121,9 @@ func (d *depots) serve(p *depot, site Site) {
 	l := &link{depot: p, site: site, last: d.e.Now()}
 	d.mu.Lock()
 	d.dialing[l] = struct{}{}
+	if p.wake == nil {
+		p.wake = make(chan struct{}, 1)
+	}
 	d.mu.Unlock()
 	c, err := site.Connect(d.ctx)
 	d.mu.Lock()
@@ -121,6 +138,7 @@ func (d *depots) serve(p *depot, site Site) {
 	d.mu.Unlock()
 	useful, answered := false, 0
 	if err == nil {
+		d.e.opened(p.number, c)
 		units, done := make(chan *Unit), make(chan error, 1)
 		go func() { done <- c.Run(d.work, units, d.e.outcomes) }()
 		err = d.feed(l, units, done)
@@ -233,7 +251,7 @@ func (d *depots) take(l *link) (*Unit, time.Duration) {
 	defer d.mu.Unlock()
 	p := l.depot
 	others := len(d.slotless) > 0 || len(d.poolless[p.site.Pool()]) > 0
-	if others && (p.n == 0 && !d.dry(l) || l.handed >= turnLetters) {
+	if others && (p.n == 0 && !d.dry(l) || l.handed >= turnLetters) || l.handed >= l.site.Life() {
 		return nil, -1
 	}
 	ln, c := d.choose(p)
@@ -245,6 +263,9 @@ func (d *depots) take(l *link) (*Unit, time.Duration) {
 		return nil, restLong
 	}
 	l.dry = time.Time{}
+	if l.site.Leave() {
+		return nil, -1
+	}
 	want := min(len(c.to), p.size, p.site.Batch(), max(1, int(d.e.budget.free.Load())/unitOfBudget))
 	n := d.e.budget.some(want)
 	if n == 0 {
@@ -324,7 +345,12 @@ func (d *depots) choose(p *depot) (*depotLane, *parcel) {
 			d.e.lanes.mu.Lock()
 			ours := c.job.until > now
 			d.e.lanes.mu.Unlock()
-			if ours {
+			switch {
+			case !ours:
+			case d.unfit(p, ln, c):
+				ln.parcels = ln.parcels[1:]
+				continue
+			default:
 				return ln, c
 			}
 			ln.parcels = append(ln.parcels[1:], c)
@@ -336,7 +362,7 @@ func (d *depots) choose(p *depot) (*depotLane, *parcel) {
 func (d *depots) back(u *Unit) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p, n := u.link.depot, len(u.to)
+	p, n := d.here(u.link.depot), len(u.to)
 	d.e.lanes.mu.Lock()
 	if u.job.halted {
 		u.job.out -= n
@@ -358,7 +384,7 @@ func (d *depots) back(u *Unit) bool {
 // note counts an answer.
 func (d *depots) note(l *link, r Result) {
 	p := l.depot
-	if r.State != Unsent {
+	if r.State != Unsent && !r.Local {
 		l.site.Note(r)
 	}
 	d.mu.Lock()

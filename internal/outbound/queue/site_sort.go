@@ -19,6 +19,7 @@ type domain struct {
 	held   []parcel
 	n      int
 	parked [laneCount]bool // more waits in the store
+	used   bool            // since the last look for who may be forgotten
 }
 
 // number names what waits for the answer in the store.
@@ -77,7 +78,10 @@ func (d *depots) spread(u *Unit) {
 		f := d.domains[key]
 		if f == nil || !f.asking && now.After(f.until) {
 			if f == nil {
-				f = &domain{name: name, anyway: u.job.source.anyway}
+				name = strings.Clone(name) // it outlives the copy
+				if f = (&domain{name: name, anyway: u.job.source.anyway}); !f.anyway {
+					key = name
+				}
 				if len(d.domains) >= domainsMost {
 					d.forgetDomains()
 				}
@@ -86,6 +90,7 @@ func (d *depots) spread(u *Unit) {
 			f.asking = true
 			d.toLook = append(d.toLook, f)
 		}
+		f.used = true
 		d.put(f, u.job, t, now)
 	}
 	d.look()
@@ -95,7 +100,7 @@ func (d *depots) spread(u *Unit) {
 // cut from one, which would stay as long as one of a thousand waits.
 func (t target) own() target {
 	same := t.Key == t.Address
-	t.Address, t.Name, t.Language = strings.Clone(t.Address), strings.Clone(t.Name), strings.Clone(t.Language)
+	t.Address = strings.Clone(t.Address)
 	if same {
 		t.Key = t.Address
 	} else {
@@ -104,14 +109,21 @@ func (t target) own() target {
 	return t
 }
 
-// forgetDomains makes room; any will do, the router remembers too.
+// forgetDomains makes room, first of those nobody has asked for since the last
+// time; the router remembers too.
 func (d *depots) forgetDomains() {
-	for name, f := range d.domains {
-		if !f.asking {
-			delete(d.domains, name)
-		}
-		if len(d.domains) < domainsMost*7/8 {
-			return
+	for range 2 {
+		for key, f := range d.domains {
+			switch {
+			case f.asking:
+			case f.used:
+				f.used = false
+			default:
+				delete(d.domains, key)
+			}
+			if len(d.domains) < domainsMost*7/8 {
+				return
+			}
 		}
 	}
 }
@@ -134,6 +146,7 @@ func (d *depots) put(f *domain, j *job, t target, now time.Time) {
 	case f.depot == nil:
 		d.record(j, d.e.row(j, t, f.result, f.number()))
 	default:
+		f.depot = d.here(f.depot)
 		d.add(f.depot, j, t, now)
 	}
 }
@@ -160,11 +173,14 @@ func (d *depots) found(f *domain, s Site, res Result) {
 	f.asking, f.depot, f.result, f.until = false, nil, res, now.Add(domainFor)
 	if s != nil {
 		f.depot = d.of(s)
+		if d.tried(func(name string) bool { return name == f.name }) {
+			d.again(f.depot)
+		}
 	}
 	delete(d.asking, f.number())
 	for l := range f.parked {
 		if f.parked[l] && s != nil {
-			f.depot.extra[model.SiteKey(f.number(), model.Lane(l))] = true
+			d.also(f.depot, model.SiteKey(f.number(), model.Lane(l)))
 			hint(d.e.lanes.room)
 		}
 		f.parked[l] = false
@@ -209,6 +225,11 @@ func (d *depots) add(p *depot, j *job, t target, now time.Time) {
 	l := laneNow(j)
 	if p.paused != "" {
 		d.later(j, t, pauseOf(p.paused))
+		return
+	}
+	if r, yes := d.e.tooLarge(j.source, p.number); yes {
+		d.e.warnLarge(j.source, p.site.Name(), r)
+		d.record(j, d.e.row(j, t, r, 0))
 		return
 	}
 	until, why, down := p.site.Down()

@@ -16,7 +16,7 @@ type Router interface {
 	// of every letter for it. It may take as long as DNS does. anyway: letters
 	// that must arrive even where TLS fails (see Insistent).
 	Find(ctx context.Context, domain string, anyway bool) (Site, Result)
-	// Tidy forgets what has not been used for a while; called every minute.
+	// Tidy forgets what has not been used for a while; called every tidySites.
 	Tidy()
 }
 
@@ -30,10 +30,14 @@ type Site interface {
 	Hosts() []string // names of its hosts, the best first
 	Pool() string    // identity of what shares its limits
 	Batch() int      // letters handed to a connection at a time, at most
+	Life() int       // letters of a connection; about then it ends
 	Connect(ctx context.Context) (Courier, error)
 	// Acquire asks for one more connection; after a yes Done must follow. wait
 	// says when to ask again, 0: when another connection is done.
 	Acquire() (ok bool, wait time.Duration)
+	// Leave reports whether a connection should end before its next letters, because
+	// there are more than are allowed now. One that is told so ends.
+	Leave() bool
 	// Done says why a connection could not be opened or ended, and whether it
 	// had taken letters.
 	Done(err error, useful bool)
@@ -61,8 +65,10 @@ const (
 	slowOpen     = 3 * time.Second  // nor one that is not open after that: a greeting may take minutes
 	parkAfter    = 3 * time.Second  // what waited so long goes back to the store when the hand is full
 	domainFor    = time.Minute      // the site of a domain is not asked for again
-	depotIdle    = 5 * time.Minute  // a site without letters is forgotten
-	domainsMost  = 50_000           // remembered
+	depotIdle    = 10 * time.Second // a site without letters is forgotten
+	depotStored  = 5 * time.Minute  // the same when it has some in the store
+	domainsMost  = 4096             // remembered; the router remembers more
+	tidySites    = 10               // seconds between tidying up in the router
 	unitOfBudget = 16               // the part of the free budget one unit may take
 )
 
@@ -99,6 +105,7 @@ type depots struct {
 	starved  []*depot // wait for budget
 	looking  int
 	toLook   []*domain
+	extras   map[int64]*depot  // who has them in extra
 	asking   map[int64]bool    // numbers of domains being looked up that copies in the store wait for
 	changed  map[int64]*depot  // to be told to people
 	counts   map[resultKey]int // for metrics
@@ -114,20 +121,21 @@ type depot struct {
 	size    int // of its next unit: grows with success
 	live    int // connections
 	opening int
-	idle    int // of live, without letters
-	stuck   int // of live, without an answer for long
-	wake    chan struct{}
-	timer   bool      // it is looked at again later
-	slot    bool      // it stands in slotless
-	pool    bool      // in poolless
-	hungry  bool      // in starved
-	away    time.Time // since when it is in away; zero: it is not
-	stored  int       // copies it has in the store since then
-	oks     int       // since the last tick
+	idle    int           // of live, without letters
+	stuck   int           // of live, without an answer for long
+	wake    chan struct{} // nil before its first connection
+	timer   bool          // it is looked at again later
+	slot    bool          // it stands in slotless
+	pool    bool          // in poolless
+	hungry  bool          // in starved
+	away    time.Time     // since when it is in away; zero: it is not
+	stored  int           // copies it has in the store since then
+	oks     int           // since the last tick
 	rate    float64
 	paused  string         // by a person, under this name
-	extra   map[int64]bool // other numbers under which copies wait in the store, with the lane
+	extra   map[int64]bool // other numbers under which copies wait in the store, with the lane; nil: none
 	used    time.Time
+	gone    bool // it was forgotten
 }
 
 // depotLane is what waits of one priority.
@@ -157,7 +165,7 @@ type link struct {
 func newDepots(e *Engine) *depots {
 	return &depots{e: e, more: make(chan struct{}, 1), todo: make(chan struct{}, 1), byKey: map[string]*depot{},
 		byNumber: map[int64]*depot{}, domains: map[string]*domain{}, links: map[*link]struct{}{}, dialing: map[*link]struct{}{},
-		poolless: map[string][]*depot{}, changed: map[int64]*depot{}, asking: map[int64]bool{}, asked: map[*depot]struct{}{}, counts: map[resultKey]int{}}
+		poolless: map[string][]*depot{}, changed: map[int64]*depot{}, asking: map[int64]bool{}, extras: map[int64]*depot{}, asked: map[*depot]struct{}{}, counts: map[resultKey]int{}}
 }
 
 func (d *depots) start(ctx, work context.Context, couriers *sync.WaitGroup) {
@@ -168,10 +176,16 @@ func (d *depots) start(ctx, work context.Context, couriers *sync.WaitGroup) {
 func (d *depots) of(s Site) *depot {
 	p := d.byKey[s.Key()]
 	if p == nil {
-		p = &depot{site: s, number: model.SiteNumber(model.WaitSite, s.Key()), size: 1, extra: map[int64]bool{}, wake: make(chan struct{}, 1)}
+		p = &depot{site: s, number: model.SiteNumber(model.WaitSite, s.Key()), size: 1}
 		d.byKey[s.Key()], d.byNumber[p.number] = p, p
 		if st := d.e.stops.Load(); st != nil {
 			p.paused = p.pausedBy(st.paused)
+		}
+		switch st := d.e.stops.Load(); { // it was not there when that was asked
+		case d.tried(p.is):
+			d.again(p)
+		case st != nil && st.sites[p.number]:
+			p.site.Reset()
 		}
 	}
 	p.site, p.used = s, d.e.Now()
@@ -209,7 +223,7 @@ func (d *depots) clerk(ctx context.Context) {
 		case <-tick.C:
 			d.tick()
 			d.tell(ctx)
-			if n++; n%60 == 0 {
+			if n++; n%tidySites == 0 {
 				d.e.Router.Tidy()
 			}
 		}
@@ -259,10 +273,8 @@ func (d *depots) tick() {
 			d.kick(p)
 			continue
 		}
-		if p.live+p.opening == 0 && now.Sub(p.used) > depotIdle && !p.slot && !p.pool && !p.hungry && p.away.IsZero() {
-			delete(d.asked, p)
-			delete(d.byKey, key)
-			delete(d.byNumber, p.number)
+		if p.idleFor(now) > 0 {
+			d.forget(key, p)
 		}
 	}
 	for name, f := range d.domains {
@@ -271,6 +283,54 @@ func (d *depots) tick() {
 		}
 	}
 	d.feedSlots()
+}
+
+// idleFor is how long ago a depot could have been forgotten; 0: it is in use.
+func (p *depot) idleFor(now time.Time) time.Duration {
+	if p.n > 0 || p.live+p.opening > 0 || p.slot || p.pool || p.hungry || p.timer || !p.away.IsZero() {
+		return 0
+	}
+	keep := depotIdle
+	for l := range p.lanes {
+		if p.lanes[l].parked {
+			keep = depotStored
+		}
+	}
+	if len(p.extra) > 0 {
+		keep = depotStored
+	}
+	return max(0, now.Sub(p.used)-keep)
+}
+
+// forget drops a depot that nobody uses.
+func (d *depots) forget(key string, p *depot) {
+	delete(d.asked, p)
+	delete(d.byKey, key)
+	delete(d.byNumber, p.number)
+	for site := range p.extra {
+		delete(d.extras, site)
+	}
+	p.gone = true
+}
+
+// here gives the depot itself, or the one that took its place after it was
+// forgotten.
+func (d *depots) here(p *depot) *depot {
+	if p.gone {
+		return d.of(p.site)
+	}
+	return p
+}
+
+// also notes another number under which copies for a depot wait in the store.
+func (d *depots) also(p *depot, site int64) {
+	if old := d.extras[site]; old != nil {
+		delete(old.extra, site)
+	}
+	if p.extra == nil {
+		p.extra = map[int64]bool{}
+	}
+	p.extra[site], d.extras[site] = true, p
 }
 
 // hand counts what waits in hand; d.mu is held.

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"plenary/internal/fault"
@@ -16,6 +17,9 @@ type source struct {
 	author   string   // identity of the post's author
 	anyway   bool     // see Insistent
 	signers  *signers // make its letters; nil: whoever sends them
+
+	size  atomic.Int64 // octets of its first copy; 0: none was made yet
+	large atomic.Bool  // it was said that it is larger than a peer takes
 
 	// Guarded by lanes.mu.
 	jobs   int  // in hand
@@ -66,6 +70,7 @@ func (f *feeder) open(ctx context.Context, d *model.Distribution) (*source, erro
 	}
 	if c, ok := p.(Costly); ok && c.Costly() {
 		s.signers = f.e.signers
+		moreProcessors()
 	}
 	if d.PostID != 0 {
 		if s.author, err = f.e.Store.PostAuthorKey(ctx, d.PostID); err != nil {
@@ -131,5 +136,5 @@ func Spared(sub *model.Subscriber, lane model.Lane, author string) string {
 }
 
 func recipient(sub *model.Subscriber) Recipient {
-	return Recipient{ID: sub.ID, Address: sub.Email, Key: sub.EmailKey, Name: sub.Name, Language: sub.Language, Options: sub.Options}
+	return Recipient{ID: sub.ID, Address: sub.Email, Key: sub.EmailKey, Options: sub.Options}
 }

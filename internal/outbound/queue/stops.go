@@ -2,22 +2,25 @@ package queue
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
 	"plenary/internal/model"
 )
 
-// wakeFor is how long after a pause ended copies may still turn up that were put
-// off because of it.
+// wakeFor is how long after a pause ended, or a site was to be tried again, copies may
+// still turn up that were put off because of it.
 const wakeFor = 10 * time.Second
 
 // stops is what people have said about destinations.
 type stops struct {
 	said   *model.QueueStops
-	paused map[string]bool // domains and sites
-	retry  map[string]model.Instant
+	paused map[string]bool          // domains and sites
 	ended  map[string]model.Instant // pauses that ended lately, when
+	tried  map[string]model.Instant // what was to be tried lately, when we forgot that it was down
+	again  map[int64]model.Instant  // the same of distributions
+	sites  map[int64]bool           // what copies of those wait for
 }
 
 // checkStops looks for what people have said since the last look.
@@ -26,13 +29,14 @@ func (e *Engine) checkStops(ctx context.Context) {
 	if err != nil {
 		return // the recorder speaks up when the database is away
 	}
-	st := &stops{said: now, paused: map[string]bool{}, retry: now.Retry, ended: map[string]model.Instant{}}
+	st := &stops{said: now, paused: map[string]bool{}, ended: map[string]model.Instant{}, tried: map[string]model.Instant{},
+		again: map[int64]model.Instant{}, sites: map[int64]bool{}}
 	for _, name := range now.Paused {
 		st.paused[name] = true
 	}
-	old := e.stops.Swap(st)
+	old := e.stops.Load()
 	if old == nil {
-		old = &stops{retry: now.Retry} // what was asked before our time is done
+		old = &stops{said: &model.QueueStops{Retry: now.Retry, Again: now.Again}} // what was asked before our time is done
 	}
 	e.tellStops(old.said, now)
 	at := model.At(e.Now())
@@ -46,14 +50,21 @@ func (e *Engine) checkStops(ctx context.Context) {
 			st.ended[name] = when
 		}
 	}
+	e.tryAsked(ctx, st, old)
+	e.stops.Store(st)            // nothing of it changes from here
 	for name := range st.ended { // what was on its way to wait comes back too
 		if err := e.Store.WakePaused(ctx, name); err != nil && ctx.Err() == nil {
 			e.Log.Warn("what waited for a pause is not due yet", "destination", name, "err", err)
 		}
 	}
-	for name, at := range now.Retry {
-		if at > old.retry[name] {
-			e.tryNow(name)
+	for name, when := range st.tried { // what was put off before we had forgotten
+		if err := e.Store.RetryPutOff(ctx, 0, name, when); err != nil && ctx.Err() == nil {
+			e.Log.Warn("what waited for a site is not due yet", "destination", name, "err", err)
+		}
+	}
+	for id, when := range st.again {
+		if err := e.Store.RetryPutOff(ctx, id, "", when); err != nil && ctx.Err() == nil {
+			e.Log.Warn("what waited for a site is not due yet", "distribution", id, "err", err)
 		}
 	}
 	switch {
@@ -62,6 +73,79 @@ func (e *Engine) checkStops(ctx context.Context) {
 		e.depots.parkPaused(st.paused)
 	default:
 		hint(e.changed)
+	}
+}
+
+// tryAsked tries what people have asked for since the last look: sites forget that
+// they are down, or refuse us; for a distribution those that its copies wait for, and
+// that they refuse it.
+func (e *Engine) tryAsked(ctx context.Context, st, old *stops) {
+	at := model.At(e.Now())
+	for name, when := range old.tried {
+		if at < when.Add(wakeFor) {
+			st.tried[name] = when
+		}
+	}
+	for name, asked := range st.said.Retry {
+		if asked > old.said.Retry[name] {
+			e.announced.forget()
+			e.tryNow(name)
+			st.tried[name] = model.At(e.Now())
+		}
+	}
+	for id, when := range old.again {
+		if at < when.Add(wakeFor) {
+			st.again[id] = when
+		}
+	}
+	if len(st.again) > 0 {
+		maps.Copy(st.sites, old.sites)
+	}
+	for id, asked := range st.said.Again {
+		if asked <= old.said.Again[id] {
+			continue
+		}
+		e.announced.forget()
+		if e.depots == nil {
+			e.refusals.again(id)
+			e.out.tryNow("")
+		} else {
+			sites, err := e.Store.SitesOf(ctx, id)
+			if err != nil {
+				if ctx.Err() == nil {
+					e.Log.Warn("sites that a distribution waits for are not tried yet", "distribution", id, "err", err)
+				}
+				delete(st.said.Again, id) // the next look finds it again
+				continue
+			}
+			for _, number := range sites {
+				st.sites[number] = true
+			}
+			e.depots.tryNow(id, sites)
+		}
+		st.again[id] = model.At(e.Now())
+	}
+}
+
+// tryNow forgets that sites are down or refuse a distribution, or that domains have
+// none. What was put off before that was so under the same lock.
+func (d *depots) tryNow(distribution int64, sites []int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.e.refusals.again(distribution)
+	wanted := make(map[int64]bool, len(sites))
+	for _, number := range sites {
+		wanted[number] = true
+		if p := d.byNumber[number]; p != nil {
+			p.site.Reset()
+			d.changed[number] = p
+			d.kick(p)
+		}
+	}
+	for name, f := range d.domains {
+		if !f.asking && f.depot == nil && wanted[f.number()] {
+			delete(d.domains, name)
+		}
 	}
 }
 
@@ -89,15 +173,34 @@ func (e *Engine) tryNow(name string) {
 	defer d.mu.Unlock()
 	for _, p := range d.byKey {
 		if name == "" || p.is(name) || d.domainAt(name, p) {
-			p.site.Reset()
-			e.refusals.forget(p.number)
-			d.changed[p.number] = p
+			d.again(p)
 			d.kick(p)
 		}
 	}
 	if f := d.domains[name]; f != nil && !f.asking {
 		delete(d.domains, name)
 	}
+}
+
+// again forgets that a site is down or refuses us.
+func (d *depots) again(p *depot) {
+	p.site.Reset()
+	d.e.refusals.forget(p.number)
+	d.changed[p.number] = p
+}
+
+// tried reports whether a person has asked lately to try what is called so.
+func (d *depots) tried(is func(name string) bool) bool {
+	st := d.e.stops.Load()
+	if st == nil {
+		return false
+	}
+	for name := range st.tried {
+		if name == "" || is(name) {
+			return true
+		}
+	}
+	return false
 }
 
 // domainAt reports whether the mail of a domain goes to a depot.

@@ -16,6 +16,7 @@ import (
 // TestLogSaysWhatWasSent: one line a distribution, whatever the number of its
 // recipients, that is a warning when nothing came through.
 func TestLogSaysWhatWasSent(t *testing.T) {
+	t.Parallel()
 	r := sqliteRig(t)
 	const people = 3000
 	r.subscribers(r.list.ID, 1, people)
@@ -24,7 +25,7 @@ func TestLogSaysWhatWasSent(t *testing.T) {
 		want string
 	}{
 		{sink.Options{}, "level=INFO msg=\"copies were sent\" distribution=%d list=talk@example.org sent=3000 deferred=0 failed=0 skipped=0 age="},
-		{sink.Options{RefuseMail: "451 4.3.2 not now"}, "level=WARN msg=\"copies were sent\" distribution=%d list=talk@example.org sent=0 deferred=3000 failed=0 skipped=0 reply=\"451 4.3.2 not now\" age="},
+		{sink.Options{RefuseMail: "451 4.3.2 not now"}, "level=WARN msg=\"copies were sent\" distribution=%d list=talk@example.org sent=0 deferred=15 failed=0 skipped=2985 reply=\"451 4.3.2 not now\" age="},
 	} {
 		var log lines
 		stop := run(t, r.engine(startSink(t, c.o), func(o *queue.Options) { o.Log, o.Retry = log.logger(), []time.Duration{time.Hour} }))
@@ -34,12 +35,14 @@ func TestLogSaysWhatWasSent(t *testing.T) {
 		if want := fmt.Sprintf(c.want, id); log.count(want) != 1 || log.count("\n") > 2 {
 			t.Errorf("no %s in\n%s", want, log.String())
 		}
+		r.exec("UPDATE subscribers SET delivery_status = 1 WHERE id > 15") // so few do not let a relay rest
 	}
 }
 
 // TestLogSaysWhatIsPaused: who starts the service, or looks at its log later,
 // sees why nothing goes out; and trouble of an earlier run is not said for ever.
 func TestLogSaysWhatIsPaused(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, r *rig) {
 		ctx := context.Background()
 		if err := r.s.NoteNode(ctx, "a", "the relay was down"); err != nil {

@@ -24,18 +24,16 @@ const (
 )
 
 // Connector opens connections to a site: its hosts in order until one takes
-// letters. Each connection ends after the site's Letters, or when p, if there
-// is one, says that there are too many. An error means that no host could be
-// used: the site is down, and it is up to p when to try again, once for all who
-// wait.
-func (r *Router) Connector(s *Site, p *Pace) queue.Connector {
+// letters. An error means that no host could be used: the site is down, and it is
+// up to its Pace when to try again, once for all who wait.
+func (r *Router) Connector(s *Site) queue.Connector {
 	return func(ctx context.Context) (queue.Courier, error) {
 		var why unreachable
 		for _, w := range r.ways(s) {
 			c, err := r.try(ctx, s, w)
 			if err == nil {
 				r.shunned.remove(w.addr)
-				return &capped{c, s.Limits.Letters, p}, nil
+				return c, nil
 			}
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
@@ -277,59 +275,4 @@ func (s *shunned) has(a netip.Addr) bool {
 	defer s.mu.Unlock()
 	until, bad := s.bad[a]
 	return bad && s.now().Before(until)
-}
-
-// capped is a courier that ends after so many letters, or when it is one too
-// many.
-type capped struct {
-	queue.Courier
-	letters int
-	pace    *Pace // may be nil
-}
-
-// Taken is the number of letters the peer took.
-func (c *capped) Taken() int {
-	if t, ok := c.Courier.(interface{ Taken() int }); ok {
-		return t.Taken()
-	}
-	return 0
-}
-
-// Run is queue.Courier. A unit that cannot be passed on any more is answered
-// Unsent here.
-func (c *capped) Run(ctx context.Context, units <-chan *queue.Unit, outcomes chan<- queue.Outcome) error {
-	inner := make(chan *queue.Unit)
-	ended := make(chan error, 1)
-	go func() { ended <- c.Courier.Run(ctx, inner, outcomes) }()
-	for left := c.letters; left > 0; {
-		select {
-		case err := <-ended:
-			return err
-		case u, ok := <-units:
-			if !ok {
-				left = 0
-				continue
-			}
-			if c.pace != nil && c.pace.Leave() {
-				unsent(u, outcomes)
-				left = 0
-				continue
-			}
-			select {
-			case inner <- u:
-				left -= u.Len()
-			case err := <-ended:
-				unsent(u, outcomes)
-				return err
-			}
-		}
-	}
-	close(inner)
-	return <-ended
-}
-
-func unsent(u *queue.Unit, outcomes chan<- queue.Outcome) {
-	for i := range u.Len() {
-		outcomes <- queue.Outcome{Unit: u, Index: i}
-	}
 }

@@ -53,13 +53,13 @@ func TestHostsInOrder(t *testing.T) {
 		{func() { r.clock.pass(6 * time.Minute) }, "2 4 4", 9}, // both again, in vain
 	} {
 		c.before()
-		rs, err := send(t, r.Connector(site, nil), 2)
+		rs, err := send(t, r.Connector(site), 2)
 		if err != nil || count(rs, queue.OK) != 2 || seen() != c.seen || dials.Load() != c.dials {
 			t.Errorf("step %d: %v, %s messages, %d dials; want %s, %d", i, err, seen(), dials.Load(), c.seen, c.dials)
 		}
 	}
 	_ = third.Close()
-	if _, err := send(t, r.Connector(site, nil), 2); err == nil || !strings.Contains(err.Error(), "mx2.a.example") {
+	if _, err := send(t, r.Connector(site), 2); err == nil || !strings.Contains(err.Error(), "mx2.a.example") {
 		t.Errorf("all down: %v", err)
 	}
 }
@@ -79,7 +79,7 @@ func TestEqualsShare(t *testing.T) {
 	r.dns.Host("mx2.a.example", "127.0.0.15")
 	site := r.find(t, "a.example")
 	for range 8 {
-		if _, err := send(t, r.Connector(site, nil), 1); err != nil {
+		if _, err := send(t, r.Connector(site), 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -98,39 +98,11 @@ func TestGreetings(t *testing.T) {
 		r.dns.MX("a.example", 2, "mx2.a.example")
 		r.dns.Host("mx1.a.example", "127.0.0.16")
 		r.dns.Host("mx2.a.example", "127.0.0.17")
-		if rs, err := send(t, r.Connector(r.find(t, "a.example"), nil), 1); err != nil || count(rs, queue.OK) != 1 || good.Messages() != 1 {
+		if rs, err := send(t, r.Connector(r.find(t, "a.example")), 1); err != nil || count(rs, queue.OK) != 1 || good.Messages() != 1 {
 			t.Errorf("%s: %v, %v", greeting, rs, err)
 		}
 		_ = bad.Close()
 		_ = good.Close()
-	}
-}
-
-// TestLettersPerConnection: what comes after the limit is answered Unsent or
-// not taken at all.
-func TestLettersPerConnection(t *testing.T) {
-	k := mx(t, "127.0.0.18", "0", sink.Options{})
-	r := newRig(t, func(o *route.Options) {
-		o.Port = port(k)
-		o.Table = table(t, "[[limit]]\nname = 'x'\nmx = ['.a.example']\nletters = 20")
-	})
-	r.dns.MX("a.example", 1, "mx.a.example")
-	r.dns.Host("mx.a.example", "127.0.0.18")
-	site := r.find(t, "a.example")
-	rs, err := send(t, r.Connector(site, nil), 8, 8, 8, 8, 8)
-	if err != nil || count(rs, queue.OK) != 24 || k.Messages() != 24 {
-		t.Errorf("%d sent, %v", count(rs, queue.OK), err)
-	}
-	// A pace that has stopped the site ends its connections.
-	clock := newClock()
-	p := route.NewPaces(clock.Now, func() float64 { return 0.5 }, func(route.Change) {}).Of(site)
-	p.Acquire()
-	for range 10 {
-		p.Note(queue.Result{State: queue.Temporary, Code: 421, Reply: "4.7.0 no"})
-	}
-	rs, err = send(t, r.Connector(site, p), 8, 8)
-	if err != nil || count(rs, queue.OK) != 0 || count(rs, queue.Unsent) != 8 {
-		t.Errorf("stopped: %d sent, %d unsent, %v", count(rs, queue.OK), count(rs, queue.Unsent), err)
 	}
 }
 
@@ -195,7 +167,7 @@ func TestTLSOfSites(t *testing.T) {
 			if c.secure {
 				r.dns.Secure("a.example", "mx.a.example", record)
 			}
-			rs, err := send(t, r.Connector(r.find(t, "a.example"), nil), 1)
+			rs, err := send(t, r.Connector(r.find(t, "a.example")), 1)
 			switch {
 			case c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err) || k.Messages() != 0):
 				t.Errorf("%v, want %q", err, c.err)
@@ -241,7 +213,7 @@ func TestADownSiteIsTriedOnce(t *testing.T) {
 			continue
 		}
 		if ok, _ := p.Acquire(); ok {
-			_, err := r.Connector(site, p)(t.Context())
+			_, err := r.Connector(site)(t.Context())
 			p.Done(err, false)
 		}
 	}

@@ -27,7 +27,10 @@ func (d *Direct) Find(ctx context.Context, domain string, anyway bool) (queue.Si
 }
 
 // Tidy implements queue.Router.
-func (d *Direct) Tidy() { d.Paces.Tidy(forgetPace) }
+func (d *Direct) Tidy() {
+	d.Paces.Tidy(forgetPace)
+	d.Router.Tidy()
+}
 
 // paced is a site at its pace; it is a queue.Site. The pace is asked for each
 // time, because it may have been forgotten meanwhile.
@@ -62,10 +65,16 @@ func (p *paced) Pool() string { return p.site.PaceKey() }
 // Batch implements queue.Site.
 func (p *paced) Batch() int { return p.site.Limits.Batch }
 
+// Life implements queue.Site.
+func (p *paced) Life() int { return p.site.Limits.Letters }
+
 // Connect implements queue.Site.
 func (p *paced) Connect(ctx context.Context) (queue.Courier, error) {
-	return p.direct.Router.Connector(p.site, p.pace())(ctx)
+	return p.direct.Router.Connector(p.site)(ctx)
 }
+
+// Leave implements queue.Site.
+func (p *paced) Leave() bool { return p.pace().Leave() }
 
 // Acquire implements queue.Site.
 func (p *paced) Acquire() (bool, time.Duration) { return p.pace().Acquire() }

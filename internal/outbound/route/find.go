@@ -16,7 +16,7 @@ import (
 
 // Limits of looking up, and how long answers hold.
 const (
-	maxDomains   = 50000 // destinations remembered
+	maxDomains   = 20000 // destinations remembered, some 350 octets each
 	maxHostsKept = 20000 // hosts remembered
 	maxHosts     = 16    // of a domain, the best; RFC 5321 5.1 asks for at least two
 	maxAddrs     = 8     // of a host and family
@@ -35,7 +35,7 @@ const (
 // destination is where the mail of a domain goes, or why nowhere.
 type destination struct {
 	site *Site
-	fail queue.Result
+	fail *queue.Result // nil with a site
 }
 
 // located is what is known of a host's addresses.
@@ -72,7 +72,10 @@ func (r *Router) Find(ctx context.Context, domain string, anyway bool) (*Site, q
 	if err != nil {
 		return nil, queue.Result{Reply: err.Error()}
 	}
-	return d.site, d.fail
+	if d.site == nil {
+		return nil, *d.fail
+	}
+	return d.site, queue.Result{}
 }
 
 func permanent(code int, format string, args ...any) queue.Result {
@@ -86,9 +89,9 @@ func temporary(format string, args ...any) queue.Result {
 // failed is a destination that is none.
 func failed(res queue.Result) (destination, time.Duration) {
 	if res.State == queue.Temporary {
-		return destination{fail: res}, holdTrouble
+		return destination{fail: &res}, holdTrouble
 	}
-	return destination{fail: res}, holdFinal
+	return destination{fail: &res}, holdFinal
 }
 
 // look asks DNS about a domain.
@@ -125,27 +128,36 @@ func (r *Router) look(ctx context.Context, domain string, anyway bool) (destinat
 // locate looks up the addresses of hosts, a few at a time.
 func (r *Router) locate(ctx context.Context, hosts []Host) []located {
 	found := make([]located, len(hosts))
+	if len(hosts) == 1 {
+		found[0] = r.host(ctx, hosts[0].Name)
+		return found
+	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, lookAtOnce)
 	for i := range hosts {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			l, err := r.hosts.get(ctx, hosts[i].Name, func(ctx context.Context) (located, time.Duration) {
-				a, err := r.o.DNS.Addrs(ctx, hosts[i].Name)
-				if err != nil {
-					return located{err: err}, holdTrouble
-				}
-				return located{Answer: a}, hold(a.TTL)
-			})
-			if err != nil {
-				l.err = err
-			}
-			found[i] = l
+			found[i] = r.host(ctx, hosts[i].Name)
 		})
 	}
 	wg.Wait()
 	return found
+}
+
+// host looks up the addresses of one.
+func (r *Router) host(ctx context.Context, name string) located {
+	l, err := r.hosts.get(ctx, name, func(ctx context.Context) (located, time.Duration) {
+		a, err := r.o.DNS.Addrs(ctx, name)
+		if err != nil {
+			return located{err: err}, holdTrouble
+		}
+		return located{Answer: a}, hold(a.TTL)
+	})
+	if err != nil {
+		l.err = err
+	}
+	return l
 }
 
 // hold keeps a TTL within bounds.
@@ -163,7 +175,7 @@ func (r *Router) choose(ctx context.Context, site *Site, mx Answer[MX], found []
 	hosts := site.Hosts
 	site.Hosts = nil
 	for i, h := range hosts {
-		if r.ours(h.Name, found[i].Records) {
+		if r.ours(h.Name, found[i].Records) && !r.local(ctx, site.Domain) {
 			// RFC 5321 5.1: we are on the list; better hosts may be tried, these
 			// would send it back.
 			site.Hosts = slices.DeleteFunc(site.Hosts, func(k Host) bool { return k.Preference >= h.Preference })
@@ -246,6 +258,11 @@ func (r *Router) literal(domain string) (destination, time.Duration) {
 	site := &Site{Domain: domain, Hosts: []Host{{Name: domain, Addrs: ok}}}
 	site.finish(r.o.Table)
 	return destination{site: site}, holdMost
+}
+
+// local reports whether we take the mail of a domain ourselves.
+func (r *Router) local(ctx context.Context, domain string) bool {
+	return r.o.Local != nil && r.o.Local(ctx, domain)
 }
 
 // ours reports whether a host is this one.

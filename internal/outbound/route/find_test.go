@@ -254,3 +254,18 @@ func TestPublic(t *testing.T) {
 		}
 	}
 }
+
+// TestOurOwnDomains: that the mail of a domain comes to us is right where we take it.
+func TestOurOwnDomains(t *testing.T) {
+	r := newRig(t, func(o *route.Options) {
+		o.Names = []string{"a.three.example"}
+		o.Local = func(_ context.Context, domain string) bool { return domain == "three.example" }
+	})
+	zone(r.dns)
+	if n := len(r.find(t, "three.example").Hosts); n < 2 {
+		t.Errorf("%d hosts of a domain of ours", n)
+	}
+	if site, fail := r.Find(t.Context(), "same.example", false); site != nil || !strings.HasPrefix(fail.Reply, "5.4.6") {
+		t.Errorf("the same host for a stranger's domain: %+v, %+v", site, fail)
+	}
+}

@@ -19,7 +19,24 @@ type memo[T any] struct {
 
 type kept[T any] struct {
 	value T
-	until time.Time
+	until int64 // Unix time in ns: there are many
+}
+
+func (k *kept[T]) over(now time.Time) bool { return now.UnixNano() >= k.until }
+
+// tidy drops what is over.
+func (m *memo[T]) tidy() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dropOver(m.now())
+}
+
+func (m *memo[T]) dropOver(now time.Time) {
+	for key, k := range m.kept {
+		if k.over(now) {
+			delete(m.kept, key)
+		}
+	}
 }
 
 func newMemo[T any](max int, now func() time.Time) *memo[T] {
@@ -33,7 +50,7 @@ func (m *memo[T]) get(ctx context.Context, key string, ask func(context.Context)
 	var none T
 	for {
 		m.mu.Lock()
-		if k, ok := m.kept[key]; ok && m.now().Before(k.until) {
+		if k, ok := m.kept[key]; ok && !k.over(m.now()) {
 			m.mu.Unlock()
 			return k.value, nil
 		}
@@ -78,11 +95,7 @@ func (m *memo[T]) first(ctx context.Context, key string, done chan struct{}, ask
 func (m *memo[T]) keep(key string, v T, hold time.Duration) {
 	now := m.now()
 	if _, have := m.kept[key]; !have && len(m.kept) >= m.max {
-		for k, old := range m.kept {
-			if !now.Before(old.until) {
-				delete(m.kept, k)
-			}
-		}
+		m.dropOver(now)
 		for k := range m.kept {
 			if len(m.kept) <= m.max-m.max/8-1 {
 				break
@@ -90,5 +103,5 @@ func (m *memo[T]) keep(key string, v T, hold time.Duration) {
 			delete(m.kept, k)
 		}
 	}
-	m.kept[key] = kept[T]{v, now.Add(hold)}
+	m.kept[key] = kept[T]{v, now.Add(hold).UnixNano()}
 }

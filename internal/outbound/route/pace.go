@@ -20,6 +20,7 @@ const (
 	paceJitter       = 0.2              // of a wait, to both sides
 	maxSigns         = 1000             // remembered of one reaction
 	shareRest        = time.Second      // for a node without a part of a limit
+	paceRest         = 10 * time.Second // a pace that has learnt nothing is kept so long
 )
 
 // siteBackoff is the schedule of a site that is down: waits after the first,
@@ -81,14 +82,14 @@ func (ps *Paces) Of(s *Site) *Pace {
 		l = newPool(ps, s)
 		ps.pools[s.PaceKey()] = l
 	}
-	p := &Pace{ps: ps, pool: l, site: s, window: float64(min(firstConnections, s.Limits.Connections)), used: ps.now()}
+	p := &Pace{ps: ps, pool: l, site: s, window: firstWindow(s), used: ps.now()}
 	ps.sites[s.Key] = p
 	l.sites++
 	return p
 }
 
 // Tidy forgets paces that have not been used for so long and have nothing to
-// remember. A Pace that was forgotten must be asked for again with Of, so
+// remember, and sooner those that have learnt nothing yet. A Pace that was forgotten must be asked for again with Of, so
 // callers keep none longer than idle.
 func (ps *Paces) Tidy(idle time.Duration) {
 	ps.mu.Lock()
@@ -97,9 +98,7 @@ func (ps *Paces) Tidy(idle time.Duration) {
 	for key, p := range ps.sites {
 		if p.idle(now, idle) {
 			delete(ps.sites, key)
-			if p.pool.sites--; p.pool.sites == 0 && p.pool.calm(now) {
-				delete(ps.pools, p.site.PaceKey())
-			}
+			p.pool.sites--
 		}
 	}
 	for key, l := range ps.pools {
@@ -227,10 +226,11 @@ func (p *Pace) Leave() bool {
 	return true
 }
 
-// troubling reports whether a refusal is about how much we send. Greylisting
-// has 4.7.x at many sites, and is about the single letter.
+// troubling reports whether a refusal is about how much we send, or that the site
+// takes nothing from anybody now: it refused before it knew for whom the letter is.
+// Greylisting has 4.7.x at many sites, and is about the single letter.
 func troubling(r queue.Result) bool {
-	if r.Code == 421 {
+	if r.Code == 421 || r.Ours {
 		return true
 	}
 	lower := strings.ToLower(r.Reply)
@@ -322,8 +322,20 @@ func (p *Pace) State() State {
 func (p *Pace) idle(now time.Time, idle time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.fresh(now) {
+		idle = min(idle, paceRest)
+	}
 	return p.live == 0 && now.Sub(p.used) > idle && !now.Before(p.until)
 }
+
+// fresh reports whether a pace is as a new one would be: of a site of the long
+// tail, with a few letters now and then.
+func (p *Pace) fresh(now time.Time) bool {
+	return p.failures == 0 && p.streak == 0 && p.window == firstWindow(p.site) && !now.Before(p.settled) && !now.Before(p.grows)
+}
+
+// firstWindow is the number of connections a site begins with.
+func firstWindow(s *Site) float64 { return float64(min(firstConnections, s.Limits.Connections)) }
 
 // Reset forgets that the site or its provider is down: somebody wants it tried.
 func (p *Pace) Reset() {

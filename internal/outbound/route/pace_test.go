@@ -407,3 +407,53 @@ func TestShare(t *testing.T) {
 		}
 	}
 }
+
+// TestFreshPacesAreForgotten soon: there is one for each domain of a long tail. What
+// was learnt of a site, and what its limits have counted, stays.
+func TestFreshPacesAreForgotten(t *testing.T) {
+	w := newWorld(t, "[[limit]]\nname = 'few'\nmx = ['.few.example']\nper_site = true\nopens = 2")
+	plain, few, down := w.site("plain.example", "mx.plain.example"), w.site("few.example", "mx.few.example"), w.site("down.example", "mx.down.example")
+	before := map[*route.Site]*route.Pace{}
+	for _, s := range []*route.Site{plain, few, down} {
+		p := w.paces.Of(s)
+		before[s] = p
+		for range 2 {
+			if ok, _ := p.Acquire(); !ok {
+				t.Fatal("no connection")
+			}
+		}
+		for range 2 {
+			p.Done(nil, true)
+		}
+	}
+	for range 20 {
+		before[down].Note(queue.Result{State: queue.Temporary, Code: 421, Reply: "4.7.0 no"})
+	}
+	w.clock.pass(11 * time.Second)
+	w.paces.Tidy(time.Hour)
+	if w.paces.Of(plain) == before[plain] {
+		t.Error("a pace that has learnt nothing is kept")
+	}
+	if w.paces.Of(down) != before[down] {
+		t.Error("the pace of a site that was stopped is forgotten")
+	}
+	if ok, wait := w.paces.Of(few).Acquire(); ok || wait < 10*time.Second {
+		t.Errorf("a third connection within the minute: %v, %s", ok, wait)
+	}
+}
+
+// TestRefusalsToEverybody: a site that refuses whoever sends, before it knows for
+// whom, is tried by one letter at a time, whatever its words.
+func TestRefusalsToEverybody(t *testing.T) {
+	for _, ours := range []bool{true, false} {
+		w := newWorld(t)
+		p := w.peer("a.example", "mx.a.example")
+		p.reply = func() queue.Result {
+			return queue.Result{State: queue.Temporary, Code: 451, Reply: "4.3.0 try again later", Ours: ours}
+		}
+		w.run(time.Hour, time.Second, p)
+		if ours && p.refused > 40 || !ours && p.refused < 1000 {
+			t.Errorf("about us %v: %d letters in an hour, %s", ours, p.refused, w.log())
+		}
+	}
+}

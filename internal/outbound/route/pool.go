@@ -51,7 +51,7 @@ func (p part) of(n int) int {
 
 func newPool(ps *Paces, s *Site) *pool {
 	now := ps.now()
-	return &pool{ps: ps, key: s.PaceKey(), name: s.Provider, limits: s.Limits, signs: map[int][]time.Time{},
+	return &pool{ps: ps, key: s.PaceKey(), name: s.Provider, limits: s.Limits,
 		tokens: bucket{level: max(1, s.Limits.Rate), at: now}, opens: bucket{level: float64(s.Limits.Opens), at: now}}
 }
 
@@ -184,6 +184,9 @@ func (l *pool) often(now time.Time, i int, r *Reaction) bool {
 		}
 	}
 	recent = recent[max(0, len(recent)-min(r.Times, maxSigns)):]
+	if l.signs == nil {
+		l.signs = map[int][]time.Time{}
+	}
 	l.signs[i] = recent
 	return len(recent) >= min(r.Times, maxSigns)
 }
@@ -231,7 +234,13 @@ func (l *pool) change(c Change) {
 func (l *pool) calm(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.live == 0 && !now.Before(l.until) && len(l.lowered) == 0
+	_, rate, opens := l.allowed(now)
+	for i, at := range l.signs {
+		if now.Sub(at[len(at)-1]) < l.limits.Reactions[i].For {
+			return false
+		}
+	}
+	return l.live == 0 && !now.Before(l.until) && len(l.lowered) == 0 && l.tokens.full(now, rate, max(1, rate)) && l.opens.full(now, opens/60, max(1, opens))
 }
 
 // bucket fills with time.
@@ -250,4 +259,9 @@ func (b *bucket) take(now time.Time, n int, perSecond, size float64) (got int, w
 	got = min(n, int(b.level))
 	b.level -= float64(got)
 	return got, 0
+}
+
+// full reports whether it holds all it can.
+func (b *bucket) full(now time.Time, perSecond, size float64) bool {
+	return b.level+max(0, now.Sub(b.at).Seconds())*perSecond >= size
 }

@@ -57,10 +57,14 @@ type Options struct {
 	Now     func() time.Time
 	Random  func(n int) int // in [0,n)
 
-	Port         string       // of MX hosts; 25
-	Names        []string     // our own host names, lower case: mail for them comes back to us
-	Own          []netip.Addr // our own addresses, likewise
-	AllowPrivate bool         // loopback and private addresses may be used
+	Port  string       // of MX hosts; 25
+	Names []string     // our own host names, lower case: mail for them comes back to us
+	Own   []netip.Addr // our own addresses, likewise
+	// Local reports whether we take the mail of a domain ourselves: then a mail host
+	// that is this one is right, and its door answers for who is not known there.
+	// nil: of none.
+	Local        func(ctx context.Context, domain string) bool
+	AllowPrivate bool // loopback and private addresses may be used
 	NoIPv4       bool
 	NoIPv6       bool
 	PreferIPv6   bool // of one host; many reputations are better with IPv4
@@ -79,6 +83,12 @@ type Router struct {
 	hosts   *memo[located]
 	shunned *shunned
 	known   smtpout.Known // of hosts that offer CHUNKING and do not know it
+}
+
+// Tidy forgets answers that do not hold any more.
+func (r *Router) Tidy() {
+	r.domains.tidy()
+	r.hosts.tidy()
 }
 
 // New makes a router.

@@ -63,6 +63,9 @@ func (s *Site) finish(t *Table) {
 // key writes the hosts, "," between equals and ">" before the next preference,
 // and what is demanded of the connection.
 func (s *Site) key() string {
+	if len(s.Hosts) == 1 && !s.Hosts[0].dane && !s.Limits.Share && !s.required && !s.anyway {
+		return s.Hosts[0].Name // of most; the name is kept anyway
+	}
 	var b strings.Builder
 	dane := false
 	for i, h := range s.Hosts {

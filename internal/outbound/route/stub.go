@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -253,7 +254,9 @@ func (s *Stub) talk(ctx context.Context, network, server string, q dnsmessage.Qu
 		}
 		return parse(b, id, q)
 	}
-	b = make([]byte, maxUDPMessage)
+	room := datagrams.Get().(*[maxUDPMessage]byte)
+	defer datagrams.Put(room)
+	b = room[:]
 	for { // until the deadline closes c: strays are not the answer
 		n, err := c.Read(b)
 		if err != nil {
@@ -264,6 +267,9 @@ func (s *Stub) talk(ctx context.Context, network, server string, q dnsmessage.Qu
 		}
 	}
 }
+
+// datagrams are for answers: hundreds of questions may be asked at once.
+var datagrams = sync.Pool{New: func() any { return new([maxUDPMessage]byte) }}
 
 func question(id uint16, q dnsmessage.Question) ([]byte, error) {
 	var opt dnsmessage.ResourceHeader

@@ -167,7 +167,9 @@ func TestWhatIsNeverSent(t *testing.T) {
 func TestIdle(t *testing.T) {
 	run := func(d dialogue, wait time.Duration) (queue.Result, error) {
 		r := relay(peer(t, d))
-		r.Timeouts.Idle = 300 * time.Millisecond
+		if wait == 0 {
+			r.Timeouts.Idle = 300 * time.Millisecond
+		}
 		c, err := r.Connect(context.Background())
 		if err != nil {
 			t.Fatal(err)
@@ -178,24 +180,30 @@ func TestIdle(t *testing.T) {
 		if wait > 0 {
 			time.Sleep(wait)
 			units <- queue.NewUnit(plainLetters(1), queue.Recipient{})
-			o := <-outcomes
-			return o.Result, <-done
+			err := <-done
+			select {
+			case o := <-outcomes:
+				return o.Result, err
+			default:
+				t.Fatalf("it ended without an outcome: %v", err)
+			}
 		}
 		return queue.Result{}, <-done
 	}
+	const long = 500 * time.Millisecond // far beyond the rest after which a connection is looked at
 	if _, err := run(hello("PIPELINING").and("c< QUIT"), 0); err != nil {
 		t.Errorf("a quiet connection ended with %v", err)
 	}
 	for _, d := range []dialogue{hello("PIPELINING").and("x"), hello("PIPELINING").and("s> 421 4.4.2 you are quiet", "x"), hello("PIPELINING", "CHUNKING").and("x")} {
-		if r, err := run(d, 50*time.Millisecond); r.State != queue.Unsent || err != nil {
+		if r, err := run(d, long); r.State != queue.Unsent || err != nil {
 			t.Errorf("a letter to a connection the peer had ended: %+v, %v", r, err)
 		}
 	}
 	window := hello("PIPELINING", "CHUNKING").and("c< RSET")
-	if r, err := run(window.and("x"), 50*time.Millisecond); r.State != queue.Unsent || err == nil {
+	if r, err := run(window.and("x"), long); r.State != queue.Unsent || err == nil {
 		t.Errorf("a window on the way while the peer closed: %+v, %v", r, err)
 	}
-	if r, err := run(window.and("s> 250 reset", "x"), 50*time.Millisecond); r.State != queue.Temporary || !r.Lost || err == nil {
+	if r, err := run(window.and("s> 250 reset", "x"), long); r.State != queue.Temporary || !r.Lost || err == nil {
 		t.Errorf("a window the peer had begun to answer: %+v, %v", r, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"plenary/internal/outbound/queue"
@@ -20,7 +21,8 @@ type conn struct {
 	raw   net.Conn // below TLS
 	nc    net.Conn
 	br    *bufio.Reader
-	buf   []byte // not written yet
+	buf   []byte  // not written yet
+	lent  *[]byte // whose memory it is; nil: its own, small
 	seen  *segments
 	heard [4]reply // the last ones, in turn: a transaction has four, and the next one's are mostly the same
 	turn  int
@@ -109,7 +111,24 @@ func (c *conn) flush() error {
 	}
 	err := c.write(c.buf)
 	c.buf = c.buf[:0]
+	if c.lent != nil {
+		*c.lent = c.buf
+		buffers.Put(c.lent)
+		c.lent, c.buf = nil, nil
+	}
 	return err
+}
+
+// buffers hold messages on their way to the wire: of hundreds of connections few
+// write at a time.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// room readies the buffer for a message.
+func (c *conn) room() {
+	if c.lent == nil {
+		c.lent = buffers.Get().(*[]byte)
+		c.buf = append(*c.lent, c.buf...)
+	}
 }
 
 // write writes in blocks, each with its own timeout: a peer that stops reading
@@ -144,6 +163,10 @@ func (c *conn) quit() {
 		_, _ = readReply(c.br, nil, nil)
 	}
 }
+
+// Largest is the size in octets of the largest message the peer says it takes
+// (RFC 1870); 0: it does not say.
+func (c *conn) Largest() int64 { return max(0, c.ext.size) }
 
 // Taken is the number of letters the peer took.
 func (c *conn) Taken() int { return c.taken }

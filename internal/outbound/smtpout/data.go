@@ -193,6 +193,7 @@ func (c *conn) readFor(f *feed, it *item, d time.Duration) (reply, error) {
 // body sends the message with its dots doubled and leaves its end in the
 // buffer.
 func (c *conn) body(it *item) error {
+	c.room()
 	atStart := true
 	for _, seg := range it.letter.Segments {
 		if len(seg) == 0 {
@@ -211,6 +212,7 @@ func (c *conn) body(it *item) error {
 				if err := c.flush(); err != nil {
 					return err
 				}
+				c.room()
 			}
 			c.buf = stuff(c.buf, part, f.dots)
 			seg = seg[len(part):]

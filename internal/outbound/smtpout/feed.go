@@ -168,12 +168,12 @@ func (f *feed) returnRest() {
 // refuse finds letters this peer cannot be given.
 func (c *conn) refuse(it *item) (queue.Result, bool) {
 	permanent := func(code int, text string) (queue.Result, bool) {
-		return queue.Result{State: queue.Permanent, Code: code, Reply: text}, true
+		return queue.Result{State: queue.Permanent, Code: code, Reply: text, Local: true}, true
 	}
 	l := &it.letter
 	switch {
 	case l.Unfit != "":
-		return queue.Result{State: queue.Temporary, Reply: l.Unfit}, true
+		return queue.Result{State: queue.Temporary, Reply: l.Unfit, Local: true}, true
 	case !pathOK(l.Recipient) || l.Recipient == "":
 		return permanent(501, "5.1.3 the recipient's address cannot be written in SMTP")
 	case !pathOK(l.ReversePath):
@@ -181,7 +181,7 @@ func (c *conn) refuse(it *item) (queue.Result, bool) {
 	case !c.ext.utf8 && (eightBit(l.Recipient) || eightBit(l.ReversePath)):
 		return permanent(553, "5.6.7 the address needs SMTPUTF8, which the next hop does not offer")
 	case c.ext.size > 0 && int64(it.survey.size) > c.ext.size:
-		return permanent(552, "5.3.4 the message is larger than the next hop takes ("+strconv.FormatInt(c.ext.size, 10)+" octets)")
+		return queue.TooLarge(int64(it.survey.size), c.ext.size), true
 	case it.survey.bare:
 		// A line end that is not CRLF may end the message for one server and
 		// not for the next: that is how mail is smuggled.
@@ -192,6 +192,7 @@ func (c *conn) refuse(it *item) (queue.Result, bool) {
 
 // envelope appends the commands in front of the message.
 func (c *conn) envelope(it *item) {
+	c.room()
 	b := c.buf
 	if it.reset {
 		b = append(b, "RSET\r\n"...)

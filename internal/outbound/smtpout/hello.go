@@ -196,7 +196,7 @@ func (c *conn) auth() error {
 			want = 235
 		}
 		if r.code != want {
-			return fmt.Errorf("AUTH was answered %s", r)
+			return fmt.Errorf("AUTH was answered %w", &queue.Refusal{Code: r.code, Reply: r.text, Login: true})
 		}
 	}
 	return nil

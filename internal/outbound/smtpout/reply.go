@@ -101,7 +101,7 @@ const (
 // ours reports whether a refusal at MAIL is about who sends: not about the size
 // (5.3.x), the form (5.6.x) or a parameter (555) of this message.
 func (r reply) ours() bool {
-	return r.code >= 500 && r.code != 552 && r.code != 555 && !strings.HasPrefix(r.text, "5.3.") && !strings.HasPrefix(r.text, "5.6.")
+	return r.code >= 400 && r.code != 552 && r.code != 555 && !strings.HasPrefix(r.text, "5.3.") && !strings.HasPrefix(r.text, "5.6.")
 }
 
 // tooMany reports whether a refusal of a recipient says that there were too many

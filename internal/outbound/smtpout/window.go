@@ -75,6 +75,7 @@ func (c *conn) whole(it *item) error {
 			}
 			continue
 		}
+		c.room()
 		c.buf = append(c.buf, seg...)
 	}
 	return nil

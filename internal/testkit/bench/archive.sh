@@ -10,7 +10,8 @@
 # WORK=DIR keeps everything there, so that another run only measures. ROWS=TEXT measures only rows whose name has TEXT,
 # PARTS="imap first mbsync import post idle disk" only those parts.
 # Needs root (Dovecot and PostgreSQL change to users of theirs), Go, Debian's dovecot-imapd, isync, openssl; public-inbox
-# and postgresql are left out where they are absent. Times are wall clock, in brackets the servers' processor time.
+# and postgresql are left out where they are absent. Times are wall clock, in brackets the servers' processor
+# time, a mean of as many.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 messages=${1:-20000} rounds=${2:-5} parts=" ${PARTS:-imap first mbsync import post idle disk} "

@@ -22,7 +22,7 @@ import (
 //
 // PLENARY_BULK is the number of posts. The database is kept and filled up to
 // that number, so that a second run only measures. PLENARY_BULK_LARGEST bounds
-// a message, in octets (24000 unless set).
+// a message, in octets (24000 unless set), PLENARY_BULK_ERA is Store.EraPosts.
 func TestFigures(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv("PLENARY_BULK"))
 	if err != nil {
@@ -41,6 +41,7 @@ func TestFigures(t *testing.T) {
 	if err := s.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
+	s.EraPosts, _ = strconv.Atoi(os.Getenv("PLENARY_BULK_ERA"))
 	f := &figures{t: t, s: s, r: archive.NewReader(s)}
 	f.list()
 	f.fill(n)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -92,6 +91,7 @@ func (c *cluster) interrupted(n *node, people int, takeAway, giveBack func()) {
 // TestTheDiskFillsInMidFanOut runs on a small file system that something else
 // fills.
 func TestTheDiskFillsInMidFanOut(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		real.Missing(t, "root for a small file system", errors.New("not root"))
 	}
@@ -125,6 +125,7 @@ func TestTheDiskFillsInMidFanOut(t *testing.T) {
 
 // TestTheDatabaseGoesInMidFanOut stops PostgreSQL and starts it again.
 func TestTheDatabaseGoesInMidFanOut(t *testing.T) {
+	t.Parallel()
 	pg := postgres.Own(t)
 	const people = 12_000
 	c, env := alone(t, pg.DSN, sink.Options{Slow: 4 * time.Millisecond}, people)
@@ -134,15 +135,11 @@ func TestTheDatabaseGoesInMidFanOut(t *testing.T) {
 // TestARestoredCopySendsNothingOld puts an old copy of the database back: what
 // was not sent when it was made waits until somebody says yes.
 func TestARestoredCopySendsNothingOld(t *testing.T) {
+	t.Parallel()
 	const people, posts = 20, 3
 	dir := t.TempDir()
 	c, env := alone(t, "sqlite:"+filepath.Join(dir, "plenary.db"), sink.Options{}, people)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close() // nobody answers there
-	n := c.launch(append(env, "PLENARY_OUTBOUND_RELAY="+l.Addr().String()))
+	n := c.launch(append(env, "PLENARY_OUTBOUND_RELAY="+real.Addr(t))) // nobody answers there
 	for i := range posts {
 		c.post(n, fmt.Sprintf("old%d", i))
 	}

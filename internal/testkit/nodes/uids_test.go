@@ -180,6 +180,7 @@ func lmtp(t *testing.T, addr, name string, n int) {
 // ever sees a message appear below a UIDNEXT he was told, and everybody sees
 // every message.
 func TestUIDsGrowInCommitOrder(t *testing.T) {
+	t.Parallel()
 	each := 100
 	switch {
 	case full():

@@ -15,6 +15,7 @@ import (
 // is seen on it afterwards, without anything new happening: its listening
 // connection is found dead and made anew, and then everybody looks.
 func TestWakeUpsComeBack(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, sink.Options{})
 	c.start(2)
 	c.people(0)

@@ -42,6 +42,7 @@ func nested(depth int, ended bool) []byte {
 }
 
 func TestBadMailHasAClearAnswer(t *testing.T) {
+	t.Parallel()
 	p := testkit.Start(t, func(c *config.Config) { c.SMTP.MaxMessageBytes = 8 << 20 })
 	l := p.List(talk, model.Discussion)
 	p.Add(l, model.RoleSubscriber, writer)
@@ -89,6 +90,7 @@ func TestBadMailHasAClearAnswer(t *testing.T) {
 }
 
 func TestNamesCannotInjectHeaderFields(t *testing.T) {
+	t.Parallel()
 	p := testkit.Start(t)
 	p.List(talk, model.Discussion, "name=Talk")
 	for _, name := range []string{
@@ -116,6 +118,7 @@ func TestNamesCannotInjectHeaderFields(t *testing.T) {
 // TestTokensEnd: an answer that comes too late changes nothing and is told so, in
 // words that say what to do; the same request made again works, once.
 func TestTokensEnd(t *testing.T) {
+	t.Parallel()
 	p := testkit.Start(t)
 	l := p.List(talk, model.Discussion)
 	ask := func(letters int) (confirm string) {
@@ -190,6 +193,7 @@ func smallDisk(t *testing.T, size string) (dir string) {
 // TestAFullDiskAtTheFirstStart: it says so and ends; with room the next start
 // goes on with the half-made database.
 func TestAFullDiskAtTheFirstStart(t *testing.T) {
+	t.Parallel()
 	dir := smallDisk(t, "256k")
 	env := append(os.Environ(), testkit.Env(dir)...)
 	cmd := exec.Command(testkit.Binary(t), "list", "create", talk)
@@ -208,11 +212,12 @@ func TestAFullDiskAtTheFirstStart(t *testing.T) {
 // megabytes: posts are refused with 452 when it is full, everything that was
 // answered with 250 is there, and with room again it goes on.
 func TestAFullDiskLosesNothing(t *testing.T) {
+	t.Parallel()
 	dir := smallDisk(t, "3m")
 	p := testkit.Start(t, func(c *config.Config) {
 		*c = *testkit.Config(dir)
 		c.Outbound.Mode = "relay"
-		c.Outbound.Relay = freeAddr(t)
+		c.Outbound.Relay = real.Addr(t)
 	})
 	l := p.List(talk, model.Discussion)
 	p.Add(l, model.RoleSubscriber, writer)
@@ -280,6 +285,7 @@ func health(t *testing.T, p *testkit.Plenary) (code int, text string) {
 // TestADatabaseThatGoesAway stops PostgreSQL under the program: mail is refused
 // for now, and when the database is back everything goes on by itself.
 func TestADatabaseThatGoesAway(t *testing.T) {
+	t.Parallel()
 	pg := postgres.Own(t)
 	p := testkit.Start(t, func(c *config.Config) { c.Database.DSN = pg.DSN })
 	l := p.List(talk, model.Discussion)
@@ -303,6 +309,7 @@ func TestADatabaseThatGoesAway(t *testing.T) {
 
 // TestAMboxCutInTheMiddle imports a file that ends inside a message.
 func TestAMboxCutInTheMiddle(t *testing.T) {
+	t.Parallel()
 	p := testkit.Start(t)
 	l := p.List(talk, model.Discussion)
 	path := filepath.Join(t.TempDir(), "cut.mbox.gz")

@@ -30,6 +30,7 @@ func openList(p *testkit.Plenary) *model.List {
 // message may meet a 4yz; 5yz only for what cannot go over the wire as it is or
 // must not be answered.
 func TestTortureSet(t *testing.T) {
+	t.Parallel()
 	dir := real.Corpus(t, "mime")
 	files, _ := filepath.Glob(filepath.Join(dir, "*"))
 	p := testkit.Start(t, func(c *config.Config) { c.SMTP.MaxMessageBytes = 64 << 20 })
@@ -172,6 +173,7 @@ func head(s string) string { return s[:min(len(s), 300)] }
 // TestRealArchivesComeBackByIMAP imports the three real archives and reads every
 // message by IMAP, octet by octet.
 func TestRealArchivesComeBackByIMAP(t *testing.T) {
+	t.Parallel()
 	paths, _ := filepath.Glob(filepath.Join(real.Corpus(t, "archives"), "*.mbox.gz"))
 	p := testkit.Start(t)
 	ctx := context.Background()

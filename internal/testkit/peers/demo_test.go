@@ -114,6 +114,7 @@ func cleanClone(t *testing.T) string {
 // TestTheDemoDoesWhatItsBannerSays is the first screen of the README: go run in
 // a clean clone, then what its banner says, pasted.
 func TestTheDemoDoesWhatItsBannerSays(t *testing.T) {
+	t.Parallel()
 	real.Program(t, "curl")
 	var clone string
 	var run *exec.Cmd

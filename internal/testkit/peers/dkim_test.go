@@ -16,6 +16,7 @@ import (
 // a post and every house letter carries signatures that an independent verifier
 // accepts, over the one-click fields too.
 func TestCopiesAndLettersAreSigned(t *testing.T) {
+	t.Parallel()
 	p := testkit.Start(t)
 	ctx := context.Background()
 	service := keys.New(keys.Deps{Store: p.Store})

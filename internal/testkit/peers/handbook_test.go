@@ -56,8 +56,9 @@ func TestHandbookUnit(t *testing.T) {
 // TestHandbookPostfix: with the lines people copy, a post goes through and an
 // unknown address is refused for good in the dialogue.
 func TestHandbookPostfix(t *testing.T) {
+	t.Parallel()
 	real.Program(t, "swaks")
-	lmtp := freeAddr(t)
+	lmtp := real.Addr(t)
 	lines := strings.Replace(block(t, "relay_recipient_maps"), "[127.0.0.1]:2424", "[127.0.0.1]:"+lmtp[strings.LastIndexByte(lmtp, ':')+1:], 1)
 	mta := postfix.Start(t, postfix.World{LMTP: lmtp, Domains: []string{"lists.example.org"}, Mailboxes: []string{writer}, Main: strings.Split(strings.TrimSpace(lines), "\n")})
 	p := testkit.Start(t, func(c *config.Config) {
@@ -127,7 +128,7 @@ func TestImage(t *testing.T) {
 	}
 	for i, v := range env { // the ports may be taken here
 		if name, _, found := strings.Cut(v, "_LISTEN="); found {
-			_, port, _ := net.SplitHostPort(freeAddr(t))
+			_, port, _ := net.SplitHostPort(real.Addr(t))
 			env[i] = name + "_LISTEN=:" + port
 		}
 	}

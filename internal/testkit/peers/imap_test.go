@@ -64,6 +64,7 @@ func run(t *testing.T, dir, name string, args ...string) (string, error) {
 }
 
 func TestMbsyncPullsAWholeList(t *testing.T) {
+	t.Parallel()
 	real.Program(t, "mbsync")
 	l, dir := open(t), t.TempDir()
 	rc := fmt.Sprintf(`IMAPAccount plenary
@@ -141,6 +142,7 @@ func listing(t *testing.T, dir string) string {
 }
 
 func TestCurlReadsOneMessage(t *testing.T) {
+	t.Parallel()
 	real.Program(t, "curl")
 	l, dir := open(t), t.TempDir()
 	out, err := run(t, dir, "curl", "-sS", "--user", reader+":"+l.password, "imap://"+l.At.IMAP+"/"+url.PathEscape(mailbox)+"/;UID=1")
@@ -208,6 +210,7 @@ other.logout(); m.logout(); print('DONE')
 `
 
 func TestPythonImaplib(t *testing.T) {
+	t.Parallel()
 	real.Program(t, "python3")
 	l, dir := open(t), t.TempDir()
 	write(t, dir, "session.py", imaplibScript)
@@ -220,6 +223,7 @@ func TestPythonImaplib(t *testing.T) {
 // TestMuttThreadsAndSearches drives mutt and neomutt in a terminal as a person
 // would.
 func TestMuttThreadsAndSearches(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"mutt", "neomutt"} {
 		t.Run(program, func(t *testing.T) { muttReads(t, program) })
 	}
@@ -243,8 +247,11 @@ set charset=utf-8
 	s := terminal(t, dir, real.Program(t, program)+" -F "+dir+"/muttrc -f '"+box+"'")
 	s.shows("opening", fmt.Sprintf(`Msgs:%d`, l.posts))
 	s.shows("threading", `[|\x60]->`)
+	c := testkit.DialIMAP(t, l.At.IMAP, reader, l.password)
+	c.OK("SELECT " + mailbox)
+	found := len(strings.Fields(c.OK("SEARCH BODY grant")[0])) - 2
 	s.keys("l", "=b grant", "Enter") // a server-side body search
-	s.shows("searching", `(?i)limit: =b grant|Msgs:\d+/`)
+	s.shows("searching", fmt.Sprintf(`Msgs:%d/%d`, found, l.posts))
 	s.keys("l", "all", "Enter")
 	s.shows("all again", fmt.Sprintf(`Msgs:%d`, l.posts))
 	s.keys("=", "Enter") // first message, open it
@@ -253,8 +260,6 @@ set charset=utf-8
 	s.ends()
 
 	// It comes back, and asks what changed meanwhile (QRESYNC).
-	c := testkit.DialIMAP(t, l.At.IMAP, reader, l.password)
-	c.OK("SELECT " + mailbox)
 	c.OK("STORE 5 +FLAGS (\\Flagged)")
 	if r := l.Send(reader, []string{"talk@lists.example.org"}, testkit.Mail("From: "+reader, "To: talk@lists.example.org", "Subject: Fresh",
 		"Message-ID: <fresh@example.org>", "Date: Mon, 05 Jan 2026 10:00:00 +0000", "", "News.")); r.Code != 250 {

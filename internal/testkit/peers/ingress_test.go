@@ -18,6 +18,7 @@ import (
 // TestEachListJudgesForItself: one message to a list that takes it and one that
 // refuses it. LMTP has a reply for each; over SMTP the refusal becomes a hold.
 func TestEachListJudgesForItself(t *testing.T) {
+	t.Parallel()
 	p := testkit.Start(t)
 	open := p.List(talk, model.Discussion)
 	strict := p.List("strict@lists.example.org", model.Discussion, "nonsubscriber-action=reject")
@@ -67,6 +68,7 @@ func TestEachListJudgesForItself(t *testing.T) {
 // client does: all commands in one packet, an international list, 8-bit octets,
 // the message in chunks. The archive has the octets.
 func TestWhatIsAnnouncedIsHonoured(t *testing.T) {
+	t.Parallel()
 	p := testkit.Start(t)
 	l := p.List("größe@bücher.example", model.Discussion)
 	author := "zoë@example.org"
@@ -124,6 +126,7 @@ func TestWhatIsAnnouncedIsHonoured(t *testing.T) {
 // TestAnybodyReadsAPublicList: by either way of saying that one is nobody; other
 // lists are not there, and nothing is remembered.
 func TestAnybodyReadsAPublicList(t *testing.T) {
+	t.Parallel()
 	p := testkit.Start(t)
 	for _, l := range []*model.List{p.List("open@lists.example.org", model.Discussion, "archive-access=public"), p.List(talk, model.Discussion)} {
 		p.Add(l, model.RoleSubscriber, writer)

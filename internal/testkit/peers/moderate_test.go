@@ -104,6 +104,7 @@ func (d *desk) number(subject string) int64 {
 // and see at once what the other one, a reply by mail or the command line
 // decides.
 func TestModeratorsDecideInTheirMailPrograms(t *testing.T) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) { moderateAll(newDesk(t, "")) })
 	t.Run("postgres", func(t *testing.T) { moderateAll(newDesk(t, postgres.DSN(t))) })
 }

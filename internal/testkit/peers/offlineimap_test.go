@@ -21,6 +21,7 @@ func mkdir(t *testing.T, dir string) {
 // TestOfflineIMAPKeepsACopyInStep: a whole list is pulled into a Maildir, a mark
 // made there is pushed, and a second run has nothing to do.
 func TestOfflineIMAPKeepsACopyInStep(t *testing.T) {
+	t.Parallel()
 	program := real.Program(t, "offlineimap")
 	l, dir := open(t), t.TempDir()
 	write(t, dir, "rc", fmt.Sprintf(`[general]

@@ -3,7 +3,6 @@ package peers
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -15,21 +14,10 @@ import (
 	"plenary/internal/testkit/real"
 )
 
-// freeAddr reserves nothing, but names a port that was free a moment ago.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // between starts Plenary with a Postfix in front (LMTP) and behind (relay).
 func between(t *testing.T, people ...string) (*testkit.Plenary, *postfix.Server, *model.List) {
 	t.Helper()
-	lmtp := freeAddr(t)
+	lmtp := real.Addr(t)
 	mta := postfix.Start(t, postfix.World{LMTP: lmtp, Domains: []string{"lists.example.org"}, Mailboxes: people})
 	p := testkit.Start(t, func(c *config.Config) {
 		c.LMTP.Listen = lmtp
@@ -63,6 +51,7 @@ func swaks(t *testing.T, mta *postfix.Server, args ...string) (string, error) {
 }
 
 func TestPostfixInFrontAndBehind(t *testing.T) {
+	t.Parallel()
 	real.Program(t, "swaks")
 	people := []string{"ann@example.org", "bo@example.net", "cy@example.com"}
 	_, mta, _ := between(t, people...)
@@ -86,6 +75,7 @@ func TestPostfixInFrontAndBehind(t *testing.T) {
 }
 
 func TestTheQueueSurvivesAStoppedRelay(t *testing.T) {
+	t.Parallel()
 	real.Program(t, "swaks")
 	var people []string
 	for i := range 25 {
@@ -106,6 +96,7 @@ func TestTheQueueSurvivesAStoppedRelay(t *testing.T) {
 }
 
 func TestLifeOfASubscriberThroughPostfix(t *testing.T) {
+	t.Parallel()
 	real.Program(t, "swaks")
 	p, mta, l := between(t, "ann@example.org", "new@example.com")
 	if _, err := p.Store.Unsubscribe(t.Context(), l.ID, "new@example.com", "test"); err != nil {

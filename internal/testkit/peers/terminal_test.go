@@ -73,6 +73,7 @@ func (s *screen) shows(what, want string) string {
 // TestAlpineReads opens the list in alpine, searches on the server and reads a
 // message.
 func TestAlpineReads(t *testing.T) {
+	t.Parallel()
 	alpine := real.Program(t, "alpine")
 	l, dir := open(t), t.TempDir()
 	write(t, dir, "pinerc", fmt.Sprintf(`personal-name=Ann
@@ -92,6 +93,11 @@ last-version-used=6.26
 	s.shows("opened", fmt.Sprintf(`opened with %d messages`, l.posts))
 	s.keys("i")
 	s.shows("listing", fmt.Sprintf(`MESSAGE INDEX.*Message %d of %d`, l.posts, l.posts))
+	s.keys(`\;`, "t", "a", "grant", "Enter") // select by all text: a search on the server
+	c := testkit.DialIMAP(t, l.At.IMAP, reader, l.password)
+	c.OK("SELECT " + mailbox)
+	found := len(strings.Fields(c.OK("SEARCH TEXT grant")[0])) - 2
+	s.shows("searching", fmt.Sprintf(`Select matched %d messages`, found))
 	s.keys("Enter")
 	s.shows("reading", `MESSAGE TEXT(?s:.*)(?m:^ *Subject: )`)
 	s.keys("q", "y")
@@ -100,6 +106,7 @@ last-version-used=6.26
 // TestAercReads opens the list in aerc, which asks for SORT and THREAD, and
 // reads a message.
 func TestAercReads(t *testing.T) {
+	t.Parallel()
 	aerc := real.Program(t, "aerc")
 	l, dir := open(t), t.TempDir()
 	conf := filepath.Join(dir, ".config", "aerc")

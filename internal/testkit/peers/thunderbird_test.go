@@ -33,7 +33,10 @@ type bird struct {
 func startThunderbird(t *testing.T, l *library) *bird {
 	t.Helper()
 	program, dir := real.Program(t, "thunderbird"), t.TempDir()
-	port := freePort(t)
+	port, err := real.Port("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var prefs strings.Builder
 	for k, v := range map[string]any{
 		"mail.accountmanager.accounts": "account1", "mail.accountmanager.defaultaccount": "account1",
@@ -83,16 +86,6 @@ func startThunderbird(t *testing.T, l *library) *bird {
 	b.call("Marionette:SetContext", map[string]any{"value": "chrome"})
 	b.call("WebDriver:SetTimeouts", map[string]any{"script": testkit.Patience.Milliseconds()})
 	return b
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func number(t *testing.T, s string) int {
@@ -169,6 +162,7 @@ const done = arguments[arguments.length - 1], args = [...arguments].slice(0, -1)
 // TestThunderbird: a person reads, searches and marks a list in Thunderbird,
 // sees a post come, and decides a held one by dragging it.
 func TestThunderbird(t *testing.T) {
+	t.Parallel()
 	l := open(t)
 	l.Add(l.list, model.RoleModerator, reader)
 	b := startThunderbird(t, l)

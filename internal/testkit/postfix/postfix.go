@@ -55,7 +55,10 @@ func Start(t testing.TB, w World) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{dir: dir, bin: bin, Port: freePort(t)}
+	s := &Server{dir: dir, bin: bin}
+	if s.Port, err = real.Port("127.0.0.1"); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.configure(w); err != nil {
 		t.Fatal(err)
 	}
@@ -211,14 +214,4 @@ func (s *Server) Mailbox(addr string) [][]byte {
 func (s *Server) Log() string {
 	data, _ := os.ReadFile(filepath.Join(s.dir, "log"))
 	return string(data)
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

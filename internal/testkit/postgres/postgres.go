@@ -1,6 +1,9 @@
 // Package postgres starts a real PostgreSQL for tests: one cluster for the
 // test process, one fresh database for each caller.
 //
+// The server of tests does not wait for the disk: what they kill is our program,
+// never the machine. That of benchmarks does, as everybody's does.
+//
 // The server is found in PATH or in Debian's /usr/lib/postgresql. It runs below
 // a small shell that waits on a pipe held by the test process: when the tests
 // end, however they end, the pipe closes, the server stops and its folder goes.
@@ -10,9 +13,9 @@ package postgres
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -21,6 +24,7 @@ import (
 	"sort"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -44,14 +48,27 @@ var shared struct { //nolint:gochecknoglobals // one server a process
 	once sync.Once
 	*Server
 	err error
-	mu  sync.Mutex
-	n   int
 }
+
+var made atomic.Int64 // databases
+
+// template is the database that copies are made of.
+var template struct { //nolint:gochecknoglobals // one a process
+	once sync.Once
+	name string
+	err  error
+}
+
+// How a server treats its disk: the options of its command line.
+const (
+	synced   = ""
+	unsynced = "-c fsync=off -c full_page_writes=off -c max_wal_size=256MB" // which may be memory
+)
 
 // Own starts a server that the test may stop and start.
 func Own(t testing.TB) *Server {
 	t.Helper()
-	s, err := start()
+	s, err := start(unsynced)
 	if err != nil {
 		real.Missing(t, "PostgreSQL", err)
 	}
@@ -64,7 +81,7 @@ func Own(t testing.TB) *Server {
 
 // Open starts a server for a program that is no test, until stop or its end.
 func Open() (dsn string, stop func(), err error) {
-	s, err := start()
+	s, err := start(synced)
 	if err != nil {
 		return "", nil, err
 	}
@@ -104,31 +121,77 @@ func (s *Server) Start(t testing.TB) {
 // fails when real peers are required.
 func DSN(t testing.TB) string {
 	t.Helper()
-	shared.once.Do(func() { shared.Server, shared.err = start() })
+	return fresh(t, "")
+}
+
+// Copy gives a fresh database that is a copy of what prepare made of an empty one;
+// the first caller's prepare serves the whole test process.
+func Copy(t testing.TB, prepare func(dsn string) error) string {
+	t.Helper()
+	s := server(t)
+	template.once.Do(func() {
+		var dsn string
+		if template.name, dsn, template.err = s.create(""); template.err == nil {
+			template.err = prepare(dsn)
+		}
+	})
+	if template.err != nil {
+		t.Fatal(template.err)
+	}
+	return fresh(t, template.name)
+}
+
+// server starts the one server of this process, or says that there is none.
+func server(t testing.TB) *Server {
+	t.Helper()
+	shared.once.Do(func() {
+		how := unsynced
+		if f := flag.Lookup("test.bench"); f != nil && f.Value.String() != "" {
+			how = synced
+		}
+		shared.Server, shared.err = start(how)
+	})
 	if shared.err != nil {
 		real.Missing(t, "PostgreSQL", shared.err)
 	}
+	return shared.Server
+}
+
+// fresh makes a database that goes when the test ends, like the template if it has a
+// name.
+func fresh(t testing.TB, template string) string {
+	t.Helper()
+	s := server(t)
+	name, dsn, err := s.create(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { drop(s.DSN, name) })
+	return dsn
+}
+
+func (s *Server) create(template string) (name, dsn string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, shared.DSN)
+	conn, err := pgx.Connect(ctx, s.DSN)
 	if err != nil {
-		t.Fatal(err)
+		return "", "", err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	shared.mu.Lock()
-	shared.n++
-	name := fmt.Sprintf("plenary_%d_%d", os.Getpid(), shared.n)
-	shared.mu.Unlock()
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
+	name = fmt.Sprintf("plenary_%d_%d", os.Getpid(), made.Add(1))
+	query := "CREATE DATABASE " + name
+	if template != "" {
+		query += " TEMPLATE " + template
 	}
-	u, err := url.Parse(shared.DSN)
+	if _, err := conn.Exec(ctx, query); err != nil {
+		return "", "", err
+	}
+	u, err := url.Parse(s.DSN)
 	if err != nil {
-		t.Fatal(err)
+		return "", "", err
 	}
 	u.Path = "/" + name
-	t.Cleanup(func() { drop(shared.DSN, name) })
-	return u.String()
+	return name, u.String(), nil
 }
 
 func drop(dsn, name string) {
@@ -152,8 +215,8 @@ func find(name string) (string, error) {
 }
 
 // start runs initdb and the server; the server refuses to run as root, so then
-// it runs as the user postgres.
-func start() (*Server, error) {
+// it runs as the user postgres. How is synced or unsynced.
+func start(how string) (*Server, error) {
 	if dsn := os.Getenv("PLENARY_TEST_POSTGRES"); dsn != "" {
 		return &Server{DSN: dsn}, nil
 	}
@@ -182,13 +245,14 @@ func start() (*Server, error) {
 			return nil, err
 		}
 	}
-	port, err := freePort()
+	port, err := real.Port("127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
 	const script = `trap '' INT TERM
 "$1" -D "$3/data" -U plenary -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$3/log" 2>&1 || exit 1
-run() { "$1" -D "$2/data" -h 127.0.0.1 -p "$3" -k "$2" -c max_connections=200 -c shared_buffers=64MB >>"$2/log" 2>&1 </dev/null & pid=$!; }
+disk=$5
+run() { "$1" -D "$2/data" -h 127.0.0.1 -p "$3" -k "$2" -c max_connections=200 -c shared_buffers=64MB $disk >>"$2/log" 2>&1 </dev/null & pid=$!; }
 run "$2" "$3" "$4"
 while read -r word; do
   case $word in
@@ -199,7 +263,7 @@ done
 kill -QUIT $pid
 wait $pid
 rm -rf "$3"`
-	cmd := exec.Command("/bin/sh", "-c", script, "sh", initdb, server, dir, strconv.Itoa(port))
+	cmd := exec.Command("/bin/sh", "-c", script, "sh", initdb, server, dir, strconv.Itoa(port), how)
 	cmd.SysProcAttr, cmd.Dir = attr, dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + dir}
 	stdin, err := cmd.StdinPipe()
@@ -237,13 +301,4 @@ func ping(dsn string) error {
 		return err
 	}
 	return conn.Close(ctx)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
