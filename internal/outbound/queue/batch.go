@@ -57,6 +57,9 @@ func (e *Engine) take(b *batch, o Outcome) {
 	} else if e.depots == nil && e.out.heard(o.Unit, o.Result, t.attempts) {
 		o.State = Unsent
 	}
+	if o.Peer && e.out.other(o.Unit) {
+		o.State = Unsent
+	}
 	if o.State == Unsent {
 		b.back[o.Unit] = append(b.back[o.Unit], t)
 		return

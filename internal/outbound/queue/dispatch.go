@@ -55,6 +55,9 @@ func (e *Engine) dispatch(ctx, work context.Context, couriers *sync.WaitGroup) {
 		if e.withhold(u); len(u.to) == 0 || e.unfit(u) {
 			continue
 		}
+		if e.handToSome(ctx, work, couriers, u, timer) {
+			continue
+		}
 		select {
 		case e.units <- u:
 			continue
@@ -67,7 +70,7 @@ func (e *Engine) dispatch(ctx, work context.Context, couriers *sync.WaitGroup) {
 // hand waits until a courier takes the unit, opening connections as needed.
 func (e *Engine) hand(ctx, work context.Context, couriers *sync.WaitGroup, u *Unit, timer *time.Timer) {
 	pending := (e.lanes.queued() + e.UnitSize - 1) / e.UnitSize
-	wait := e.out.grow(ctx, work, couriers, pending+1)
+	wait := e.out.grow(ctx, work, couriers, pending+1, e.out.all)
 	timer.Reset(min(max(wait, time.Millisecond), chooseAgain))
 	select {
 	case e.units <- u:

@@ -127,7 +127,7 @@ func (e *Engine) handOutUntil(leaseUntil model.Instant) model.Instant {
 // ranges leases a range for each distribution of the lane that has little in
 // hand, the one after the last served first.
 func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
-	if f.e.lanes.load(l, aRange) >= f.e.lanes.most {
+	if f.e.lanes.load(l, aRange) >= f.most() {
 		if f.e.depots != nil {
 			f.e.depots.relieve()
 		}
@@ -149,7 +149,7 @@ func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
 		}
 	}
 	for i := range ds {
-		if f.e.lanes.load(l, aRange) >= f.e.lanes.most {
+		if f.e.lanes.load(l, aRange) >= f.most() {
 			break
 		}
 		src, err := f.open(ctx, &ds[i])
@@ -180,10 +180,22 @@ func (f *feeder) nextRange(ctx context.Context, src *source) (int, error) {
 	return 1, f.leased(ctx, src, chunk, subs)
 }
 
+// most is how many ranges of a lane may be in hand. While the relays rest what is
+// refused for itself stays there: room for many small ones lets others be tried.
+func (f *feeder) most() int {
+	if f.e.out.stuck() {
+		return maxJobsAll
+	}
+	return f.e.lanes.most
+}
+
 // rangeSize is how many people the next range of a distribution has. A lease takes
 // the turn of a commit, and while that waits what is out meets the budget: large
 // ranges make few of them.
 func (f *feeder) rangeSize(src *source) int {
+	if f.e.out.stuck() {
+		return f.e.UnitSize
+	}
 	f.e.lanes.mu.Lock()
 	defer f.e.lanes.mu.Unlock()
 	if src.queued == 0 {
@@ -196,6 +208,9 @@ func (f *feeder) rangeSize(src *source) int {
 // without looking at the store first: that moves the cursor only from where we
 // left it.
 func (f *feeder) further(ctx context.Context) (n int, err error) {
+	if f.e.out.stuck() {
+		return 0, nil
+	}
 	for _, src := range f.e.lanes.thirsty() {
 		k, err := f.nextRange(ctx, src)
 		if err != nil {

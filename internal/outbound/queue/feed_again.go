@@ -110,16 +110,21 @@ func (f *feeder) wants(src *source) bool {
 	switch resting := f.e.out.resting.Load() > 0; {
 	case resting && len(f.e.lanes.claimed(src)) == 0:
 		return true
-	case resting && !f.e.out.works():
+	case f.e.out.stuck():
 		return false
 	}
 	return !f.full(src)
 }
 
+// full reports whether a distribution has enough in hand.
 func (f *feeder) full(src *source) bool {
+	enough := lowWater
+	if f.e.out.stuck() {
+		enough = 1
+	}
 	f.e.lanes.mu.Lock()
 	defer f.e.lanes.mu.Unlock()
-	return src.queued >= lowWater
+	return src.queued >= enough
 }
 
 func (f *feeder) retry(ctx context.Context, src *source) (int, error) {

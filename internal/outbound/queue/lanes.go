@@ -67,10 +67,19 @@ func (l *lanes) add(j *job) {
 
 // next takes the unit whose turn it is, from lanes that were not tried; nil when
 // nothing waits there. Jobs whose lease is over by now are left out until it is
-// prolonged: they may be another's.
+// prolonged: they may be another's. What was put aside comes when all else is out.
 func (l *lanes) next(now model.Instant, tried [laneCount]bool) *Unit {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	u, aside := l.turn(now, tried, false)
+	if u == nil && aside {
+		u, _ = l.turn(now, tried, true)
+	}
+	return u
+}
+
+// turn is next, with what was put aside or without; it reports whether there is some.
+func (l *lanes) turn(now model.Instant, tried [laneCount]bool, with bool) (u *Unit, aside bool) {
 	for {
 		best := -1
 		for i := range l.all {
@@ -79,20 +88,24 @@ func (l *lanes) next(now model.Instant, tried [laneCount]bool) *Unit {
 			}
 		}
 		if best < 0 {
-			return nil
+			return nil, aside
 		}
 		tried[best] = true
 		ln := &l.all[best]
 		var j *job
 		for _, other := range ln.jobs {
-			if len(other.units) > 0 && other.until > now && (j == nil || other.source.served < j.source.served) {
+			switch {
+			case len(other.units) == 0 || other.until <= now:
+			case other.units[0].aside > now && !with:
+				aside = true
+			case j == nil || other.source.served < j.source.served:
 				j = other
 			}
 		}
 		if j != nil {
 			ln.turn++
 			j.source.served = ln.turn
-			return l.handOut(ln, j, l.share())
+			return l.handOut(ln, j, l.share()), aside
 		}
 	}
 }
@@ -168,7 +181,8 @@ func (l *lanes) move(j *job, n int) {
 	l.all[laneOf(j.source.d.Lane)].queued += n
 }
 
-// back returns a unit nobody has touched, to the front. It reports false when
+// back returns a unit nobody has touched, to the front or, one that was put aside, to
+// the end. It reports false when
 // its job was halted: then the copies are dropped.
 func (l *lanes) back(u *Unit) bool {
 	l.mu.Lock()
@@ -178,10 +192,16 @@ func (l *lanes) back(u *Unit) bool {
 	if j.halted {
 		return false
 	}
-	j.units = append([]*Unit{u}, j.units...)
+	if u.aside != 0 {
+		j.units = append(j.units, u)
+	} else {
+		j.units = append([]*Unit{u}, j.units...)
+	}
 	l.move(j, len(u.to))
 	l.all[laneOf(j.source.d.Lane)].pass -= float64(len(u.to)) / weight(j.source.d.Lane)
-	hint(l.more)
+	if u.aside == 0 { // else who puts it back chooses next
+		hint(l.more)
+	}
 	return true
 }
 

@@ -20,7 +20,7 @@ const (
 // to take limit at most (RFC 1870 6.1). It is about the message and not about its
 // recipient, and nobody asked the peer.
 func TooLarge(size, limit int64) Result {
-	return Result{State: Permanent, Code: 552, Local: true,
+	return Result{State: Permanent, Code: 552, Local: true, Peer: true,
 		Reply: fmt.Sprintf("5.3.4 the message is too large: it has %d octets, and the next hop announced that it takes %d at most", size, limit)}
 }
 

@@ -70,10 +70,12 @@ type Unit struct {
 	prepared Prepared
 	to       []target
 	job      *job
-	link     *link   // the connection it was cut for, with a Router
-	outlet   *outlet // it was handed to, with several
-	probe    bool    // it tries an outlet that rests
-	made     []made  // what the pool makes of it
+	link     *link         // the connection it was cut for, with a Router
+	outlet   *outlet       // it was handed to, with several
+	probe    bool          // it tries an outlet that rests
+	not      uint64        // bits by number of outlets that do not take a copy of it, with several
+	aside    model.Instant // others go first until then
+	made     []made        // what the pool makes of it
 }
 
 // target is one copy in work.
@@ -139,6 +141,7 @@ type Result struct {
 	Lost  bool   // the end of the message was sent and no reply came: it may have arrived
 	Ours  bool   // a refusal before a recipient was named, for now or ever: it is about us
 	Local bool   // our own refusal: the peer was not asked
+	Peer  bool   // and it is about what this peer offers: another may take the letter
 }
 
 // Outcome answers one letter of a unit.

@@ -53,6 +53,7 @@ type outlet struct {
 	row        int       // new copies it put off since it last took one; the recorder's
 	rowAt      time.Time // the last of them
 	rest       rest
+	own        chan *Unit // what some other outlets do not take
 }
 
 func newOutlets(e *Engine) *outlets {
@@ -65,7 +66,7 @@ func newOutlets(e *Engine) *outlets {
 		if len(ways) == 1 {
 			w.Weight = 1
 		}
-		o.all = append(o.all, &outlet{Outlet: w, number: int64(i), names: relayNames(w.Name)})
+		o.all = append(o.all, &outlet{Outlet: w, number: int64(i), names: relayNames(w.Name), own: make(chan *Unit)})
 		for _, class := range [...]string{"ok", "temporary", "permanent", "lost", "policy"} { // there before the first
 			if w.Name != "" && e.Router == nil {
 				e.Metrics.SiteResult(w.Name, class, 0)
@@ -160,9 +161,9 @@ func (s *outlets) halted() bool {
 // works reports whether an outlet is not known to be down, and does not rest.
 func (o *outlet) works() bool { return !o.rest.on && (o.failures == 0 || o.live > 0) }
 
-// regular reports whether any outlet that is no spare works.
-func (s *outlets) regular() bool {
-	return slices.ContainsFunc(s.all, func(o *outlet) bool { return o.Weight > 0 && o.works() && !s.paused(o) })
+// regular reports whether any outlet of some that is no spare works.
+func (s *outlets) regular(some []*outlet) bool {
+	return slices.ContainsFunc(some, func(o *outlet) bool { return o.Weight > 0 && o.works() && !s.paused(o) })
 }
 
 // share is how many connections an outlet may have: its part of all among those
@@ -180,14 +181,14 @@ func (s *outlets) share(o *outlet) int {
 	return (s.e.Connections*o.Weight + sum - 1) / sum
 }
 
-// grow opens connections for so many waiting units, and says how long to wait
-// before asking again.
-func (s *outlets) grow(ctx, work context.Context, couriers *sync.WaitGroup, units int) time.Duration {
+// grow opens connections for so many waiting units to some of the outlets, and says
+// how long to wait before asking again.
+func (s *outlets) grow(ctx, work context.Context, couriers *sync.WaitGroup, units int, some []*outlet) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	wait := chooseAgain
 	for {
-		o, soon := s.pick(units)
+		o, soon := s.pick(units, some)
 		wait = min(wait, soon)
 		if o == nil {
 			return wait
@@ -197,25 +198,28 @@ func (s *outlets) grow(ctx, work context.Context, couriers *sync.WaitGroup, unit
 	}
 }
 
-// pick gives the outlet that is to open one more connection, or how long to wait
-// before it is tried again; s.mu is held.
-func (s *outlets) pick(units int) (best *outlet, wait time.Duration) {
+// pick gives the outlet of some that is to open one more connection, or how long to
+// wait before it is tried again; s.mu is held.
+func (s *outlets) pick(units int, some []*outlet) (best *outlet, wait time.Duration) {
 	wait = chooseAgain
 	now := s.e.Now()
-	all, connecting := 0, 0
+	all, theirs, connecting := 0, 0, 0
 	for _, o := range s.all {
 		all += o.live + o.connecting
+	}
+	for _, o := range some {
+		theirs += o.live + o.connecting
 		connecting += o.connecting
 	}
-	spare := !s.regular()
-	for _, o := range s.all {
+	spare := !s.regular(some)
+	for _, o := range some {
 		have := o.live + o.connecting
 		switch rest := o.next.Sub(now); {
 		case o.Weight == 0 && !spare, have >= s.share(o), s.paused(o), o.rest.on:
 		case rest > 0:
 			wait = min(wait, rest)
 		case o.failures > 0 && o.connecting > 0: // after trouble one at a time feels its way
-		case o.works() && (connecting >= units || all >= s.e.Connections):
+		case o.works() && (connecting >= units || all >= s.e.Connections && theirs > 0):
 		case best == nil, have*max(1, best.Weight) < (best.live+best.connecting)*max(1, o.Weight):
 			best = o
 		}
@@ -275,37 +279,41 @@ func (g *gate) run(ctx context.Context, units <-chan *Unit, outcomes chan<- Outc
 	ended := make(chan error, 1)
 	go func() { ended <- g.courier.Run(ctx, inner, outcomes) }()
 	for {
+		var u *Unit
+		var ok, own bool
 		select {
 		case err := <-ended:
 			return err
-		case u, ok := <-units:
-			leave := ok && g.s.leave(g.o)
-			if ok && !leave {
-				u.outlet = g.o
-				if r, yes := g.s.unfit(u.job.source); yes {
-					for i := range u.to {
-						outcomes <- Outcome{Unit: u, Index: i, Result: r}
-					}
-					continue
-				}
-				select {
-				case inner <- u:
-					continue
-				case err := <-ended:
-					unsent(u, outcomes)
-					return err
-				}
-			}
-			if leave {
-				unsent(u, outcomes)
-			}
-			close(inner)
-			err := <-ended
-			if leave {
-				g.s.left(g.o)
-			}
-			return err
+		case u, ok = <-units:
+		case u, ok = <-g.o.own:
+			own = true
 		}
+		leave := ok && g.s.leave(g.o, own)
+		if ok && !leave {
+			u.outlet = g.o
+			if r, yes := g.s.unfit(u.job.source); yes {
+				for i := range u.to {
+					outcomes <- Outcome{Unit: u, Index: i, Result: r}
+				}
+				continue
+			}
+			select {
+			case inner <- u:
+				continue
+			case err := <-ended:
+				unsent(u, outcomes)
+				return err
+			}
+		}
+		if leave {
+			unsent(u, outcomes)
+		}
+		close(inner)
+		err := <-ended
+		if leave {
+			g.s.left(g.o)
+		}
+		return err
 	}
 }
 
@@ -315,13 +323,17 @@ func unsent(u *Unit, outcomes chan<- Outcome) {
 	}
 }
 
-// leave reports whether an outlet has one connection too many.
-func (s *outlets) leave(o *outlet) bool {
+// leave reports whether an outlet has one connection too many. What few outlets take
+// is also for a spare.
+func (s *outlets) leave(o *outlet, own bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	most := s.share(o)
-	if o.Weight == 0 && s.regular() || s.paused(o) || o.rest.on {
+	switch {
+	case s.paused(o), o.rest.on, !own && o.Weight == 0 && s.regular(s.all):
 		most = 0
+	case own:
+		return false
 	}
 	if o.live-o.leaving <= most {
 		return false

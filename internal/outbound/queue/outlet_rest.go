@@ -183,7 +183,8 @@ func (s *outlets) chosen(o *outlet) (*Unit, time.Duration) {
 	}
 	// Where others work there is no second try, so every other pause is for new ones.
 	again := r.tries == 1+restTries && (r.pauses%2 == 0 || !s.any())
-	u := s.e.lanes.single(model.At(now), r.refused, again)
+	without := func(j *job) bool { return r.refused[j.source.d.ID] || !s.takes(o, j.units[0]) }
+	u := s.e.lanes.single(model.At(now), without, again)
 	if u == nil {
 		s.e.budget.give(1)
 		return nil, r.until.Sub(now)
@@ -196,14 +197,17 @@ func (s *outlets) chosen(o *outlet) (*Unit, time.Duration) {
 	return u, chooseAgain
 }
 
-// works reports whether some outlet can be used.
-func (s *outlets) works() bool {
+// stuck reports whether an outlet rests and none can be used.
+func (s *outlets) stuck() bool {
+	if s.resting.Load() == 0 {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.any()
+	return !s.any()
 }
 
-// any is works; s.mu is held.
+// any reports whether some outlet can be used; s.mu is held.
 func (s *outlets) any() bool {
 	for _, o := range s.all {
 		if o.works() && !s.paused(o) {
@@ -252,7 +256,7 @@ func (s *outlets) try(ctx, work context.Context, o *outlet, u *Unit) {
 // single takes one copy for a try, of a distribution that is not left out: rather one
 // that was tried before (again), or rather a new one, of the lane that is furthest
 // behind, in it whose turn it is.
-func (l *lanes) single(now model.Instant, without map[int64]bool, again bool) *Unit {
+func (l *lanes) single(now model.Instant, without func(*job) bool, again bool) *Unit {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var best *job
@@ -260,7 +264,7 @@ func (l *lanes) single(now model.Instant, without map[int64]bool, again bool) *U
 	for i := range l.all {
 		ln := &l.all[i]
 		for _, j := range ln.jobs {
-			if len(j.units) == 0 || j.until <= now || without[j.source.d.ID] {
+			if len(j.units) == 0 || j.until <= now || without(j) {
 				continue
 			}
 			if best == nil || rather(ln, j, of, best, again) {

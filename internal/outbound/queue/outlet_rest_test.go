@@ -164,6 +164,38 @@ func TestStormOfOne(t *testing.T) {
 	}
 }
 
+// TestStormOfMany: many distributions that a relay puts off for themselves, each with
+// more people than it has tried, hold up no other of their lane.
+func TestStormOfMany(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t)
+	const bad = 40 // more than a lane has ranges in hand
+	r.subscribers(r.list.ID, 1, 3000)
+	for range bad {
+		r.distribute(r.list.ID, model.LanePost)
+	}
+	other := model.List{Local: "other", Domain: "example.org", Language: "en"}
+	if err := r.s.CreateList(context.Background(), &other); err != nil {
+		t.Fatal(err)
+	}
+	r.subscribers(other.ID, 1, 5)
+	m := &moody{refuse: func(l queue.Letter) bool { return !strings.Contains(string(l.Segments[0]), "Message-ID: <d41@") }}
+	e := r.engine(nil, func(o *queue.Options) {
+		o.Connect, o.Backoff, o.Retry = m.connect, []time.Duration{time.Millisecond, 50 * time.Millisecond}, []time.Duration{time.Hour}
+	})
+	stop := run(t, e)
+	within(t, 20*time.Second, "it rests", func() bool { return e.Stats().Down != "" })
+	eventually(t, "there is no room for ranges as large as ever", func() bool {
+		return r.number("SELECT count(*) FROM distributions WHERE cursor > 0") > 32
+	})
+	id := r.distribute(other.ID, model.LanePost)
+	within(t, 20*time.Second, "the other is sent", func() bool { return r.done(id) })
+	stop()
+	if n := r.number("SELECT count(*) FROM deliveries WHERE distribution_id <= 40 AND state <> 2"); id != bad+1 || n != 0 {
+		t.Errorf("distribution %d, %d of the others are not put off", id, n)
+	}
+}
+
 // TestStormAtFirstSight: a relay that puts off every copy it has not seen before gets
 // them all none the less.
 func TestStormAtFirstSight(t *testing.T) {

@@ -20,7 +20,8 @@
 // copies wait, and the connection is tried once per back-off. Nor is a relay that
 // answers and puts off whatever it gets: it rests, and single copies show when it
 // is over (outlet_rest.go). Copies of a message that is larger than a peer
-// announced to take fail without being tried (large.go).
+// announced to take fail without being tried (large.go); of several relays those get
+// it that take it (outlet_fit.go).
 //
 // What limits it: the disk's commit, because of the budget (512 copies in 5 ms
 // are 100,000/s if nothing else took time, half of that in practice), and on a
@@ -253,6 +254,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	<-ctx.Done()
 	before.Wait()
 	close(e.units)
+	e.out.close()
 	grace := time.AfterFunc(e.Grace, stopWork)
 	couriers.Wait()
 	close(e.signers.quit)

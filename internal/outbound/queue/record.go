@@ -136,7 +136,7 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 		}
 	}
 	for u, to := range b.back {
-		again := &Unit{prepared: u.prepared, to: to, job: u.job, link: u.link}
+		again := &Unit{prepared: u.prepared, to: to, job: u.job, link: u.link, not: u.not}
 		if !e.back(again) {
 			e.finishHalted(u.job)
 		}

@@ -179,7 +179,8 @@ func (c *conn) refuse(it *item) (queue.Result, bool) {
 	case !pathOK(l.ReversePath):
 		return permanent(501, "5.1.7 the reverse path cannot be written in SMTP")
 	case !c.ext.utf8 && (eightBit(l.Recipient) || eightBit(l.ReversePath)):
-		return permanent(553, "5.6.7 the address needs SMTPUTF8, which the next hop does not offer")
+		return queue.Result{State: queue.Permanent, Code: 553, Local: true, Peer: true,
+			Reply: "5.6.7 the address needs SMTPUTF8, which the next hop does not offer"}, true
 	case c.ext.size > 0 && int64(it.survey.size) > c.ext.size:
 		return queue.TooLarge(int64(it.survey.size), c.ext.size), true
 	case it.survey.bare:
