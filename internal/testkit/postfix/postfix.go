@@ -14,8 +14,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,7 +69,8 @@ func Start(t testing.TB, w World) *Server {
 		s.Stop()
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			t.Logf("Postfix said:\n%s", tail(string(log), 60))
+			text, _ := os.ReadFile(filepath.Join(dir, "stderr"))
+			t.Logf("Postfix said:\n%s\nand\n%s", tail(string(log), 60), tail(string(text), 60))
 		}
 		_ = os.RemoveAll(dir)
 	})
@@ -77,6 +80,21 @@ func Start(t testing.TB, w World) *Server {
 func tail(s string, lines int) string {
 	all := strings.Split(s, "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// settled gives the lines with those of more in the place of the ones they override. A
+// setting that stands there twice is a warning of each Postfix program at its start, and
+// more than the socket of postlogd holds: when it writes its own there it waits for itself.
+func settled(lines, more []string) []string {
+	name := func(line string) string { n, _, _ := strings.Cut(line, "="); return strings.TrimSpace(n) }
+	var out []string
+	all := append(slices.Clone(lines), more...)
+	for i, line := range all {
+		if !slices.ContainsFunc(all[i+1:], func(later string) bool { return name(later) == name(line) }) {
+			out = append(out, line)
+		}
+	}
+	return out
 }
 
 // Addr is where its smtpd listens.
@@ -102,7 +120,7 @@ func (s *Server) configure(w World) error {
 	for _, d := range w.Domains {
 		transport = append(transport, fmt.Sprintf("%s=lmtp:[%s]:%s", d, host, port))
 	}
-	main := append([]string{
+	main := settled([]string{
 		"compatibility_level = 3.6",
 		"queue_directory = " + s.dir + "/spool", "data_directory = " + s.dir + "/data",
 		"command_directory = /usr/sbin", "daemon_directory = /usr/lib/postfix/sbin",
@@ -119,7 +137,7 @@ func (s *Server) configure(w World) error {
 		"virtual_mailbox_maps = texthash:" + s.dir + "/etc/mailboxes",
 		"virtual_uid_maps = static:" + strconv.Itoa(nobody), "virtual_gid_maps = static:" + strconv.Itoa(nobody),
 		"smtputf8_enable = yes", "minimal_backoff_time = 1s", "maximal_backoff_time = 2s", "queue_run_delay = 1s",
-	}, w.Main...)
+	}, w.Main)
 	master := []string{
 		fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd", s.Port),
 		"pickup unix n - n 60 1 pickup", "cleanup unix n - n - 0 cleanup", "qmgr unix n - n 300 1 qmgr",
@@ -192,10 +210,23 @@ func (s *Server) Stop() {
 	select {
 	case <-s.done:
 	case <-ctx.Done():
+		s.kill()
 		_ = s.cmd.Process.Kill()
 		<-s.done
 	}
 	s.done = nil
+}
+
+// kill ends the master, which does not hear, and what it started.
+func (s *Server) kill() {
+	text, _ := os.ReadFile(filepath.Join(s.dir, "spool", "pid", "master.pid"))
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return
+	}
+	if group, err := syscall.Getpgid(pid); err == nil && group != syscall.Getpgrp() {
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+	}
 }
 
 // Mailbox gives the messages in the Maildir of an address, oldest first.
