@@ -122,8 +122,7 @@ func (t *tx) seek() error {
 	if t.s.dialect != Postgres {
 		return nil
 	}
-	_, err := t.exec("SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)")
-	return err
+	return t.later("SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)")
 }
 
 // knownRaw gives those raw keys of posts that the list has.

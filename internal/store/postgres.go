@@ -95,7 +95,7 @@ func (s *Store) announce(t *tx) error {
 		return nil
 	}
 	for _, topic := range t.topics {
-		if err := t.Exec("SELECT pg_notify(?, ?)", notifyChannel, topic).Error; err != nil {
+		if err := t.later("SELECT pg_notify(?, ?)", notifyChannel, topic); err != nil {
 			return err
 		}
 	}

@@ -116,12 +116,13 @@ func (t *tx) insertFixedKeys(posts []*model.NewPost) error {
 }
 
 // insertMany runs an INSERT for as many rows of args as one carries, and for what is
-// left over some for less: few texts, which are kept prepared.
+// left over some for less: few texts, which are kept prepared. On PostgreSQL it may fail
+// later in the transaction (behind).
 func (t *tx) insertMany(insert, row, tail string, args []any) error {
 	width := strings.Count(row, "?")
 	for len(args) > 0 {
 		n := t.rowsOf(len(args) / width)
-		if _, err := t.exec(insert+strings.Repeat(row+", ", n-1)+row+tail, args[:n*width]...); err != nil {
+		if err := t.later(insert+strings.Repeat(row+", ", n-1)+row+tail, args[:n*width]...); err != nil {
 			return err
 		}
 		args = args[n*width:]

@@ -72,6 +72,9 @@ func (g *graph) waitingFor(posts []*model.NewPost, first, last map[int64]model.I
 	if len(posts) > maxGathered {
 		return g.waiting(first, last, false)
 	}
+	if g.t.s.dialect == Postgres {
+		return g.waitingForEach(posts)
+	}
 	for _, p := range posts {
 		if h := &p.Hint; h.Useful() {
 			sent := map[int64]model.Instant{h.Topic: h.SentAt}
@@ -83,6 +86,23 @@ func (g *graph) waitingFor(posts []*model.NewPost, first, last map[int64]model.I
 		}
 	}
 	return out, nil
+}
+
+// waitingForEach is waitingFor for PostgreSQL: one way there and back.
+func (g *graph) waitingForEach(posts []*model.NewPost) ([]model.ThreadHint, error) {
+	var topics, sent []int64
+	for _, p := range posts {
+		if p.Hint.Useful() {
+			topics, sent = append(topics, p.Hint.Topic), append(sent, int64(p.Hint.SentAt))
+		}
+	}
+	if len(topics) == 0 {
+		return nil, nil
+	}
+	window := model.Instant(0).Add(model.GuessWindow)
+	return g.t.hintsBy("SELECT found.* FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[])) AS new (topic, sent) CROSS JOIN LATERAL (SELECT "+
+		hintColumns+" FROM thread_hints WHERE list_id = ? AND topic = new.topic AND sent_at > new.sent AND sent_at <= new.sent + ? AND length(answered) > 0"+
+		" ORDER BY sent_at, key LIMIT ?) AS found", pgArray(topics), pgArray(sent), g.list, window, model.GuessNumber)
 }
 
 // waiting gives the seekers of these topics that were sent after new posts of
@@ -146,7 +166,11 @@ func (t *tx) hints(where string, args ...any) ([]model.ThreadHint, error) {
 }
 
 func (t *tx) hintsOf(table, where string, args ...any) ([]model.ThreadHint, error) {
-	rows, err := t.query("SELECT "+hintColumns+" FROM "+table+" WHERE "+where, args...)
+	return t.hintsBy("SELECT "+hintColumns+" FROM "+table+" WHERE "+where, args...)
+}
+
+func (t *tx) hintsBy(query string, args ...any) ([]model.ThreadHint, error) {
+	rows, err := t.query(query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -34,8 +34,8 @@ func (t *tx) insertVectors(era int64, posts []*model.NewPost) error {
 				vectors[i] = maker.vector(&p.Text)
 			}
 		}
-		if err := t.Exec("INSERT INTO "+eraTable(era)+" (id, words) SELECT * FROM unnest(CAST(? AS bigint[]), CAST(? AS tsvector[]))",
-			pgArray(ids), pgArray(vectors)).Error; err != nil {
+		if err := t.later("INSERT INTO "+eraTable(era)+" (id, words) SELECT * FROM unnest(CAST(? AS bigint[]), CAST(? AS tsvector[]))",
+			pgArray(ids), pgArray(vectors)); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gorm.io/gorm"
@@ -12,6 +13,7 @@ type tx struct {
 	*gorm.DB
 	s      *Store
 	topics []string
+	behind *behind // PostgreSQL's; nil: every statement is sent by itself
 }
 
 // signal wakes the watchers of topic once the transaction is committed.
@@ -67,12 +69,12 @@ func (s *Store) write(ctx context.Context, fn func(t *tx) error) error {
 			}
 		}
 		t := &tx{s: s}
-		err = s.w.WithContext(ctx).Transaction(func(db *gorm.DB) error {
-			t.DB = db
+		err = s.transact(ctx, func(db *gorm.DB, b *behind) error {
+			t.DB, t.behind = db, b
 			if err := fn(t); err != nil {
 				return err
 			}
-			return s.announce(t)
+			return errors.Join(s.announce(t), b.flush(ctx))
 		})
 		if err == nil {
 			s.wake.signal(t.topics...)
