@@ -120,21 +120,7 @@ func (f split) headers(dec *zstd.Decoder, out *model.Frame) (err error) {
 // With headers it decodes only those where they are kept apart: out.Heads then
 // says where each is.
 func (s *Store) ReadFrame(ctx context.Context, id int64, headers bool, out *model.Frame) error {
-	if headers && s.dialect == Postgres {
-		if err := s.readFrame(ctx, wholeUnlessSplit, id, true, out); !fault.Is(err, fault.Internal) {
-			return err
-		}
-	}
-	return s.readFrame(ctx, "data", id, headers, out)
-}
-
-// wholeUnlessSplit is all of a row that is no frame, and of one that is enough for the
-// headers of nearly all: PostgreSQL reads no more of it then.
-const wholeUnlessSplit = "CASE WHEN codec = 2 THEN substring(data, 1, 32768) ELSE data END"
-
-func (s *Store) readFrame(ctx context.Context, data string, id int64, headers bool, out *model.Frame) error {
-	out.Data, out.Heads = out.Data[:0], out.Heads[:0]
-	rows, err := s.hot(ctx).query("SELECT codec, size, "+data+" FROM message_bytes WHERE id = ?", id)
+	rows, err := s.hot(ctx).query("SELECT codec, size, data FROM message_bytes WHERE id = ?", id)
 	if err != nil {
 		return s.fault(err)
 	}
@@ -142,23 +128,74 @@ func (s *Store) readFrame(ctx context.Context, data string, id int64, headers bo
 	if !rows.Next() {
 		return s.fault(cmp.Or(rows.Err(), sql.ErrNoRows))
 	}
-	var codec, size int
-	var stored sql.RawBytes
-	if err := rows.Scan(&codec, &size, &stored); err != nil {
+	var f storedFrame
+	if err := rows.Scan(&f.codec, &f.size, &f.data); err != nil {
 		return s.fault(err)
 	}
-	if headers && codec == codecSplit {
+	return s.decodeFrame(f, headers, out)
+}
+
+// ReadFrames does what ReadFrame does for each of some rows, and gives the error of
+// each. On PostgreSQL it asks once.
+func (s *Store) ReadFrames(ctx context.Context, ids []int64, headers bool, out []model.Frame) []error {
+	errs, read := make([]error, len(ids)), make([]bool, len(ids))
+	if s.dialect == Postgres {
+		s.readTogether(ctx, ids, headers, func(i int, f storedFrame) { read[i] = s.decodeFrame(f, headers, &out[i]) == nil })
+	}
+	for i, id := range ids {
+		if !read[i] {
+			errs[i] = s.ReadFrame(ctx, id, headers, &out[i])
+		}
+	}
+	return errs
+}
+
+// wholeUnlessSplit is all of a row that is no frame, and of one that is enough for the
+// headers of nearly all: PostgreSQL reads no more of it then. Of real archives half the
+// frames have 29 kB of headers, 99 of 100 less than 49 kB, and all less than 54 kB.
+const wholeUnlessSplit = "CASE WHEN codec = 2 THEN substring(data, 1, 57344) ELSE data END"
+
+// storedFrame is a row as it is read.
+type storedFrame struct {
+	codec, size int
+	data        sql.RawBytes
+}
+
+// readTogether reads what it can of some rows; what it could not is left out.
+func (s *Store) readTogether(ctx context.Context, ids []int64, headers bool, yield func(int, storedFrame)) {
+	data := "data"
+	if headers {
+		data = wholeUnlessSplit
+	}
+	rows, err := s.hot(ctx).query("SELECT id, codec, size, "+data+" FROM message_bytes WHERE id = ANY(?)", pgArray(ids))
+	if err != nil {
+		return
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		var f storedFrame
+		if rows.Scan(&id, &f.codec, &f.size, &f.data) != nil {
+			return
+		}
+		yield(slices.Index(ids, id), f)
+	}
+}
+
+func (s *Store) decodeFrame(f storedFrame, headers bool, out *model.Frame) (err error) {
+	out.Data, out.Heads = out.Data[:0], out.Heads[:0]
+	if headers && f.codec == codecSplit {
 		c, err := s.coders.get()
 		if err != nil {
 			return s.fault(err)
 		}
-		f, err := readSplit(stored)
+		parts, err := readSplit(f.data)
 		if err == nil {
-			err = f.headers(c.dec, out)
+			err = parts.headers(c.dec, out)
 		}
 		return damagedFrame(err)
 	}
-	out.Data, err = s.decode(codec, size, stored, out.Data)
+	out.Data, err = s.decode(f.codec, f.size, f.data, out.Data)
 	return err
 }
 

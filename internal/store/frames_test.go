@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,10 +45,17 @@ func TestReadFrame(t *testing.T) {
 			return p
 		}
 		var frame model.Frame
-		read := func(p *model.Post, headers bool) {
+		var some [3]model.Frame
+		read := func(p *model.Post, headers bool) { // the middle one of three that are read together
 			t.Helper()
-			if err := s.ReadFrame(ctx, p.BytesID, headers, &frame); err != nil {
-				t.Fatal(err)
+			errs := s.ReadFrames(ctx, []int64{1 << 40, p.BytesID, want[0].Post.BytesID}, headers, some[:])
+			if !fault.Is(errs[0], fault.NotFound) || errs[1] != nil || errs[2] != nil {
+				t.Fatal(errs)
+			}
+			frame = some[1]
+			var alone model.Frame
+			if err := s.ReadFrame(ctx, p.BytesID, headers, &alone); err != nil || !bytes.Equal(alone.Data, frame.Data) || !slices.Equal(alone.Heads, frame.Heads) {
+				t.Fatal("alone it is another one: ", err)
 			}
 		}
 		check := func() (apart int) {

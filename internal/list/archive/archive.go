@@ -86,7 +86,8 @@ type Columned interface {
 // Framed is a store that decodes frames into memory of the caller, and the
 // headers in one alone. Without it the whole messages are read.
 type Framed interface {
-	ReadFrame(ctx context.Context, bytesID int64, headers bool, out *model.Frame) error
+	// ReadFrames decodes a frame into each of out, and gives the error of each.
+	ReadFrames(ctx context.Context, bytesIDs []int64, headers bool, out []model.Frame) []error
 }
 
 // Threaded is a store that finds the posts of a thread at once. Without it the

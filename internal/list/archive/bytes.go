@@ -144,52 +144,81 @@ type batch struct {
 	err   error
 }
 
-// fewRows are read through the frames that are kept: who reads some messages
-// often reads on.
-const fewRows = 64
+// load is some batches that are loaded together, and the memory they are decoded into.
+type load struct {
+	batches []batch
+	own     [headersAtOnce]model.Frame
+	done    chan struct{} // closed when they are there
+}
 
-// stream hands out the messages of rows in order, or their headers, one frame
-// ahead.
+const (
+	// fewRows are read through the frames that are kept: who reads some messages
+	// often reads on.
+	fewRows = 64
+	// loadAhead is how many loads are under way while one is handed out. On PostgreSQL
+	// each is a way there and back, so one has the headers of several frames.
+	loadAhead     = 2
+	headersAtOnce = 4
+)
+
+// stream hands out the messages of rows in order, or their headers, some frames ahead.
 func (r *Reader) stream(ctx context.Context, rows []Row, headers bool, yield func(Row, []byte) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	ahead := make(chan batch, 1)
+	ahead, free := make(chan *load, 1+loadAhead), make(chan *load, 1+loadAhead)
+	for range cap(free) {
+		free <- &load{}
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(ahead)
-		// One frame is handed out, one waits, one is being decoded.
-		var own [3]model.Frame
-		keep := len(rows) <= fewRows
-		for turn := 0; len(rows) > 0; turn = (turn + 1) % len(own) {
-			b := batch{rows: r.moved.together(rows)}
-			b.frame, b.err = r.load(ctx, b.rows[0].BytesID, want{headers: headers, keep: keep}, &own[turn])
+		how := want{headers: headers, keep: len(rows) <= fewRows}
+		for len(rows) > 0 {
+			var l *load
 			select {
-			case ahead <- b:
+			case l = <-free:
 			case <-ctx.Done():
 				return
 			}
-			rows = rows[len(b.rows):]
+			l.batches, l.done = l.batches[:0], make(chan struct{})
+			for n := 0; len(rows) > 0 && (n == 0 || headers && n < headersAtOnce); n++ {
+				some := r.moved.together(rows)
+				l.batches, rows = append(l.batches, batch{rows: some}), rows[len(some):]
+			}
+			wg.Go(func() { r.load(ctx, l, how) })
+			ahead <- l // there is room for all
 		}
 	})
 	defer wg.Wait()
 	defer cancel()
-	for b := range ahead {
-		for _, row := range b.rows {
-			data, err := row.of(b, headers)
-			if fault.Is(err, fault.NotFound) {
-				if data, err = r.Bytes(ctx, row); err == nil && headers {
-					data = row.header(data)
-				}
-			}
-			if err == nil {
-				err = yield(row, data)
-			}
-			if err != nil {
+	for l := range ahead {
+		<-l.done
+		for i := range l.batches {
+			if err := r.handOut(ctx, &l.batches[i], headers, yield); err != nil {
 				return err
 			}
 		}
+		free <- l
 	}
 	if err := ctx.Err(); err != nil {
 		return fault.Wrap(fault.Temporary, err, "the request was given up")
+	}
+	return nil
+}
+
+func (r *Reader) handOut(ctx context.Context, b *batch, headers bool, yield func(Row, []byte) error) error {
+	for _, row := range b.rows {
+		data, err := row.of(b, headers)
+		if fault.Is(err, fault.NotFound) {
+			if data, err = r.Bytes(ctx, row); err == nil && headers {
+				data = row.header(data)
+			}
+		}
+		if err == nil {
+			err = yield(row, data)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -200,22 +229,34 @@ type want struct {
 	keep    bool // others may want it soon
 }
 
-// load gives a frame that was kept, or decodes it, into own where nobody else
-// will want it.
-func (r *Reader) load(ctx context.Context, id int64, w want, own *model.Frame) (model.Frame, error) {
-	if data, ok := r.frames.find(id, r.Now()); ok {
-		return model.Frame{Data: data}, nil
+// load takes frames that were kept, and decodes the others, into own memory where nobody
+// else will want them.
+func (r *Reader) load(ctx context.Context, l *load, w want) {
+	defer close(l.done)
+	s, framed := r.store.(Framed)
+	var ids []int64
+	var of []*batch
+	for i := range l.batches {
+		b := &l.batches[i]
+		id := b.rows[0].BytesID
+		if data, ok := r.frames.find(id, r.Now()); ok {
+			b.frame.Data = data
+		} else if framed && (w.headers || !w.keep) {
+			ids, of = append(ids, id), append(of, b)
+		} else {
+			b.frame.Data, b.err = r.frame(ctx, id)
+		}
 	}
-	if s, ok := r.store.(Framed); ok && (w.headers || !w.keep) {
-		err := s.ReadFrame(ctx, id, w.headers, own)
-		return *own, err
+	if len(ids) == 0 {
+		return
 	}
-	data, err := r.frame(ctx, id)
-	return model.Frame{Data: data}, err
+	for i, err := range s.ReadFrames(ctx, ids, w.headers, l.own[:len(ids)]) {
+		of[i].frame, of[i].err = l.own[i], err
+	}
 }
 
 // of gives the message of a row, or its header, NotFound when it is not there.
-func (row Row) of(b batch, headers bool) ([]byte, error) {
+func (row Row) of(b *batch, headers bool) ([]byte, error) {
 	if b.err != nil {
 		return nil, b.err
 	}

@@ -27,10 +27,12 @@ func (v *vain) Bytes(ctx context.Context, id int64) ([]byte, error) {
 	return b, err
 }
 
-func (v *vain) ReadFrame(ctx context.Context, id int64, headers bool, out *model.Frame) error {
-	err := v.Store.ReadFrame(ctx, id, headers, out)
-	v.note(err)
-	return err
+func (v *vain) ReadFrames(ctx context.Context, ids []int64, headers bool, out []model.Frame) []error {
+	errs := v.Store.ReadFrames(ctx, ids, headers, out)
+	for _, err := range errs {
+		v.note(err)
+	}
+	return errs
 }
 
 func (v *vain) note(err error) {
