@@ -60,3 +60,23 @@ func TestVectors(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkVectors makes the vectors of posts of two hundred words.
+func BenchmarkVectors(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	text := func(n int) string {
+		words := make([]string, n)
+		for i := range words {
+			words[i] = "word"[:1+r.IntN(4)] + fmt.Sprint(int(2000*r.ExpFloat64()))
+		}
+		return strings.Join(words, " ")
+	}
+	var posts []model.SearchText
+	for range 64 {
+		posts = append(posts, model.SearchText{Subject: text(6), Author: text(4), Recipients: text(4), Body: text(200), Quoted: text(100)})
+	}
+	var maker vectorMaker
+	for i := 0; b.Loop(); i++ {
+		maker.vector(&posts[i%len(posts)])
+	}
+}
