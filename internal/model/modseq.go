@@ -30,6 +30,14 @@ type FlagChange struct {
 	Runs    []UIDRun
 }
 
+// Glance is what is asked of a person's flags on a list along with something else: one
+// question for both.
+type Glance struct {
+	Account, ListID int64
+	Last            FlagChange // the last, without its posts
+	NextUID         UID        // the list's; 0: it was not told
+}
+
 // UIDRun is a run of UIDs, both ends included.
 type UIDRun struct{ From, To UID }
 

@@ -183,11 +183,16 @@ func (s *Store) FlagChanges(ctx context.Context, account, listID int64, since ui
 // without its posts, zero when there was none, and the UID the list's next post
 // will get: one question, because one comes whenever a mailbox is looked at.
 func (s *Store) LastFlagChange(ctx context.Context, account, listID int64) (c model.FlagChange, next model.UID, err error) {
-	err = s.hot(ctx).row(`SELECT n.uid_next, COALESCE(c.seq, 0), COALESCE(c.uid_next, 0) FROM list_counters n
-		LEFT JOIN flag_changes c ON c.account_id = ? AND c.list_id = ?
-		AND c.seq = (SELECT max(seq) FROM flag_changes WHERE account_id = ? AND list_id = ?) WHERE n.list_id = ?`,
-		account, listID, account, listID, listID).Scan(&next, &c.Seq, &c.UIDNext)
+	err = s.hot(ctx).row(lastChange, lastChangeOf(account, listID)...).Scan(&next, &c.Seq, &c.UIDNext)
 	return c, next, s.fault(err)
+}
+
+const lastChange = `SELECT n.uid_next AS next, COALESCE(c.seq, 0) AS seq, COALESCE(c.uid_next, 0) AS at FROM list_counters n
+	LEFT JOIN flag_changes c ON c.account_id = ? AND c.list_id = ?
+	AND c.seq = (SELECT max(seq) FROM flag_changes WHERE account_id = ? AND list_id = ?) WHERE n.list_id = ?`
+
+func lastChangeOf(account, listID int64) []any {
+	return []any{account, listID, account, listID, listID}
 }
 
 // packRuns writes sorted runs: the gap before each and its length.

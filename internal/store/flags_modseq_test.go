@@ -45,6 +45,13 @@ func TestFlagChangesAreLogged(t *testing.T) {
 		if c, next, err := s.LastFlagChange(ctx, 7, l.ID); err != nil || c.ModSeq() != 3 || next != 1 {
 			t.Fatal(c, next, err)
 		}
+		for _, g := range []model.Glance{{Account: 7, ListID: l.ID, Last: model.FlagChange{Seq: 2, UIDNext: 1}, NextUID: 1},
+			{Account: 8, ListID: l.ID, NextUID: 1}, {Account: 7, ListID: l.ID + 1}} { // her, somebody else, and a list that is not there
+			got := model.Glance{Account: g.Account, ListID: g.ListID}
+			if _, _, err := s.ListsMark(ctx, []string{"x@example.org"}, &got); err != nil || !reflect.DeepEqual(got, g) {
+				t.Errorf("%+v, want %+v, %v", got, g, err)
+			}
+		}
 		// Somebody else has nothing of it.
 		if got, err := s.FlagChanges(ctx, 8, l.ID, 0); err != nil || got != nil {
 			t.Fatal(got, err)

@@ -106,8 +106,8 @@ func (s *Store) Lists(ctx context.Context) ([]model.List, error) {
 // of these addresses has a role, sorted: one question, because one comes whenever
 // a mailbox is opened. Who has read the lists at the same mark need not read them
 // again: numbers are never used twice, and each change of settings counts a
-// version on.
-func (s *Store) ListsMark(ctx context.Context, emailKeys []string) (m model.ListsMark, memberOf []int64, err error) {
+// version on. g, when it is not nil, gets what LastFlagChange gives.
+func (s *Store) ListsMark(ctx context.Context, emailKeys []string, g *model.Glance) (m model.ListsMark, memberOf []int64, err error) {
 	const mark = "SELECT count(*) AS n, COALESCE(max(id), 0) AS last, COALESCE(sum(id), 0) AS ids, COALESCE(sum(version), 0) AS versions FROM lists"
 	t := s.hot(ctx)
 	if len(emailKeys) == 0 {
@@ -115,14 +115,23 @@ func (s *Store) ListsMark(ctx context.Context, emailKeys []string) (m model.List
 		return m, nil, s.fault(err)
 	}
 	these, args := in(nil, emailKeys)
-	rows, err := t.query("SELECT m.n, m.last, m.ids, m.versions, COALESCE(s.list_id, 0) FROM ("+mark+") AS m LEFT JOIN"+
-		" (SELECT DISTINCT list_id FROM subscribers WHERE email_key IN "+these+" AND ended_seq = 0 AND roles <> 0) AS s ON 1 = 1 ORDER BY s.list_id", args...)
+	text := "SELECT m.n, m.last, m.ids, m.versions, COALESCE(s.list_id, 0)"
+	from := " FROM (" + mark + ") AS m LEFT JOIN" +
+		" (SELECT DISTINCT list_id FROM subscribers WHERE email_key IN " + these + " AND ended_seq = 0 AND roles <> 0) AS s ON 1 = 1"
+	var id int64
+	into := []any{&m.Count, &m.LastID, &m.IDs, &m.Versions, &id}
+	if g != nil {
+		text += ", COALESCE(f.next, 0), COALESCE(f.seq, 0), COALESCE(f.at, 0)"
+		from += " LEFT JOIN (" + lastChange + ") AS f ON 1 = 1"
+		args = append(args, lastChangeOf(g.Account, g.ListID)...)
+		into = append(into, &g.NextUID, &g.Last.Seq, &g.Last.UIDNext)
+	}
+	rows, err := t.query(text+from+" ORDER BY s.list_id", args...)
 	if err != nil {
 		return m, nil, s.fault(err)
 	}
 	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&m.Count, &m.LastID, &m.IDs, &m.Versions, &id); err != nil {
+		if err := rows.Scan(into...); err != nil {
 			_ = rows.Close()
 			return m, nil, s.fault(err)
 		}

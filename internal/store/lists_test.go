@@ -156,7 +156,7 @@ func TestListsMark(t *testing.T) {
 		seen := map[model.ListsMark]string{}
 		look := func(what string) {
 			t.Helper()
-			m, _, err := s.ListsMark(ctx, nil)
+			m, _, err := s.ListsMark(ctx, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +164,7 @@ func TestListsMark(t *testing.T) {
 				t.Fatalf("%s: the mark %+v is the same as with %s", what, m, before)
 			}
 			seen[m] = what
-			if again, none, err := s.ListsMark(ctx, []string{"x@example.org"}); err != nil || again != m || none != nil {
+			if again, none, err := s.ListsMark(ctx, []string{"x@example.org"}, nil); err != nil || again != m || none != nil {
 				t.Fatal(again, none, err)
 			}
 		}
@@ -207,7 +207,7 @@ func TestListsMarkSaysWhoseMember(t *testing.T) {
 			keys []string
 			want []int64
 		}{{nil, nil}, {[]string{"x@example.org"}, []int64{a.ID, b.ID}}, {[]string{"x@example.org", "y@example.org"}, []int64{a.ID, b.ID}}, {[]string{"z@example.org"}, nil}} {
-			if _, got, err := s.ListsMark(ctx, w.keys); err != nil || cmp.Diff(w.want, got) != "" {
+			if _, got, err := s.ListsMark(ctx, w.keys, nil); err != nil || cmp.Diff(w.want, got) != "" {
 				t.Error(w.keys, got, err)
 			}
 		}

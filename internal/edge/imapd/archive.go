@@ -11,8 +11,9 @@ import (
 // Ranges of UIDs are inclusive; yield is called in the order of UIDs with
 // bytes that are good until it returns.
 type Archive interface {
-	// SiteLists are all lists of the site, and those whose archive who may read.
-	SiteLists(ctx context.Context, who model.Actor) (all, may []model.List, err error)
+	// SiteLists are all lists of the site, and those whose archive who may read. g may be
+	// looked at by the way; nil: it is not wanted.
+	SiteLists(ctx context.Context, who model.Actor, g *model.Glance) (all, may []model.List, err error)
 	// MayRead says whether who may read the archive of one list now.
 	MayRead(ctx context.Context, who model.Actor, listID int64) (bool, error)
 	// MayReadEach is MayRead for many at once.

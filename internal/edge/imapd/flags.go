@@ -200,7 +200,7 @@ func (s *session) newFlags(sel *selected) (f Flags, spans []span, seqs map[model
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		f, last, _, err := s.flagsOf(sel.list.ID)
+		f, last, _, err := s.flagsOf(sel.list.ID, nil)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -217,7 +217,7 @@ func (s *session) newFlags(sel *selected) (f Flags, spans []span, seqs map[model
 		}
 		return f, spans, seqs, nil
 	}
-	f, sel.last, _, err = s.flagsOf(sel.list.ID)
+	f, sel.last, _, err = s.flagsOf(sel.list.ID, nil)
 	return f, []span{{0, len(sel.rows)}}, nil, err
 }
 

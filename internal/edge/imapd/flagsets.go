@@ -50,8 +50,9 @@ func (k *flagSets) keep(key flagsKey, last model.FlagChange, f Flags) {
 const settle = 10
 
 // flagsOf gives the person's flags on a list and the last change that is in them,
-// and what the list's next UID was then; 0 when it was not asked for.
-func (s *session) flagsOf(list int64) (f Flags, last model.FlagChange, next model.UID, err error) {
+// and what the list's next UID was then; 0 when it was not asked for. g is a glance at
+// them from a moment ago, or nil.
+func (s *session) flagsOf(list int64, g *model.Glance) (f Flags, last model.FlagChange, next model.UID, err error) {
 	if !s.mayMark() {
 		return noFlags{}, last, 0, nil
 	}
@@ -59,6 +60,11 @@ func (s *session) flagsOf(list int64) (f Flags, last model.FlagChange, next mode
 	if !s.condstore() {
 		f, err = opt.Archive.Flags(s.ctx, s.who.AccountID, list)
 		return f, last, 0, err
+	}
+	if g != nil && g.NextUID != 0 {
+		if f, ok := sets.find(key, g.Last); ok {
+			return f, g.Last, g.NextUID, nil
+		}
 	}
 	for range settle {
 		if last, next, err = opt.Changes.LastFlagChange(s.ctx, s.who.AccountID, list); err != nil {

@@ -27,7 +27,7 @@ func (s *session) List(w *imapserver.ListWriter, ref string, patterns []string, 
 	if o.SelectSpecialUse {
 		return nil // none of ours has a special use
 	}
-	all, err := s.nodes(s.ctx, true, true)
+	all, err := s.nodes(s.ctx, wanted{years: true, moderating: true})
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (s *session) listed(n node, o *imap.ListOptions) (*imap.ListData, error) {
 		data.Attrs = append(data.Attrs, imap.MailboxAttrHasChildren)
 	}
 	if o.ReturnStatus != nil && !n.parent {
-		status, err := s.status(n)
+		status, err := s.status(n, nil)
 		if err != nil {
 			return nil, err
 		}

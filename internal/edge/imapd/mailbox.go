@@ -96,10 +96,15 @@ type node struct {
 // archive reports whether the node is a list's archive.
 func (n node) archive() bool { return n.list != nil && !n.held && n.verdict == model.Defer }
 
-// nodes are all mailboxes the person may see, in order; the years of large lists,
-// and those for moderating, only where they are asked for.
-func (s *session) nodes(ctx context.Context, years, moderating bool) ([]node, error) {
-	site, lists, err := s.front.srv.opt.Archive.SiteLists(ctx, s.who)
+// wanted is what is asked for with the mailboxes.
+type wanted struct {
+	years, moderating bool          // those of large lists, and those for moderating
+	glance            *model.Glance // may be nil
+}
+
+// nodes are all mailboxes the person may see, in order.
+func (s *session) nodes(ctx context.Context, w wanted) ([]node, error) {
+	site, lists, err := s.front.srv.opt.Archive.SiteLists(ctx, s.who, w.glance)
 	if err != nil {
 		return nil, s.failed("list the mailboxes", err)
 	}
@@ -112,12 +117,12 @@ func (s *session) nodes(ctx context.Context, years, moderating bool) ([]node, er
 	}
 	slices.SortFunc(all, func(a, b node) int { return cmp.Compare(a.name, b.name) })
 	all = append([]node{{name: inbox, leaf: true}, {name: root, parent: true, leaf: len(all) == 0}}, all...)
-	if years {
+	if w.years {
 		if all, err = s.withYears(ctx, all); err != nil {
 			return nil, err
 		}
 	}
-	if !moderating {
+	if !w.moderating {
 		return all, nil
 	}
 	more, err := s.moderated(ctx, names)
@@ -131,8 +136,13 @@ func (s *session) nodes(ctx context.Context, years, moderating bool) ([]node, er
 // well, and case is forgiven. One that is not hers to read is as unknown as one
 // that is not there.
 func (s *session) find(ctx context.Context, name string) (node, error) {
+	return s.findWith(ctx, name, nil)
+}
+
+// findWith is find with a glance.
+func (s *session) findWith(ctx context.Context, name string, g *model.Glance) (node, error) {
 	name = norm.NFC.String(name)
-	all, err := s.nodes(ctx, false, len(name) >= len(moderation) && strings.EqualFold(name[:len(moderation)], moderation))
+	all, err := s.nodes(ctx, wanted{moderating: len(name) >= len(moderation) && strings.EqualFold(name[:len(moderation)], moderation), glance: g})
 	if err != nil {
 		return node{}, err
 	}

@@ -15,17 +15,14 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unselect()
-	n, err := s.find(s.ctx, mailbox)
+	n, sel, g, err := s.reach(mailbox)
 	if err != nil {
 		return nil, err
 	}
-	if n.parent {
-		return nil, no("NONEXISTENT", "That is the parent of the lists and holds no messages itself")
-	}
-	sel := &selected{view: view{next: 1}, who: s.who, readOnly: o.ReadOnly || !s.mayMark(), wake: make(chan struct{}, 1), checked: s.front.srv.opt.Now()}
+	sel.readOnly = o.ReadOnly || !s.mayMark()
 	data := &imap.SelectData{UIDNext: 1, UIDValidity: 1}
 	if n.archive() || n.held {
-		if data, err = s.openList(sel, n); err != nil {
+		if data, err = s.openList(sel, n, g); err != nil {
 			return nil, err
 		}
 	}
@@ -51,26 +48,65 @@ func (s *session) Select(mailbox string, o *imap.SelectOptions) (*imap.SelectDat
 	return data, nil
 }
 
-// openList joins the list's box and looks at the list as it is now.
-func (s *session) openList(sel *selected, n node) (*imap.SelectData, error) {
-	l := n.list
+// reach finds a mailbox. What it finds of an archive whose list it knows comes from one
+// question with a glance at the person's flags; she has joined its box before, so that
+// what happens after the glance is told.
+func (s *session) reach(mailbox string) (n node, sel *selected, g *model.Glance, err error) {
+	fresh := func() *selected {
+		return &selected{view: view{next: 1}, who: s.who, wake: make(chan struct{}, 1), checked: s.front.srv.opt.Now()}
+	}
+	sel = fresh()
+	if g = s.glance(mailbox); g != nil {
+		if err := s.join(sel, node{list: &model.List{ID: g.ListID}}); err != nil {
+			g = nil
+		}
+	}
+	n, err = s.findWith(s.ctx, mailbox, g)
+	if err == nil && n.parent {
+		err = no("NONEXISTENT", "That is the parent of the lists and holds no messages itself")
+	}
+	if g != nil && (err != nil || !isOf(g, n)) {
+		sel.leave()
+		sel, g = fresh(), nil
+	}
+	s.know(mailbox, n)
+	return n, sel, g, err
+}
+
+// join joins the list's box.
+func (s *session) join(sel *selected, n node) error {
 	box, err := s.front.srv.open(s.ctx, n)
 	if err != nil {
-		return nil, s.failed("open a list", err)
+		return err
 	}
-	sel.list, sel.box, sel.held = *l, box, n.held
+	sel.box = box
 	box.join(sel)
 	if s.mayMark() && !n.held {
-		sel.marked, sel.quiet = s.front.srv.opt.Archive.WatchFlags(s.who.AccountID, l.ID)
+		sel.marked, sel.quiet = s.front.srv.opt.Archive.WatchFlags(s.who.AccountID, n.list.ID)
 	}
+	return nil
+}
+
+// openList joins the list's box, unless that was done, and looks at the list as it is
+// now.
+func (s *session) openList(sel *selected, n node, g *model.Glance) (*imap.SelectData, error) {
+	l := n.list
+	if sel.box == nil {
+		if err := s.join(sel, n); err != nil {
+			return nil, s.failed("open a list", err)
+		}
+	}
+	box := sel.box
+	sel.list, sel.held = *l, n.held
 	fail := func(err error) (*imap.SelectData, error) {
 		sel.leave()
 		return nil, s.failed("open a list", err)
 	}
+	var err error
 	var flags Flags = localFlags{}
 	next := model.UID(0)
 	if !n.held { // the posts after the flags: those that came before a change are to be told too
-		if flags, sel.last, next, err = s.flagsOf(l.ID); err != nil {
+		if flags, sel.last, next, err = s.flagsOf(l.ID, g); err != nil {
 			return fail(err)
 		}
 	}
@@ -147,17 +183,22 @@ func (sel *selected) leave() {
 
 // Status answers STATUS (RFC 9051 6.3.11) without selecting.
 func (s *session) Status(mailbox string, _ *imap.StatusOptions) (*imap.StatusData, error) {
-	n, err := s.find(s.ctx, mailbox)
+	g := s.glance(mailbox)
+	n, err := s.findWith(s.ctx, mailbox, g)
 	if err != nil {
 		return nil, err
 	}
 	if n.parent {
 		return nil, no("NONEXISTENT", "That is the parent of the lists and holds no messages itself")
 	}
-	return s.status(n)
+	if g != nil && !isOf(g, n) {
+		g = nil
+	}
+	s.know(mailbox, n)
+	return s.status(n, g)
 }
 
-func (s *session) status(n node) (*imap.StatusData, error) {
+func (s *session) status(n node, g *model.Glance) (*imap.StatusData, error) {
 	var messages, zero, fresh uint32
 	var size, none int64
 	data := &imap.StatusData{Mailbox: n.name, UIDNext: 1, UIDValidity: 1,
@@ -179,7 +220,7 @@ func (s *session) status(n node) (*imap.StatusData, error) {
 	case !n.archive():
 		return data, nil
 	}
-	flags, last, next, err := s.flagsOf(n.list.ID)
+	flags, last, next, err := s.flagsOf(n.list.ID, g)
 	if err != nil {
 		return nil, s.failed("read flags", err)
 	}

@@ -25,9 +25,10 @@ type session struct {
 	who      model.Actor
 	in       bool // logged in
 	failures int
-	told     bool   // the client knows of mod-sequences
-	resyncs  bool   // and enabled QRESYNC
-	highest  uint64 // of the mailbox being opened or asked about
+	told     bool             // the client knows of mod-sequences
+	resyncs  bool             // and enabled QRESYNC
+	highest  uint64           // of the mailbox being opened or asked about
+	known    map[string]int64 // lists by the names of their archives, of those asked for
 
 	mu     sync.Mutex
 	sel    *selected // nil: no mailbox is selected

@@ -58,8 +58,9 @@ type Lists interface {
 // opened. Without it whole rows are read each time.
 type Brief interface {
 	// ListsMark gives the mark of all lists, and those on which any of these
-	// addresses has a role.
-	ListsMark(ctx context.Context, emailKeys []string) (m model.ListsMark, memberOf []int64, err error)
+	// addresses has a role. g, when it is not nil, is looked at along with that where
+	// there are addresses.
+	ListsMark(ctx context.Context, emailKeys []string, g *model.Glance) (m model.ListsMark, memberOf []int64, err error)
 }
 
 // Posts is what a Reader asks about posts. Ranges are inclusive and come in the

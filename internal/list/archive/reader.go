@@ -31,14 +31,15 @@ func NewReader(s Store) *Reader { return &Reader{Now: time.Now, store: s, indexe
 // Lists gives the lists whose archive who may read, in the order of the store:
 // public ones, and those she subscribes to, moderates, edits or owns.
 func (r *Reader) Lists(ctx context.Context, who model.Actor) ([]model.List, error) {
-	_, may, err := r.SiteLists(ctx, who)
+	_, may, err := r.SiteLists(ctx, who, nil)
 	return may, err
 }
 
 // SiteLists gives all lists of the site, and apart from them what Lists gives.
-// Nobody may change them: readers share them.
-func (r *Reader) SiteLists(ctx context.Context, who model.Actor) (all, may []model.List, err error) {
-	known, mine, err := r.site(ctx, who)
+// Nobody may change them: readers share them. g, when it is not nil, is looked at by the
+// way, if the store can.
+func (r *Reader) SiteLists(ctx context.Context, who model.Actor, g *model.Glance) (all, may []model.List, err error) {
+	known, mine, err := r.site(ctx, who, g)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -62,7 +63,7 @@ var nobody = model.Actor{Anonymous: true}
 
 // site gives all lists as they are now, and those who belongs to in any role. The
 // lists are read again when they changed.
-func (r *Reader) site(ctx context.Context, who model.Actor) (fresh *site, mine map[int64]bool, err error) {
+func (r *Reader) site(ctx context.Context, who model.Actor, g *model.Glance) (fresh *site, mine map[int64]bool, err error) {
 	var keys []string
 	if !who.Anonymous {
 		keys = who.Keys
@@ -71,7 +72,7 @@ func (r *Reader) site(ctx context.Context, who model.Actor) (fresh *site, mine m
 	fresh, mine = &site{}, map[int64]bool{}
 	if ok {
 		var lists []int64
-		if fresh.mark, lists, err = brief.ListsMark(ctx, keys); err != nil { // before the lists: they may be newer, never older
+		if fresh.mark, lists, err = brief.ListsMark(ctx, keys, g); err != nil { // before the lists: they may be newer, never older
 			return nil, nil, err
 		}
 		for _, id := range lists {
@@ -112,7 +113,7 @@ func (r *Reader) site(ctx context.Context, who model.Actor) (fresh *site, mine m
 // list gives one list as it is now, nil when there is none, and whether who
 // belongs to it.
 func (r *Reader) list(ctx context.Context, id int64, who model.Actor) (l *model.List, mine map[int64]bool, err error) {
-	known, mine, err := r.site(ctx, who)
+	known, mine, err := r.site(ctx, who, nil)
 	if err != nil {
 		return nil, nil, err
 	}
