@@ -24,7 +24,7 @@ type behind struct {
 	*sql.Tx
 	conn   *sql.Conn
 	batch  pgx.Batch
-	failed error // of what was run before a row
+	failed error // of what was run before something else: nothing may be committed without it
 }
 
 // later runs a statement that gives nothing. On PostgreSQL it runs before the next that
@@ -49,7 +49,9 @@ func (b *behind) flush(ctx context.Context) error {
 	}
 	batch := b.batch
 	b.batch = pgx.Batch{}
-	return b.conn.Raw(func(c any) error { return c.(*stdlib.Conn).Conn().SendBatch(ctx, &batch).Close() })
+	err := b.conn.Raw(func(c any) error { return c.(*stdlib.Conn).Conn().SendBatch(ctx, &batch).Close() })
+	b.failed = errors.Join(b.failed, err)
+	return err
 }
 
 // ExecContext implements gorm.ConnPool.
@@ -69,13 +71,15 @@ func (b *behind) QueryContext(ctx context.Context, query string, args ...any) (*
 }
 
 // QueryRowContext implements gorm.ConnPool. A row cannot carry the error of what was kept
-// behind; the transaction is broken then, and the row's own says so.
+// behind; the transaction is broken then, and the row's own says so. transact gives the
+// first.
 func (b *behind) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	b.failed = errors.Join(b.failed, b.flush(ctx))
+	_ = b.flush(ctx)
 	return b.Tx.QueryRowContext(ctx, query, args...)
 }
 
-// transact runs fn in a transaction. On PostgreSQL it holds the connection too.
+// transact runs fn in a transaction. On PostgreSQL it holds the connection too; and when
+// ctx ends the next statement fails, and nobody rolls back beside fn.
 func (s *Store) transact(ctx context.Context, fn func(*gorm.DB, *behind) error) error {
 	if s.dialect != Postgres {
 		return s.w.WithContext(ctx).Transaction(func(db *gorm.DB) error { return fn(db, nil) })
@@ -84,7 +88,7 @@ func (s *Store) transact(ctx context.Context, fn func(*gorm.DB, *behind) error) 
 		begun := false
 		err := s.w.WithContext(ctx).Connection(func(db *gorm.DB) error {
 			conn := db.Statement.ConnPool.(*sql.Conn)
-			return db.Transaction(func(db *gorm.DB) error {
+			return db.WithContext(context.WithoutCancel(ctx)).Transaction(func(db *gorm.DB) error {
 				begun = true
 				b := &behind{Tx: db.Statement.ConnPool.(*sql.Tx), conn: conn}
 				db = db.Session(&gorm.Session{Context: ctx})

@@ -159,6 +159,8 @@ const (
 	// each is a way there and back, so one has the headers of several frames.
 	loadAhead     = 2
 	headersAtOnce = 4
+	// loadsAtOnce bounds those of all streams: who posts needs connections too.
+	loadsAtOnce = 6
 )
 
 // stream hands out the messages of rows in order, or their headers, some frames ahead.
@@ -250,6 +252,8 @@ func (r *Reader) load(ctx context.Context, l *load, w want) {
 	if len(ids) == 0 {
 		return
 	}
+	r.loading <- struct{}{}
+	defer func() { <-r.loading }()
 	for i, err := range s.ReadFrames(ctx, ids, w.headers, l.own[:len(ids)]) {
 		of[i].frame, of[i].err = l.own[i], err
 	}

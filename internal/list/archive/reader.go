@@ -22,11 +22,14 @@ type Reader struct {
 	indexes map[int64]*Index
 	known   *site
 	frames  frames
+	loading chan struct{} // holds one for each load of frames
 	moved   moved
 }
 
 // NewReader makes a reader on a store.
-func NewReader(s Store) *Reader { return &Reader{Now: time.Now, store: s, indexes: map[int64]*Index{}} }
+func NewReader(s Store) *Reader {
+	return &Reader{Now: time.Now, store: s, indexes: map[int64]*Index{}, loading: make(chan struct{}, loadsAtOnce)}
+}
 
 // Lists gives the lists whose archive who may read, in the order of the store:
 // public ones, and those she subscribes to, moderates, edits or owns.

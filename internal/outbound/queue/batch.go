@@ -14,7 +14,7 @@ type batch struct {
 	at    model.Instant // when the outcomes came that are taken now
 	size  int           // outcomes to write
 	tally map[*job]*tally
-	back  map[*Unit][]target // came back untouched
+	back  map[returned][]target // came back untouched
 	sent, temporary, permanent, skipped, lost,
 	tokens int // of the budget
 	stopped []stopped // distributions that a site refuses
@@ -22,6 +22,13 @@ type batch struct {
 	outlet  *outlet   // the last that took a letter
 
 	results map[resultKey]int // by relay; what the only one took is not in it
+}
+
+// returned names the copies of a unit that came back for one reason: who does not take
+// them (outlet_fit.go).
+type returned struct {
+	unit *Unit
+	not  uint64
 }
 
 type tally struct {
@@ -57,11 +64,14 @@ func (e *Engine) take(b *batch, o Outcome) {
 	} else if e.depots == nil && e.out.heard(o.Unit, o.Result, t.attempts) {
 		o.State = Unsent
 	}
-	if o.Peer && e.out.other(o.Unit) {
-		o.State = Unsent
+	again := returned{unit: o.Unit, not: o.Unit.not}
+	if o.Peer {
+		if not, yes := e.out.other(o.Unit); yes {
+			o.State, again.not = Unsent, not
+		}
 	}
 	if o.State == Unsent {
-		b.back[o.Unit] = append(b.back[o.Unit], t)
+		b.back[again] = append(b.back[again], t)
 		return
 	}
 	c := b.of(j)

@@ -85,6 +85,9 @@ func (e *Engine) hand(ctx, work context.Context, couriers *sync.WaitGroup, u *Un
 
 // putBack returns a unit that nobody was asked about.
 func (e *Engine) putBack(u *Unit) {
+	if u.probe {
+		u.aside = 0
+	}
 	u.probe, u.outlet = false, nil
 	ok := e.back(u)
 	e.budget.give(len(u.to))
@@ -105,7 +108,7 @@ func (e *Engine) back(u *Unit) bool {
 // false when the unit went back because the store does not answer.
 func (e *Engine) refresh(ctx context.Context, u *Unit) bool {
 	j := u.job
-	if j.source.d.Kind == model.DistributeLetter || e.Now().Sub(j.fresh.Time()) < freshFor {
+	if j.source.d.Kind == model.DistributeLetter || e.Now().Sub(max(j.fresh, u.fresh).Time()) < freshFor {
 		return true
 	}
 	ids := make([]int64, len(u.to))
@@ -121,6 +124,7 @@ func (e *Engine) refresh(ctx context.Context, u *Unit) bool {
 		return false
 	}
 	e.unread.Store(0)
+	u.fresh = model.At(e.Now())
 	people := make(map[int64]*model.Subscriber, len(subs))
 	for i := range subs {
 		people[subs[i].ID] = &subs[i]

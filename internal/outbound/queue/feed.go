@@ -18,6 +18,7 @@ const (
 	maxJobs     = 32  // ranges of a lane in hand at once, and as many batches of retries
 	maxJobsAll  = 512 // the same with a Router: most of them wait for one slow site, and the hand bounds the copies
 	maxLetters  = 128 // house letters of a lane in hand at once
+	maxStuck    = 128 // ranges of a lane while the relays rest
 	leaseBatch  = 64  // letters leased at a time
 	retryBatch  = 256 // copies claimed again at a time
 	manyAtOnce  = 32  // distributions looked at in one turn
@@ -167,6 +168,9 @@ func (f *feeder) ranges(ctx context.Context, l model.Lane) (n int, err error) {
 		f.turn[l] = ds[i].ID
 		n += k
 	}
+	if n == 0 && len(ds) > 0 { // all have enough: the next look begins behind them
+		f.turn[l] = ds[len(ds)-1].ID
+	}
 	return n, nil
 }
 
@@ -184,7 +188,7 @@ func (f *feeder) nextRange(ctx context.Context, src *source) (int, error) {
 // refused for itself stays there: room for many small ones lets others be tried.
 func (f *feeder) most() int {
 	if f.e.out.stuck() {
-		return maxJobsAll
+		return maxStuck
 	}
 	return f.e.lanes.most
 }

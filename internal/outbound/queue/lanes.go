@@ -181,8 +181,8 @@ func (l *lanes) move(j *job, n int) {
 	l.all[laneOf(j.source.d.Lane)].queued += n
 }
 
-// back returns a unit nobody has touched, to the front or, one that was put aside, to
-// the end. It reports false when
+// back returns a unit nobody has touched, to the front or, one that is not for every
+// outlet, to the end. It reports false when
 // its job was halted: then the copies are dropped.
 func (l *lanes) back(u *Unit) bool {
 	l.mu.Lock()
@@ -192,7 +192,7 @@ func (l *lanes) back(u *Unit) bool {
 	if j.halted {
 		return false
 	}
-	if u.aside != 0 {
+	if u.aside != 0 || u.not != 0 {
 		j.units = append(j.units, u)
 	} else {
 		j.units = append([]*Unit{u}, j.units...)

@@ -244,7 +244,7 @@ func (s *outlets) serve(ctx, work context.Context, o *outlet) {
 	s.mu.Unlock()
 	s.e.opened(o.number, c)
 	if len(s.all) > 1 {
-		err = (&gate{c, s, o}).run(work, s.e.units, s.e.outcomes)
+		err = (&gate{courier: c, s: s, o: o}).run(work, s.e.units, s.e.outcomes)
 	} else {
 		err = c.Run(work, s.e.units, s.e.outcomes)
 	}
@@ -281,9 +281,12 @@ func (g *gate) run(ctx context.Context, units <-chan *Unit, outcomes chan<- Outc
 	for {
 		var u *Unit
 		var ok, own bool
+		units, again := g.shared(units)
 		select {
 		case err := <-ended:
 			return err
+		case <-again:
+			continue
 		case u, ok = <-units:
 		case u, ok = <-g.o.own:
 			own = true
@@ -317,6 +320,20 @@ func (g *gate) run(ctx context.Context, units <-chan *Unit, outcomes chan<- Outc
 	}
 }
 
+// shared gives the channel of what all outlets take. A spare has none while others work,
+// and looks again: it may be there for what they do not take.
+func (g *gate) shared(units <-chan *Unit) (<-chan *Unit, <-chan time.Time) {
+	if g.o.Weight > 0 {
+		return units, nil
+	}
+	g.s.mu.Lock()
+	defer g.s.mu.Unlock()
+	if g.s.regular(g.s.all) {
+		return nil, time.After(chooseAgain)
+	}
+	return units, nil
+}
+
 func unsent(u *Unit, outcomes chan<- Outcome) {
 	for i := range u.to {
 		outcomes <- Outcome{Unit: u, Index: i}
@@ -332,7 +349,7 @@ func (s *outlets) leave(o *outlet, own bool) bool {
 	switch {
 	case s.paused(o), o.rest.on, !own && o.Weight == 0 && s.regular(s.all):
 		most = 0
-	case own:
+	case own: // handToSome has looked
 		return false
 	}
 	if o.live-o.leaving <= most {

@@ -3,6 +3,8 @@ package queue
 import (
 	"context"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,12 +14,14 @@ import (
 // Relays differ in what they take: one announces a smaller SIZE, another no
 // SMTPUTF8. A unit that some of them do not take goes only to the others, by their
 // own channels. While none of those has a connection free it is put aside and others
-// go first; what waits there waits for them, also while they are down: it fails only
-// when no relay takes it.
+// go first. While none of those can be used it waits in the store, as what a peer put
+// off does but without an attempt: so it keeps no room in hand. It fails only when no
+// relay takes it, or when it has waited too long.
 
 const (
 	asideFor = 20 * time.Millisecond  // others go first so long
 	aloneFor = 100 * time.Millisecond // waited for a connection when nothing else waits
+	maxBits  = 64                     // outlets that units remember
 )
 
 // takes reports whether an outlet may have a unit: it is not known to refuse it.
@@ -32,36 +36,37 @@ func (s *outlets) takes(o *outlet, u *Unit) bool {
 	return !large
 }
 
-// takers gives the outlets that may have a unit; nil: all of them, or none.
-func (s *outlets) takers(u *Unit) []*outlet {
+// takers gives the outlets that may have a unit, spares only while no other can be
+// used, and whether any of them can be used; nil: all outlets, or none.
+func (s *outlets) takers(u *Unit) (some []*outlet, usable bool) {
 	if len(s.all) == 1 || u.not == 0 && u.job.source.size.Load() <= sizeSpread {
-		return nil
+		return nil, true
 	}
-	var some []*outlet
 	for _, o := range s.all {
 		if s.takes(o, u) {
 			some = append(some, o)
 		}
 	}
-	if len(some) == len(s.all) {
-		return nil
+	if len(some) == len(s.all) || len(some) == 0 {
+		return nil, true
 	}
-	return some
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.regular(some) {
+		some = slices.DeleteFunc(some, func(o *outlet) bool { return o.Weight == 0 })
+	}
+	return some, slices.ContainsFunc(some, func(o *outlet) bool { return o.works() && !s.paused(o) })
 }
 
-// other notes that the outlet of a unit does not take a copy of it, and reports
+// other gives the bits of a copy that the outlet of its unit does not take, and reports
 // whether another may. The recorder calls it.
-func (s *outlets) other(u *Unit) bool {
-	if u.outlet == nil || len(s.all) == 1 || u.outlet.number > 63 {
-		return false
+func (s *outlets) other(u *Unit) (not uint64, yes bool) {
+	if u.outlet == nil || len(s.all) == 1 || u.outlet.number >= maxBits {
+		return u.not, false
 	}
-	u.not |= 1 << uint(u.outlet.number)
-	for _, o := range s.all {
-		if s.takes(o, u) {
-			return true
-		}
-	}
-	return false
+	rest := *u
+	rest.not |= 1 << uint(u.outlet.number)
+	return rest.not, slices.ContainsFunc(s.all, func(o *outlet) bool { return s.takes(o, &rest) })
 }
 
 // close ends what is for some outlets only.
@@ -72,10 +77,10 @@ func (s *outlets) close() {
 }
 
 // handToSome gives a unit that some outlets do not take to a connection of another, or
-// puts it aside; when nothing else waits it waits a little for one. It reports false
-// for a unit that is for all of them.
+// puts it aside or off; when nothing else waits it waits a little for one. It reports
+// false for a unit that is for all of them.
 func (e *Engine) handToSome(ctx, work context.Context, couriers *sync.WaitGroup, u *Unit, timer *time.Timer) bool {
-	some := e.out.takers(u)
+	some, usable := e.out.takers(u)
 	if some == nil {
 		return false
 	}
@@ -87,12 +92,42 @@ func (e *Engine) handToSome(ctx, work context.Context, couriers *sync.WaitGroup,
 		default:
 		}
 	}
-	if u.aside > model.At(e.Now()) && e.waitFor(ctx, u, some, timer, min(max(wait, time.Millisecond), aloneFor)) {
+	switch now := model.At(e.Now()); {
+	case !usable, u.aside != 0 && e.crowded(u.job):
+		e.putOff(u, some)
+		return true
+	case u.aside > now && e.waitFor(ctx, u, some, timer, min(max(wait, time.Millisecond), aloneFor)):
 		return true
 	}
 	u.aside = model.At(e.Now().Add(asideFor))
 	e.putBack(u)
 	return true
+}
+
+// crowded reports whether there is no room for more jobs like this one.
+func (e *Engine) crowded(j *job) bool {
+	most := e.lanes.most
+	if j.kind() == aLetter {
+		most = maxLetters
+	}
+	return e.lanes.load(j.source.d.Lane, j.kind()) >= most
+}
+
+// putOff records the copies of a unit as waiting for some outlets.
+func (e *Engine) putOff(u *Unit, some []*outlet) {
+	names := make([]string, len(some))
+	for i, o := range some {
+		names[i] = o.Name
+	}
+	w := wait{next: model.At(e.Now().Add(e.wait(e.Retry, 0))), why: "it waits for a relay that takes it: " + strings.Join(names, ", ")}
+	s := skipped{job: u.job, out: len(u.to)}
+	for _, t := range u.to {
+		row := e.later(u.job, t, w)
+		row.Site = 0
+		s.rows = append(s.rows, row)
+	}
+	e.skips <- s // the recorder outlives this goroutine
+	e.budget.give(s.out)
 }
 
 // waitFor waits until a connection of some outlets takes a unit, and reports whether

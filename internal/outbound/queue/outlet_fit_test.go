@@ -68,7 +68,7 @@ func TestLargerRelayAway(t *testing.T) {
 	first, second := r.distribute(r.list.ID, model.LanePost), r.distribute(r.list.ID, model.LanePost)
 	stop := run(t, e)
 	r.await(second)
-	if f := r.fates(first); len(f) > 1 || f[model.DeliverySent] != 0 || small.Messages() != people {
+	if f := r.fates(first); f[model.DeliverySent]+f[model.DeliveryFailed] != 0 || small.Messages() != people {
 		t.Errorf("%v of the large one, the small one took %d", f, small.Messages())
 	}
 	large := start()
@@ -101,5 +101,37 @@ func TestRelayWithoutUTF8(t *testing.T) {
 				t.Errorf("%v, a took %d, b %d", f, a.Messages(), b.Messages())
 			}
 		})
+	}
+}
+
+// TestFewWaitForARelay: copies that wait for the one relay that takes them keep no
+// other from being sent, not those that were handed out with them and not other posts.
+func TestFewWaitForARelay(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t)
+	const people, posts = 20, 40 // more posts than a lane has ranges in hand
+	a := startSink(t, sink.Options{NoUTF8: true, CloseAfter: 7})
+	addr, start := dead(t)
+	r.subscribers(r.list.ID, 1, people)
+	r.exec("UPDATE subscribers SET email = 'ö@example.net', email_key = 'ö@example.net' WHERE id = 3")
+	e := r.engine(nil, func(o *queue.Options) {
+		o.Retry = []time.Duration{200 * time.Millisecond}
+		o.Connect, o.Outlets = nil, []queue.Outlet{outlet("a", a.Addr(), 1), outlet("b", addr, 1)}
+	})
+	for range posts {
+		r.distribute(r.list.ID, model.LanePost)
+	}
+	stop := run(t, e)
+	eventually(t, "all others are sent", func() bool { return a.Messages() == posts*(people-1) })
+	eventually(t, "the few wait", func() bool {
+		return r.number("SELECT count(*) FROM deliveries WHERE state = 2 AND attempts = 0 AND reply LIKE 'it waits for a relay that takes it: b'") == posts
+	})
+	b := start()
+	for id := range int64(posts) {
+		r.await(id + 1)
+	}
+	stop()
+	if n := b.Messages(); n != posts || a.Messages() != posts*(people-1) {
+		t.Errorf("b took %d, a %d", n, a.Messages())
 	}
 }

@@ -20,7 +20,7 @@ const maxSpare = 8
 func (e *Engine) record(ctx context.Context) error {
 	outcomes, skips := e.outcomes, e.skips
 	for outcomes != nil || skips != nil {
-		b := &batch{tally: map[*job]*tally{}, back: map[*Unit][]target{}}
+		b := &batch{tally: map[*job]*tally{}, back: map[returned][]target{}}
 		select {
 		case o, ok := <-outcomes:
 			if !ok {
@@ -135,8 +135,9 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 			e.spare = append(e.spare, t.sent[:0])
 		}
 	}
-	for u, to := range b.back {
-		again := &Unit{prepared: u.prepared, to: to, job: u.job, link: u.link, not: u.not}
+	for r, to := range b.back {
+		u := r.unit
+		again := &Unit{prepared: u.prepared, to: to, job: u.job, link: u.link, not: r.not, fresh: u.fresh}
 		if !e.back(again) {
 			e.finishHalted(u.job)
 		}
