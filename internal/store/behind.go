@@ -79,7 +79,8 @@ func (b *behind) QueryRowContext(ctx context.Context, query string, args ...any)
 }
 
 // transact runs fn in a transaction. On PostgreSQL it holds the connection too; and when
-// ctx ends the next statement fails, and nobody rolls back beside fn.
+// ctx ends while fn runs its next statement fails, and nobody rolls back beside it:
+// database/sql would take the connection away from under flush.
 func (s *Store) transact(ctx context.Context, fn func(*gorm.DB, *behind) error) error {
 	if s.dialect != Postgres {
 		return s.w.WithContext(ctx).Transaction(func(db *gorm.DB) error { return fn(db, nil) })
@@ -88,8 +89,13 @@ func (s *Store) transact(ctx context.Context, fn func(*gorm.DB, *behind) error) 
 		begun := false
 		err := s.w.WithContext(ctx).Connection(func(db *gorm.DB) error {
 			conn := db.Statement.ConnPool.(*sql.Conn)
-			return db.WithContext(context.WithoutCancel(ctx)).Transaction(func(db *gorm.DB) error {
+			around, cancel := context.WithCancel(context.WithoutCancel(ctx))
+			defer cancel()
+			release := context.AfterFunc(ctx, cancel)
+			return db.WithContext(around).Transaction(func(db *gorm.DB) error {
 				begun = true
+				release()
+				defer context.AfterFunc(ctx, cancel) // COMMIT and ROLLBACK have its bound again
 				b := &behind{Tx: db.Statement.ConnPool.(*sql.Tx), conn: conn}
 				db = db.Session(&gorm.Session{Context: ctx})
 				db.Statement.ConnPool = b

@@ -252,8 +252,15 @@ func (r *Reader) load(ctx context.Context, l *load, w want) {
 	if len(ids) == 0 {
 		return
 	}
-	r.loading <- struct{}{}
-	defer func() { <-r.loading }()
+	select {
+	case r.loading <- struct{}{}:
+		defer func() { <-r.loading }()
+	case <-ctx.Done():
+		for _, b := range of {
+			b.err = fault.Wrap(fault.Temporary, ctx.Err(), "the request was given up")
+		}
+		return
+	}
 	for i, err := range s.ReadFrames(ctx, ids, w.headers, l.own[:len(ids)]) {
 		of[i].frame, of[i].err = l.own[i], err
 	}

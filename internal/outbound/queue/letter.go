@@ -75,6 +75,7 @@ type Unit struct {
 	probe    bool          // it tries an outlet that rests
 	not      uint64        // bits by number of outlets that do not take a copy of it, with several
 	aside    model.Instant // others go first until then
+	since    model.Instant // when it was put aside first
 	fresh    model.Instant // when its recipients were looked at again; 0: they were not
 	made     []made        // what the pool makes of it
 }

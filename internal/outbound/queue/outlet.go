@@ -285,8 +285,9 @@ func (g *gate) run(ctx context.Context, units <-chan *Unit, outcomes chan<- Outc
 		select {
 		case err := <-ended:
 			return err
-		case <-again:
-			continue
+		case <-again: // a spare that nobody needs now
+			close(inner)
+			return <-ended
 		case u, ok = <-units:
 		case u, ok = <-g.o.own:
 			own = true
@@ -320,8 +321,8 @@ func (g *gate) run(ctx context.Context, units <-chan *Unit, outcomes chan<- Outc
 	}
 }
 
-// shared gives the channel of what all outlets take. A spare has none while others work,
-// and looks again: it may be there for what they do not take.
+// shared gives the channel of what all outlets take. A spare has none while others work:
+// it is there for what they do not take, and when there is none for a moment it ends.
 func (g *gate) shared(units <-chan *Unit) (<-chan *Unit, <-chan time.Time) {
 	if g.o.Weight > 0 {
 		return units, nil

@@ -21,6 +21,7 @@ import (
 const (
 	asideFor = 20 * time.Millisecond  // others go first so long
 	aloneFor = 100 * time.Millisecond // waited for a connection when nothing else waits
+	asideMax = 5 * time.Second        // then, where there is no room for other jobs, it is put off
 	maxBits  = 64                     // outlets that units remember
 )
 
@@ -55,7 +56,7 @@ func (s *outlets) takers(u *Unit) (some []*outlet, usable bool) {
 	if s.regular(some) {
 		some = slices.DeleteFunc(some, func(o *outlet) bool { return o.Weight == 0 })
 	}
-	return some, slices.ContainsFunc(some, func(o *outlet) bool { return o.works() && !s.paused(o) })
+	return some, slices.ContainsFunc(some, func(o *outlet) bool { return !o.rest.on && !s.paused(o) && (o.live > 0 || o.failures < 2) })
 }
 
 // other gives the bits of a copy that the outlet of its unit does not take, and reports
@@ -92,8 +93,12 @@ func (e *Engine) handToSome(ctx, work context.Context, couriers *sync.WaitGroup,
 		default:
 		}
 	}
-	switch now := model.At(e.Now()); {
-	case !usable, u.aside != 0 && e.crowded(u.job):
+	now := model.At(e.Now())
+	if u.since == 0 {
+		u.since = now
+	}
+	switch {
+	case !usable, now > u.since.Add(asideMax) && e.crowded(u.job):
 		e.putOff(u, some)
 		return true
 	case u.aside > now && e.waitFor(ctx, u, some, timer, min(max(wait, time.Millisecond), aloneFor)):
@@ -113,6 +118,14 @@ func (e *Engine) crowded(j *job) bool {
 	return e.lanes.load(j.source.d.Lane, j.kind()) >= most
 }
 
+// away reports whether all of some outlets cannot be reached or rest, without a person's
+// doing.
+func (s *outlets) away(some []*outlet) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !slices.ContainsFunc(some, func(o *outlet) bool { return s.paused(o) || o.works() })
+}
+
 // putOff records the copies of a unit as waiting for some outlets.
 func (e *Engine) putOff(u *Unit, some []*outlet) {
 	names := make([]string, len(some))
@@ -124,6 +137,9 @@ func (e *Engine) putOff(u *Unit, some []*outlet) {
 	for _, t := range u.to {
 		row := e.later(u.job, t, w)
 		row.Site = 0
+		if row.State == model.DeliveryFailed && !e.out.away(some) { // it is old, but had no try
+			row.State, row.NextAt = model.DeliveryRetry, w.next
+		}
 		s.rows = append(s.rows, row)
 	}
 	e.skips <- s // the recorder outlives this goroutine
