@@ -57,7 +57,7 @@ func (s *Store) TableBytes(ctx context.Context, table string) (n int64, err erro
 func (s *Store) Synced(ctx context.Context) (how string, err error) {
 	query := "PRAGMA synchronous"
 	if s.dialect == Postgres {
-		query = "SELECT current_setting('synchronous_commit') || ' ' || current_setting('fsync')"
+		query = "SELECT current_setting('synchronous_commit') || ' ' || current_setting('fsync') || ' jit ' || current_setting('jit')"
 	}
 	err = s.w.WithContext(ctx).Raw(query).Row().Scan(&how)
 	return how, err

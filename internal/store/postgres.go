@@ -62,11 +62,18 @@ func (s *Store) openPostgres(ctx context.Context) error {
 // relative of PostgreSQL that does not know a setting goes without.
 func (s *Store) readyPostgres(ctx context.Context, conn *pgx.Conn) error {
 	learnVectors(conn.TypeMap())
-	for name, value := range map[string]time.Duration{"idle_in_transaction_session_timeout": idleInTransaction, "tcp_user_timeout": unanswered} {
+	for name, value := range map[string]string{
+		"idle_in_transaction_session_timeout": strconv.FormatInt(idleInTransaction.Milliseconds(), 10),
+		"tcp_user_timeout":                    strconv.FormatInt(unanswered.Milliseconds(), 10),
+		// Questions that are over in a millisecond are not worth compiling, which takes
+		// a hundred; where a plan is forced (seek, post_fts_find) PostgreSQL believes
+		// that they last for hours.
+		"jit": "off",
+	} {
 		if _, ok := conn.Config().RuntimeParams[name]; ok {
 			continue
 		}
-		_, err := conn.Exec(ctx, "SET "+name+" = "+strconv.FormatInt(value.Milliseconds(), 10))
+		_, err := conn.Exec(ctx, "SET "+name+" = "+value)
 		if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
 			s.log.Debug("the database does not know a setting", "setting", name, "err", err)
 		} else if err != nil {
