@@ -95,7 +95,7 @@ func (s *Store) transact(ctx context.Context, fn func(*gorm.DB, *behind) error) 
 			return db.WithContext(around).Transaction(func(db *gorm.DB) error {
 				begun = true
 				release()
-				defer context.AfterFunc(ctx, cancel) // COMMIT and ROLLBACK have its bound again
+				defer func() { context.AfterFunc(ctx, cancel) }() // COMMIT and ROLLBACK have its bound again
 				b := &behind{Tx: db.Statement.ConnPool.(*sql.Tx), conn: conn}
 				db = db.Session(&gorm.Session{Context: ctx})
 				db.Statement.ConnPool = b
