@@ -95,6 +95,10 @@ const (
 	WaitPause  = "pause:"  // a person who paused a domain or site
 )
 
+// ForRelay begins the text of a copy that waits for a relay that takes it; their names
+// follow.
+const ForRelay = "it waits for a relay that takes it: "
+
 // SiteNumber is the number of what copies wait for: positive, the lowest bits
 // free for the lane.
 func SiteNumber(kind, name string) int64 {

@@ -92,7 +92,10 @@ func (s *Store) resumeDestination(ctx context.Context, name string) error {
 	}); err != nil {
 		return err
 	}
-	return s.WakePaused(ctx, name)
+	if err := s.WakePaused(ctx, name); err != nil {
+		return err
+	}
+	return s.WakeForRelay(ctx, name)
 }
 
 // WakePaused makes due what waits for the pause of a destination to end. Nodes
@@ -105,6 +108,19 @@ func (s *Store) WakePaused(ctx context.Context, name string) error {
 	}
 	_, err := s.makeDue(ctx, "site BETWEEN ? AND ?", site, site|7)
 	return err
+}
+
+// WakeForRelay makes due what waits for a relay of this name, with its port or
+// without, because others do not take it. A longer name that holds this one is
+// meant too: its copies only find out again.
+func (s *Store) WakeForRelay(ctx context.Context, name string) error {
+	where, arg := waitsForRelay(name)
+	_, err := s.makeDue(ctx, where, arg)
+	return err
+}
+
+func waitsForRelay(name string) (where, arg string) {
+	return "site = 0 AND reply LIKE ? ESCAPE '!'", model.ForRelay + "%" + escapeLike(name) + "%"
 }
 
 // makeDue lets waiting copies be tried now, a batch a transaction so that nobody
@@ -222,8 +238,10 @@ func (q QueueScope) waiting() (string, []any) {
 		end := "%@" + escapeLike(q.Destination)
 		text += " AND ((site & -8) IN (SELECT id FROM queue_sites WHERE name = ? OR ' ' || hosts || ' ' LIKE ? ESCAPE '!')" +
 			" OR recipient_id IN (SELECT id FROM subscribers WHERE email_key LIKE ? ESCAPE '!')" +
-			" OR recipient_id = 0 AND distribution_id IN (SELECT id FROM distributions WHERE recipient LIKE ? ESCAPE '!'))"
-		args = append(args, q.Destination, "% "+escapeLike(q.Destination)+" %", end, end)
+			" OR recipient_id = 0 AND distribution_id IN (SELECT id FROM distributions WHERE recipient LIKE ? ESCAPE '!')"
+		relay, arg := waitsForRelay(q.Destination)
+		text += " OR " + relay + ")"
+		args = append(args, q.Destination, "% "+escapeLike(q.Destination)+" %", end, end, arg)
 	}
 	return text, args
 }

@@ -431,7 +431,7 @@ func (s *outlets) tryNow(name string) {
 	s.mu.Lock()
 	for _, o := range s.all {
 		if name == "" || o.is(name) {
-			o.next, o.rest.until = time.Time{}, time.Time{}
+			o.next, o.rest.until, o.failures = time.Time{}, time.Time{}, min(o.failures, 1) // what only it takes is handed out again
 		}
 	}
 	s.mu.Unlock()

@@ -132,7 +132,7 @@ func (e *Engine) putOff(u *Unit, some []*outlet) {
 	for i, o := range some {
 		names[i] = o.Name
 	}
-	w := wait{next: model.At(e.Now().Add(e.wait(e.Retry, 0))), why: "it waits for a relay that takes it: " + strings.Join(names, ", ")}
+	w := wait{next: model.At(e.Now().Add(e.wait(e.Retry, 0))), why: model.ForRelay + strings.Join(names, ", ")}
 	s := skipped{job: u.job, out: len(u.to)}
 	for _, t := range u.to {
 		row := e.later(u.job, t, w)

@@ -6,6 +6,7 @@ import (
 
 	"plenary/internal/model"
 	"plenary/internal/outbound/queue"
+	"plenary/internal/store"
 	"plenary/internal/testkit/sink"
 )
 
@@ -133,5 +134,53 @@ func TestFewWaitForARelay(t *testing.T) {
 	stop()
 	if n := b.Messages(); n != posts || a.Messages() != posts*(people-1) {
 		t.Errorf("b took %d, a %d", n, a.Messages())
+	}
+}
+
+// TestRetryOfTheOneThatTakes: copies that wait long for the one relay that takes them
+// are sent when a person asks for that relay, or ends its pause.
+func TestRetryOfTheOneThatTakes(t *testing.T) {
+	t.Parallel()
+	b := store.QueueScope{Destination: "b"}
+	for name, paused := range map[string]bool{"retry": false, "resume": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, r *rig) {
+				const people = 20
+				small := startSink(t, sink.Options{Size: 20_000})
+				addr, start := dead(t)
+				r.subscribers(r.list.ID, 1, people)
+				e := r.engine(nil, func(o *queue.Options) {
+					o.Composer = &composer{size: 100_000}
+					o.Retry, o.Backoff = []time.Duration{time.Hour}, []time.Duration{time.Millisecond, time.Hour}
+					o.Connect, o.Outlets = nil, []queue.Outlet{outlet("a", small.Addr(), 1), outlet("b", addr, 1)}
+				})
+				if paused {
+					if err := r.s.PauseQueue(t.Context(), b, "a test"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				stop := run(t, e)
+				id := r.distribute(r.list.ID, model.LanePost)
+				eventually(t, "all wait", func() bool {
+					return r.number("SELECT count(*) FROM deliveries WHERE state = 2 AND attempts = 0 AND reply LIKE '"+model.ForRelay+"b'") == people
+				})
+				large := start()
+				var err error
+				if paused {
+					_, err = r.s.ResumeQueue(t.Context(), b, "a test")
+				} else {
+					_, err = r.s.RetryNow(t.Context(), b)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.await(id)
+				stop()
+				if large.Messages() != people || small.Messages() != 0 {
+					t.Errorf("a took %d, b %d", small.Messages(), large.Messages())
+				}
+			})
+		})
 	}
 }

@@ -90,6 +90,7 @@ type Store interface {
 	NoteSites(ctx context.Context, sites []model.SiteState) error
 	QueueStops(ctx context.Context) (*model.QueueStops, error)
 	WakePaused(ctx context.Context, name string) error
+	WakeForRelay(ctx context.Context, name string) error
 	RetryPutOff(ctx context.Context, distribution int64, destination string, before model.Instant) error
 	SitesOf(ctx context.Context, distribution int64) ([]int64, error)
 }

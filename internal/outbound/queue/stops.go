@@ -56,6 +56,11 @@ func (e *Engine) checkStops(ctx context.Context) {
 		if err := e.Store.WakePaused(ctx, name); err != nil && ctx.Err() == nil {
 			e.Log.Warn("what waited for a pause is not due yet", "destination", name, "err", err)
 		}
+		if e.depots == nil {
+			if err := e.Store.WakeForRelay(ctx, name); err != nil && ctx.Err() == nil {
+				e.Log.Warn("what waited for a relay is not due yet", "relay", name, "err", err)
+			}
+		}
 	}
 	for name, when := range st.tried { // what was put off before we had forgotten
 		if err := e.Store.RetryPutOff(ctx, 0, name, when); err != nil && ctx.Err() == nil {
