@@ -54,12 +54,14 @@ func (j *job) about(l *model.List) string {
 	write("Leave:", unicodeAddress(l.Sub("leave")))
 	write("Owners:", unicodeAddress(l.Sub("owner")))
 	write("Archive:", j.s.ArchiveURL(l))
-	write("Joining:", map[model.JoinPolicy]string{model.JoinConfirm: "open to everybody", model.JoinConfirmModerate: "a moderator agrees",
-		model.JoinClosed: "only the owners add people"}[l.JoinPolicy])
+	if !l.Closed {
+		write("Joining:", map[model.JoinPolicy]string{model.JoinConfirm: "open to everybody", model.JoinConfirmModerate: "a moderator agrees",
+			model.JoinClosed: "only the owners add people"}[l.JoinPolicy])
+	}
 	write("Posting:", posting(l))
 	write("Archive access:", map[model.Access]string{model.AccessMembers: "members", model.AccessPublic: "everybody"}[l.ArchiveAccess])
 	if l.Closed {
-		write("Note:", "the list is closed")
+		write("Note:", "the list is closed: nobody joins or posts any more")
 	}
 	if info := strings.TrimSpace(l.Info); info != "" {
 		out.WriteString("\n" + info + "\n")

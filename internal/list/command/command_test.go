@@ -298,6 +298,13 @@ func TestAMistypedLineIsNamed(t *testing.T) {
 	if out, _ := r.mail(command.Mail{Entry: command.AtRequest, List: r.talk}, "", "join\nAnn Lee\n"); out != asked {
 		t.Errorf("a name below: %s", out)
 	}
+	for body, want := range map[string]bool{"query\nsuscribe\nleave\n": true, "query\n\nsuscribe\n\nleave\n": true, "query\nsuscribe\nThanks\n": false,
+		"query\n\nAnn Lee\nInfo and help desk\n": false} {
+		out, text := r.mail(command.Mail{Entry: command.AtRequest, List: r.talk}, "", body)
+		if out != said || strings.Contains(text, "Nothing below that line was read") != want {
+			t.Errorf("%q: %s\n%s", body, out, text)
+		}
+	}
 }
 
 // TestNoLettersToOurselves: whoever asks, no letter goes to an address of ours.

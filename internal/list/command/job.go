@@ -18,6 +18,7 @@ type job struct {
 	lists  map[string]*model.List // found so far, by address
 	done   map[string]bool        // what was done, so that subject and text may say the same
 	failed error                  // of the database, while a line was read
+	below  bool                   // commands stand below the line at which reading stopped
 }
 
 // A human writes more than this many words below a subject that happens to be a
@@ -67,7 +68,7 @@ func (j *job) plan() (calls []call, unknown []line, left int) {
 		lines = lines[1:]
 		calls = append(calls, first)
 	}
-	for _, l := range lines {
+	for i, l := range lines {
 		if len(calls) > 0 && calls[len(calls)-1].cmd.end {
 			return calls, unknown, 0
 		}
@@ -76,16 +77,28 @@ func (j *job) plan() (calls []call, unknown []line, left int) {
 		case ok:
 			calls = append(calls, c)
 			continue
-		case len(calls) > 0 && l.apart: // a signature
+		case len(calls) > 0: // perhaps a signature, perhaps one more
+			if j.below = j.isCommand(lines[i+1:]); j.below || !l.apart {
+				unknown = append(unknown, l) // said once, if there is an answer anyway
+			}
 			return calls, unknown, 0
-		case len(calls) > 0: // perhaps one more; said once, if there is an answer anyway
-			return calls, append(unknown, l), 0
 		}
 		if unknown = append(unknown, l); len(unknown) >= maxErrors {
 			return calls, unknown, left
 		}
 	}
 	return calls, unknown, left
+}
+
+// isCommand tells whether one of some lines is a command and cannot well be a part of
+// a signature: an everyday word stands alone.
+func (j *job) isCommand(lines []line) bool {
+	for _, l := range lines {
+		if c, ok := j.parse(l); ok && (!c.cmd.isWeak(c.verb) || len(c.args) == 0) {
+			return true
+		}
+	}
+	return false
 }
 
 // wordsBelow counts what stands below a subject, signatures left out; somebody
@@ -150,13 +163,16 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 			break
 		}
 	}
-	if len(out) == 0 || letters == len(out) && left == 0 {
+	if len(out) == 0 || letters == len(out) && left == 0 && !j.below {
 		if letters > 0 || len(out) > 0 || onlyEnd(calls) {
 			return nil // the letters are the answer
 		}
 	}
 	for _, l := range unknown {
 		out = append(out, echo(l)+"\n    This was not understood.")
+	}
+	if j.below {
+		out = append(out, "Nothing below that line was read, so what stands there was not done. Please send it again.")
 	}
 	if left > 0 {
 		out = append(out, "Only "+itoa(maxLines)+" command lines of one mail are read; the rest was left out.")
