@@ -156,14 +156,14 @@ type Outcome struct {
 // Courier is one open connection to one site. Run takes units as they come and
 // answers each of their letters exactly once, in any order, before it returns.
 // It returns nil when units is closed or has been quiet for long, after a
-// polite end; else why the connection cannot go on. When ctx ends it gives up
+// polite end; else why the connection cannot go on, which may wrap a Refusal. When ctx ends it gives up
 // at once, answering what it holds.
 type Courier interface {
 	Run(ctx context.Context, units <-chan *Unit, outcomes chan<- Outcome) error
 }
 
 // Refusal is the error of a Connector when the peer refused us before it saw a
-// letter.
+// letter, and of a Courier when it said 421 and no letter was answered with that.
 type Refusal struct {
 	Code  int
 	Reply string

@@ -1,7 +1,9 @@
 package route
 
 import (
+	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -166,7 +168,18 @@ func (p *Pace) Done(err error, useful bool) {
 	p.live--
 	p.leaving = max(0, p.leaving-1)
 	now := p.ps.now()
-	if err == nil || useful || now.Before(p.until) {
+	texts := said(err)
+	for _, text := range texts {
+		p.pool.react(now, text)
+	}
+	if err == nil || now.Before(p.until) {
+		return
+	}
+	if useful {
+		// Most ends are only that: of a connection that has had its letters.
+		if i := slices.IndexFunc(texts, tooMuch); i >= 0 && !now.Before(p.settled) {
+			p.shrink(now, p.window/2, texts[i])
+		}
 		return
 	}
 	if p.live > 0 && p.failures == 0 {
@@ -175,6 +188,29 @@ func (p *Pace) Done(err error, useful bool) {
 		return
 	}
 	p.stop(now, err.Error())
+}
+
+// said gives what the peer said of the connection itself, not of a letter: at the
+// greeting, or 421 later. The error of a Connector joins those of several hosts.
+func said(err error) (texts []string) {
+	errs := []error{err}
+	var hosts unreachable
+	if errors.As(err, &hosts) {
+		errs = hosts
+	}
+	for _, err := range errs {
+		var r *queue.Refusal
+		if errors.As(err, &r) && !slices.Contains(texts, r.Error()) {
+			texts = append(texts, r.Error())
+		}
+	}
+	return texts
+}
+
+// tooMuch reports whether a 421 with 4.7.x says that we send too much.
+func tooMuch(text string) bool {
+	reply, ok := strings.CutPrefix(text, "421 ")
+	return ok && rated(reply)
 }
 
 // Note tells the outcome of a letter. Only the peer's own words count.
@@ -230,11 +266,13 @@ func (p *Pace) Leave() bool {
 // takes nothing from anybody now: it refused before it knew for whom the letter is.
 // Greylisting has 4.7.x at many sites, and is about the single letter.
 func troubling(r queue.Result) bool {
-	if r.Code == 421 || r.Ours {
-		return true
-	}
-	lower := strings.ToLower(r.Reply)
-	return strings.HasPrefix(r.Reply, "4.7.") && !strings.Contains(lower, "greylist") && !strings.Contains(lower, "graylist")
+	return r.Code == 421 || r.Ours || rated(r.Reply)
+}
+
+// rated reports whether a reply has 4.7.x and is not about greylisting.
+func rated(reply string) bool {
+	lower := strings.ToLower(reply)
+	return strings.HasPrefix(reply, "4.7.") && !strings.Contains(lower, "greylist") && !strings.Contains(lower, "graylist")
 }
 
 func (p *Pace) success(now time.Time) {

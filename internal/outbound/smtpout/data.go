@@ -48,7 +48,7 @@ func (c *conn) runData(f *feed) error {
 		f.answer(cur, end.result(atData))
 		if end.code == 421 {
 			f.untouched(next)
-			return closing(end)
+			return closed(end)
 		}
 		f.done(cur)
 		cur = nil
@@ -184,8 +184,7 @@ func (c *conn) readFor(f *feed, it *item, d time.Duration) (reply, error) {
 		return r, err
 	}
 	if r.code == 421 {
-		f.closed(it, r)
-		return r, closing(r)
+		return r, f.closed(it, r)
 	}
 	return r, nil
 }
@@ -240,7 +239,13 @@ func lost(err error) queue.Result {
 	return queue.Result{State: queue.Temporary, Reply: "the connection ended before the last reply: " + err.Error(), Lost: true}
 }
 
-func closing(r reply) error { return fmt.Errorf("the peer closes the connection: %s", r) }
+// closed is the end of a connection by a 421 that answered a letter.
+func closed(r reply) error { return fmt.Errorf("the peer closes the connection: %s", r) }
+
+// closing is the same of a 421 that answered none: only this error tells of it.
+func closing(r reply) error {
+	return fmt.Errorf("the peer closes the connection: %w", &queue.Refusal{Code: r.code, Reply: r.text})
+}
 
 // blame reports whether the letter in work is to blame for the end of the
 // connection: on a fresh one it is, so that it moves out of the way.
@@ -256,13 +261,15 @@ func (f *feed) broken(it *item, err error) {
 	f.untouched(it)
 }
 
-// closed answers the letter in work when the peer says 421.
-func (f *feed) closed(it *item, r reply) {
+// closed answers the letter in work when the peer says 421, and gives the error
+// of the connection.
+func (f *feed) closed(it *item, r reply) error {
 	if f.c.blame(it) {
 		f.answer(it, queue.Result{State: queue.Temporary, Code: r.code, Reply: r.text})
-		return
+		return closed(r)
 	}
 	f.untouched(it)
+	return closing(r)
 }
 
 // untouched returns a letter for another connection.

@@ -108,11 +108,11 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 		if r.code == 421 {
 			// The peer executes nothing more (RFC 5321 3.8); what follows was
 			// not looked at.
-			f.closed(it, r)
+			err := f.closed(it, r)
 			for _, other := range way[1:] {
 				f.untouched(other)
 			}
-			return closing(r)
+			return err
 		}
 		switch {
 		case i == 0 && (r.code == 500 || r.code == 502 || r.code == 503):
