@@ -68,7 +68,9 @@ func TestSaidToTheConnection(t *testing.T) {
 	t.Parallel()
 	const row = "\n[[limit]]\nname = 'x'\nmx = ['mx.d0.example']\n[[limit.reaction]]\nreply = '^421.4\\.7\\.0 later'\nsuspend = '2h'\n"
 	for name, hosts := range map[string][]sink.Options{
-		"used": {{RcptMost: 10, RcptReply: "421 4.7.0 later"}},
+		"used":        {{RcptMost: 10, RcptReply: "421 4.7.0 later"}},
+		"greeting":    {{Greeting: "421 4.7.0 later"}},
+		"second host": {{Greeting: "421 4.3.2 busy"}, {Greeting: "421 4.7.0 later"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
