@@ -19,9 +19,9 @@ func dates(text string, now time.Time) (Query, error) {
 			return Query{}, err
 		}
 		begin = first
-		parts = append(parts, SentFrom(first))
+		parts = append(parts, ShownFrom(first))
 		if !isRange {
-			parts = append(parts, SentBefore(last))
+			parts = append(parts, ShownBefore(last))
 		}
 	}
 	if to != "" {
@@ -32,7 +32,7 @@ func dates(text string, now time.Time) (Query, error) {
 		if !begin.Before(last) && from != "" {
 			return Query{}, fault.New(fault.Invalid, "%q ends before it begins: the earlier day comes first", brief(text))
 		}
-		parts = append(parts, SentBefore(last))
+		parts = append(parts, ShownBefore(last))
 	}
 	if len(parts) == 0 {
 		return Query{}, badDate(text)

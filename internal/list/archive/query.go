@@ -31,6 +31,7 @@ const (
 	opHeader
 	opReceived
 	opSent
+	opShown
 	opSize
 	opFlag
 	opWhere
@@ -137,6 +138,15 @@ func SentFrom(day time.Time) Query { return leaf(step{op: opSent, from: dayOf(da
 // SentBefore matches posts whose Date field is before day.
 func SentBefore(day time.Time) Query { return leaf(step{op: opSent, from: -endless, to: dayOf(day)}) }
 
+// ShownFrom matches posts whose date as people are shown it (model.Post.SentAt) is
+// on day or later: the Date field in its own time zone, unless that makes no sense.
+func ShownFrom(day time.Time) Query { return leaf(step{op: opShown, from: dayOf(day), to: endless}) }
+
+// ShownBefore matches posts whose date as people are shown it is before day.
+func ShownBefore(day time.Time) Query {
+	return leaf(step{op: opShown, from: -endless, to: dayOf(day)})
+}
+
 // Larger matches posts of more than n octets.
 func Larger(n int64) Query { return leaf(step{op: opSize, from: n + 1, to: endless}) }
 
@@ -181,7 +191,7 @@ func dayOf(t time.Time) int64 {
 func (q Query) check() error {
 	headers := 0
 	for _, s := range q.steps {
-		if s.op == opHeader || s.op == opSent {
+		if s.op == opHeader || s.op == opSent || s.op == opShown {
 			headers++
 		}
 	}

@@ -90,10 +90,10 @@ var addressFields = map[string]bool{"bcc": true, "sender": true, "reply-to": tru
 
 // matches asks a header.
 func (st step) matches(h message.Header, row *Row) bool {
-	if st.op == opSent {
+	if st.op == opSent || st.op == opShown {
 		d, ok := h.Date()
-		if !ok {
-			d = row.SentAt.Time()
+		if !ok || st.op == opShown && model.At(d) != row.SentAt {
+			d = row.SentAt.Time() // without a Date when it was received
 		}
 		on := dayOf(d)
 		return on >= st.from && on < st.to
@@ -109,19 +109,38 @@ func (st step) matches(h message.Header, row *Row) bool {
 	return false
 }
 
-// sent compares the Date field by its own time zone (RFC 9051 6.4.4,
-// "disregarding time and timezone"). Rows know the instant; only where the zone
-// may matter the field itself is read.
+// sent compares the Date field, whatever it says, by its own time zone (RFC 9051
+// 6.4.4, "disregarding time and timezone"), and the internal date where there is
+// none. SORT and THREAD go by the same instant.
 func (s *searcher) sent(st step) (conj, error) {
+	if len(s.rows) == 0 {
+		return s.where(func(*Row) bool { return false }), nil
+	}
+	cols, err := s.r.columns(s.ctx, s.ix, s.rows)
+	if err != nil {
+		return conj{}, err
+	}
+	return s.dated(st, time.Second, func(i int) int64 { return cols.dates[i] })
+}
+
+// shown compares the date people are shown.
+func (s *searcher) shown(st step) (conj, error) {
+	return s.dated(st, time.Microsecond, func(i int) int64 { return int64(s.rows[i].SentAt) })
+}
+
+// dated compares instants, in these units, with the days of st. Memory knows the
+// instant; only where the zone may matter the field itself is read. Both must mean
+// the same date (matches), or a post answers "from" by one and "before" by another.
+func (s *searcher) dated(st step, unit time.Duration, instant func(i int) int64) (conj, error) {
 	set, near := newBitset(len(s.rows)), newBitset(len(s.rows))
-	reach := int64(zoneReach / time.Microsecond)
-	edge := func(at, bound int64) bool { return at > bound*dayMicros-reach && at < bound*dayMicros+reach }
+	day, reach := int64(24*time.Hour/unit), int64(zoneReach/unit)
+	edge := func(at, bound int64) bool { return at > bound*day-reach && at < bound*day+reach }
 	for i := range s.rows {
-		at := int64(s.rows[i].SentAt)
+		at := instant(i)
 		switch {
 		case st.from > -endless && edge(at, st.from), st.to < endless && edge(at, st.to):
 			near.add(i)
-		case day(s.rows[i].SentAt) >= st.from && day(s.rows[i].SentAt) < st.to:
+		case (st.from == -endless || at >= st.from*day) && (st.to == endless || at < st.to*day):
 			set.add(i)
 		}
 	}

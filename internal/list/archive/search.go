@@ -159,6 +159,8 @@ func (s *searcher) leaf(st step) (conj, error) {
 		return conj{scans: []scan{{step: st}}}, nil
 	case opSent:
 		return s.sent(st)
+	case opShown:
+		return s.shown(st)
 	case opFlag:
 		return s.marked(st.account, st.text)
 	case opMine:

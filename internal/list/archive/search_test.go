@@ -163,6 +163,15 @@ func (f *fixture) random(r *rand.Rand, depth int) (archive.Query, func(*model.Ne
 		if r.IntN(2) == 0 {
 			return archive.ReceivedFrom(day), func(p *model.NewPost) bool { return !p.Post.ReceivedAt.Time().Before(limit) }, "received from"
 		}
+		if r.IntN(3) == 0 {
+			return archive.ShownFrom(day), func(p *model.NewPost) bool {
+				d, ok := message.ParseHeader(p.Bytes).Date()
+				if !ok || model.At(d) != p.Post.SentAt {
+					d = p.Post.SentAt.Time()
+				}
+				return d.Format("2006-01-02") >= limit.Format("2006-01-02")
+			}, "shown from " + limit.String()
+		}
 		return archive.SentBefore(day), func(p *model.NewPost) bool {
 			d, ok := message.ParseHeader(p.Bytes).Date()
 			if !ok {
