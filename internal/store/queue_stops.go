@@ -119,6 +119,20 @@ func (s *Store) WakeForRelay(ctx context.Context, name string) error {
 	return err
 }
 
+// WakeRefused makes due what was put off untried because a site refused its
+// distribution with this reply.
+func (s *Store) WakeRefused(ctx context.Context, distribution, site int64, reply string) error {
+	const where = "distribution_id = ? AND site BETWEEN ? AND ? AND code = 0 AND reply = ?"
+	args := []any{distribution, site, site | 7, reply}
+	var some bool
+	if err := s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 2 AND next_at > ? AND "+where+")", append([]any{s.now()}, args...)...).
+		Row().Scan(&some); err != nil || !some {
+		return s.fault(err)
+	}
+	_, err := s.makeDue(ctx, where, args...)
+	return err
+}
+
 func waitsForRelay(name string) (where, arg string) {
 	return "site = 0 AND reply LIKE ? ESCAPE '!'", model.ForRelay + "%" + escapeLike(name) + "%"
 }

@@ -94,7 +94,7 @@ func (e *Engine) take(b *batch, o Outcome) {
 		}
 		b.results[resultKey{e.out.name(o.Unit.outlet), class(o.Result)}]++
 	}
-	ours, until := e.policy(b, o.Unit, o.Result)
+	ours, until := e.policy(b, o)
 	if ours {
 		o.State = Temporary
 	}

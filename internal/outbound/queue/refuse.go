@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,13 +18,16 @@ import (
 // distribution, its copies wait instead of being burnt one by one.
 const (
 	policyRow   = 10        // refusals in a row that stop a distribution at a site
+	policyOne   = 5         // of them, at most of one domain: a site that refuses one may take others
 	policyOurs  = 3         // the same when the sender was refused
 	policyRest  = time.Hour // then one copy tries again
 	policyAlarm = time.Hour // between alarms about a site
 	refusalMost = 10_000    // remembered
 )
 
-// refusal is how often in a row a site has refused copies of a distribution.
+// refusal is how often in a row a site has refused copies of a distribution, all of
+// them or those of one domain. One that sees its domain refused policyRow times
+// waits alone; several stop the whole distribution at the site.
 type refusal struct {
 	row   int
 	until time.Time // nothing before that
@@ -31,30 +35,49 @@ type refusal struct {
 	said  bool // it was noted in the store since until was set, and may stand there
 }
 
-type refusalKey struct{ distribution, site int64 }
+type refusalKey struct {
+	distribution, site int64
+	domain             string // empty: the whole site
+}
+
+// cleared is a refusal that is over. What was put off because of it is made due, also
+// what was still on its way to the store.
+type cleared struct {
+	reply string
+	until time.Time // nothing of it can turn up after that
+}
 
 // refusals are the refusals of an engine.
 type refusals struct {
 	any    atomic.Bool // by holds something: almost always it does not
 	mu     sync.Mutex
 	by     map[refusalKey]*refusal
+	over   map[refusalKey]cleared
 	alarms map[string]time.Time // by site
 }
 
 func newRefusals() *refusals {
-	return &refusals{by: map[refusalKey]*refusal{}, alarms: map[string]time.Time{}}
+	return &refusals{by: map[refusalKey]*refusal{}, over: map[refusalKey]cleared{}, alarms: map[string]time.Time{}}
 }
 
-// held gives until when a site must not get copies of a distribution, and why.
-func (r *refusals) held(distribution, site int64, now time.Time) (time.Time, string, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	h := r.by[refusalKey{distribution, site}]
-	if h == nil || !now.Before(h.until) {
+// held gives until when a site must not get copies of a distribution for a domain,
+// and why.
+func (r *refusals) held(key refusalKey, now time.Time) (time.Time, string, bool) {
+	if !r.any.Load() {
 		return time.Time{}, "", false
 	}
-	return h.until, h.reply, true
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range [...]refusalKey{key.whole(), key} {
+		if h := r.by[k]; h != nil && now.Before(h.until) {
+			return h.until, h.reply, true
+		}
+	}
+	return time.Time{}, "", false
 }
+
+// whole is the key of the whole site.
+func (k refusalKey) whole() refusalKey { return refusalKey{k.distribution, k.site, ""} }
 
 // forget lets a site be tried again; 0 is all.
 func (r *refusals) forget(site int64) {
@@ -112,8 +135,8 @@ func enhanced(word string) bool {
 
 // policy looks at an outcome for what it says about us. It reports that the copy
 // must not fail for it, and until when it waits.
-func (e *Engine) policy(b *batch, u *Unit, r Result) (ours bool, until time.Time) {
-	f := e.refusals
+func (e *Engine) policy(b *batch, o Outcome) (ours bool, until time.Time) {
+	f, u, r := e.refusals, o.Unit, o.Result
 	refused := r.State == Permanent && (r.Ours || isPolicy(r.Reply))
 	if !refused && (r.State != OK || !f.any.Load()) {
 		return false, time.Time{}
@@ -122,23 +145,37 @@ func (e *Engine) policy(b *batch, u *Unit, r Result) (ours bool, until time.Time
 	defer f.mu.Unlock()
 	defer func() { f.any.Store(len(f.by) > 0) }()
 	name, number := e.siteOf(u)
-	key := refusalKey{u.job.source.d.ID, number}
-	h := f.by[key]
+	domain := refusalKey{u.job.source.d.ID, number, domainOf(u.to[o.Index].Address)}
+	site := domain.whole()
+	now := e.Now()
 	if !refused {
-		if h != nil {
-			delete(f.by, key)
-			if h.said {
-				b.stopped = append(b.stopped, stopped{key.distribution, name, ""})
-			}
-		}
+		f.clear(b, site, name, now)
+		f.clear(b, domain, domain.domain, now)
 		return false, time.Time{}
 	}
 	b.policy++
-	now := e.Now()
 	if f.alarm(name, now) {
 		e.Log.Error("a site refuses our mail for reasons of policy: this is about this server, not about the recipient", "site", name,
-			"distribution", key.distribution, "code", r.Code, "reply", oneLine(r.Reply))
+			"distribution", site.distribution, "code", r.Code, "reply", oneLine(r.Reply))
 	}
+	one := 0 // refusals of the domain
+	if e.depots != nil && !r.Ours {
+		one = f.count(domain)
+	}
+	if one <= policyOne {
+		if row := f.count(site); row >= policyRow || r.Ours && row >= policyOurs {
+			return true, e.hold(b, site, name, r)
+		}
+	}
+	if one >= policyRow {
+		return true, e.hold(b, domain, domain.domain, r)
+	}
+	return r.Ours, time.Time{}
+}
+
+// count adds a refusal to a row; f.mu is held.
+func (f *refusals) count(key refusalKey) int {
+	h := f.by[key]
 	if h == nil {
 		if len(f.by) >= refusalMost {
 			clear(f.by)
@@ -147,20 +184,53 @@ func (e *Engine) policy(b *batch, u *Unit, r Result) (ours bool, until time.Time
 		f.by[key] = h
 	}
 	h.row++
-	if h.row < policyRow && (!r.Ours || h.row < policyOurs) {
-		return r.Ours, time.Time{}
-	}
+	return h.row
+}
+
+// hold lets a distribution wait at a site, or for one domain of it, under this name;
+// refusals.mu is held.
+func (e *Engine) hold(b *batch, key refusalKey, name string, r Result) time.Time {
+	h, now := e.refusals.by[key], e.Now()
 	if !now.Before(h.until) {
 		h.until, h.said = now.Add(e.wait([]time.Duration{policyRest}, 0)), false
 	}
+	delete(e.refusals.over, key)
 	if !h.said {
 		h.said, h.reply = true, oneLine(r.Reply)
 		b.stopped = append(b.stopped, stopped{key.distribution, name, h.reply})
 		if e.depots == nil {
-			delete(f.by, key) // it is paused, and counts anew when it is resumed
+			delete(e.refusals.by, key) // it is paused, and counts anew when it is resumed
 		}
 	}
-	return true, h.until
+	return h.until
+}
+
+// clear ends a row, because a copy was taken; f.mu is held.
+func (f *refusals) clear(b *batch, key refusalKey, name string, now time.Time) {
+	h := f.by[key]
+	if h == nil {
+		return
+	}
+	delete(f.by, key)
+	if h.said {
+		b.stopped = append(b.stopped, stopped{key.distribution, name, ""})
+		f.over[key] = cleared{h.reply, now.Add(wakeFor)}
+	}
+}
+
+// wakeCleared makes due what was put off because of refusals that are over.
+func (e *Engine) wakeCleared(ctx context.Context) {
+	f := e.refusals
+	f.mu.Lock()
+	now := e.Now()
+	over := maps.Clone(f.over)
+	maps.DeleteFunc(f.over, func(_ refusalKey, c cleared) bool { return !now.Before(c.until) })
+	f.mu.Unlock()
+	for k, c := range over {
+		if err := e.Store.WakeRefused(ctx, k.distribution, k.site, c.reply); err != nil && ctx.Err() == nil {
+			e.Log.Warn("what waited for a refusal is not due yet", "distribution", k.distribution, "err", err)
+		}
+	}
 }
 
 // alarm reports whether it is time to speak about a site; f.mu is held.

@@ -234,7 +234,7 @@ func (d *depots) add(p *depot, j *job, t target, now time.Time) {
 	}
 	until, why, down := p.site.Down()
 	if !down {
-		until, why, down = d.e.refusals.held(j.source.d.ID, p.number, now)
+		until, why, down = d.e.refusals.held(refusalKey{j.source.d.ID, p.number, domainOf(t.Address)}, now)
 	}
 	if down {
 		d.changed[p.number] = p

@@ -50,6 +50,7 @@ func (e *Engine) checkStops(ctx context.Context) {
 			st.ended[name] = when
 		}
 	}
+	e.wakeCleared(ctx)
 	e.tryAsked(ctx, st, old)
 	e.stops.Store(st)            // nothing of it changes from here
 	for name := range st.ended { // what was on its way to wait comes back too
@@ -261,8 +262,8 @@ func (d *depots) parkRefused() {
 	defer d.mu.Unlock()
 	now := d.e.Now()
 	for _, p := range d.byKey {
-		d.sift(p, func(j *job, _ target) (wait, bool) {
-			until, why, held := d.e.refusals.held(j.source.d.ID, p.number, now)
+		d.sift(p, func(j *job, t target) (wait, bool) {
+			until, why, held := d.e.refusals.held(refusalKey{j.source.d.ID, p.number, domainOf(t.Address)}, now)
 			return wait{p.number, model.At(until), why}, held
 		})
 	}
