@@ -73,6 +73,7 @@ func hashOfKey(key int64) uint64 { return uint64(key) << 1 }
 type linkSet struct {
 	self, refs, refEnd []uint32
 	names              int // numbers are below
+	keys               []int64
 	told               []told
 }
 
@@ -83,6 +84,14 @@ func (l *linkSet) of(place uint32) []uint32 {
 		start = l.refEnd[place-1]
 	}
 	return l.refs[start:l.refEnd[place]]
+}
+
+// key gives the key of a number, 0 when it is none.
+func (l *linkSet) key(n int32) int64 {
+	if n < 1 || int(n) >= l.names {
+		return 0
+	}
+	return l.keys[n-1]
 }
 
 // links gives the references of rows, which begin at the first row of the index.
@@ -115,7 +124,7 @@ func (r *Reader) links(ctx context.Context, ix *Index, rows []Row) (*linkSet, er
 		t := &set.told[i]
 		t.self.name, t.parent.name = l.nameOf(t.self.key), l.nameOf(t.parent.key)
 	}
-	set.names = len(l.keys) + 1
+	set.names, set.keys = len(l.keys)+1, l.keys
 	return set, nil
 }
 

@@ -69,12 +69,17 @@ type threading struct {
 }
 
 // link is step 1: references in a row hang below each other unless they hang
-// already; a post hangs below its last reference whatever others said.
+// already; a post hangs below its last reference whatever others said. What follow
+// will hang is left alone: its references would be in the way of others.
 func (t *threading) link() {
 	n := t.links.names + len(t.places)
 	t.up, t.set, t.node, t.own = make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, len(t.places))
 	for i := range n {
 		t.up[i], t.set[i], t.node[i] = -1, int32(i), -1
+	}
+	told := make([]bool, n)
+	for _, x := range t.links.told {
+		told[x.self.name] = x.self.name != 0
 	}
 	for i, p := range t.places {
 		self := int32(t.links.self[p])
@@ -85,14 +90,14 @@ func (t *threading) link() {
 		last := int32(-1)
 		for _, ref := range t.links.of(p) {
 			if c := int32(ref); c != last && c != self { // nobody is his own ancestor
-				if last >= 0 && t.up[c] < 0 && !t.above(c, last) {
+				if last >= 0 && !told[c] && t.up[c] < 0 && !t.above(c, last) {
 					t.hang(c, last)
 				}
 				last = c
 			}
 		}
 		t.up[self] = -1
-		if last >= 0 && !t.above(self, last) {
+		if last >= 0 && !told[self] && !t.above(self, last) {
 			t.hang(self, last)
 		}
 	}

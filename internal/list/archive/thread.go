@@ -187,7 +187,8 @@ type Branch struct {
 // give their place to what is below them, but a root ghost stays to hold two or
 // more together. Siblings are in the order of sent, then of arrival; a ghost
 // counts as its first. A loop is opened at a guess, where there is one, else at
-// a ghost, else at the post sent last: nothing was sent before what it answers.
+// what no moderator decided; there at a ghost, else at the post sent last: nothing
+// was sent before what it answers.
 func Arrange(nodes []model.ThreadNode, sent func(model.PostID) model.Instant) []Branch {
 	up := parents(nodes)
 	openLoops(nodes, up, sent)
@@ -210,6 +211,9 @@ func openLoops(nodes []model.ThreadNode, up []int, sent func(model.PostID) model
 		x, y := nodes[a], nodes[b]
 		if (x.Link == model.LinkGuessed) != (y.Link == model.LinkGuessed) {
 			return x.Link == model.LinkGuessed
+		}
+		if (x.Link == model.LinkModerator) != (y.Link == model.LinkModerator) {
+			return y.Link == model.LinkModerator // a ruling outlasts what comes after it
 		}
 		if (x.PostID == 0) != (y.PostID == 0) {
 			return x.PostID == 0

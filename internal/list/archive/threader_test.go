@@ -164,6 +164,45 @@ func TestModeratorsPutThreadsRight(t *testing.T) {
 	})
 }
 
+// A post that comes late and closes a loop does not undo what a moderator said,
+// in whatever order the others came.
+func TestRulingsOutlastLoops(t *testing.T) {
+	ctx := context.Background()
+	post := func(b *bench, letter, time, field string) {
+		raw := strings.Replace(string(mail(letter+"@x", "Ann <ann@example.org>", letter, "Words of "+letter+".", field)), "10:00:00", time, 1)
+		save(b.t, b.s, b.l, []byte(raw))
+	}
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		for i, order := range [][]string{{"a", "b"}, {"b", "a"}} {
+			r := archive.NewReader(s)
+			b := &bench{t: t, s: s, l: makeList(t, s, fmt.Sprint("talk", i)), r: r, x: &archive.Threader{Reader: r, Store: s, Now: time.Now}}
+			for _, letter := range order {
+				if letter == "a" {
+					post(b, "a", "20:05:00", "X-A: b")
+				} else {
+					post(b, "b", "20:03:00", "References: <g@x>")
+				}
+			}
+			b.ok(b.x.Move(ctx, site, b.l.ID, "a@x", "b@x"))
+			b.is("b .a", "b .a")
+			post(b, "g", "20:01:00", "References: <a@x>")
+			b.is("b .a ..g", "b .a ..g")
+			// Two that were moved below each other's answers by what came later.
+			post(b, "c", "20:06:00", "References: <h@x>")
+			post(b, "d", "20:07:00", "References: <i@x>")
+			b.ok(b.x.Move(ctx, site, b.l.ID, "c@x", "d@x"))
+			post(b, "i", "20:09:00", "References: <h@x>")
+			b.is("b .a ..g i .d ..c", "b .a ..g i .d ..c")
+			post(b, "h", "20:08:00", "References: <c@x>")
+			b.is("b .a ..g i .d ..c ...h", "b .a ..g i .d ..c ...h")
+			lines, err := b.x.Show(ctx, site, b.l.ID, "c@x")
+			if err != nil || len(lines) != 4 || lines[2].Message != "c@x" || lines[2].Link != model.LinkModerator {
+				t.Error(lines, err)
+			}
+		}
+	})
+}
+
 // A guess comes back when a moderator's word is taken back.
 func TestRulingsOverGuesses(t *testing.T) {
 	ctx := context.Background()
