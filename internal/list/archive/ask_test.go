@@ -100,6 +100,7 @@ func TestAskAcrossLists(t *testing.T) {
 			"s: oak": "without a space", "list: oak": "list:talk", "thread:": "Message-ID", "d:soon": "d:2.weeks.ago", "m:": "m:<id@host>",
 			strings.Repeat("(", 40): "brackets", "has:x": "has:attachment", "*shelf": "end of a word", "sh*f": "end of a word", "oak a*": "at least 2 letters",
 			"oak -author:ann": "write f:name", "after:2026-01-01": "d:2026-03-01..", "Filename:plan.pdf": "n:name",
+			"dt:20220101..": "d:2026-03-01..", "rt:2022..": "d:2026-03-01..", `"sam* rate"`: "only the last word", `s:"oak a*"`: "at least 2 letters",
 			"d:2026-03-01..2026-01-31": "earlier day comes first", "d:2026..2025": "ends before", "d:" + strings.Repeat("x", 1900): "is no date",
 		} {
 			if _, err := r.Ask(ctx, ann, archive.Ask{Text: text}); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), says) || len(err.Error()) > 300 {
@@ -134,6 +135,12 @@ func TestSearchAsPeopleType(t *testing.T) {
 		{"c:Jean*", "2", ""},
 		{"“oak shelves”", "1", "pine. Oak came later: <oak> <shelves>, and"},
 		{"s:„library hours“", "2", ""},
+		{`"oak shel*"`, "1", "pine. Oak came later: <oak> <shelves>, and"},
+		{`s:"library hou*"`, "2", ""},
+		{`"oak shel"*`, "1", ""},
+		{`"oak *"`, "3 1", ""}, // a sign between words
+		{`"oak shel"`, "", ""},
+		{`"*oak shel*"`, "", ""},
 		{"«oak shelves»", "1", ""},
 		{`"oak shelves"`, "1", "pine. Oak came later: <oak> <shelves>, and"},
 		{"図書館", "3", "図書委員の話。<学校図書館>"},

@@ -22,8 +22,8 @@ const (
 // Parse reads a query as a person types it. Terms stand side by side and must
 // all be there; OR parts groups of terms, any one of which will do; a minus in
 // front, or NOT, means not; brackets hold together. A term is a word, a
-// beginning of one (shel*), a "phrase", or one of these behind a prefix that
-// says where to look:
+// beginning of one (shel*), a "phrase", whose last word may be a beginning ("oak
+// shel*"), or one of these behind a prefix that says where to look:
 //
 //	s: subject   f: author   t: c: a: To, Cc, any address
 //	b: body   nq: own words of the body   q: quoted lines   n: names of attachments
@@ -182,11 +182,27 @@ func cutTerm(text string) (t term, rest string) {
 		}
 		t.value, text = text[:n], text[n:]
 	}
-	if t.quoted && strings.HasPrefix(text, "*") || !t.quoted && strings.HasSuffix(t.value, "*") {
+	if t.quoted && strings.HasPrefix(text, "*") || !t.quoted && strings.HasSuffix(t.value, "*") || t.quoted && t.words() && t.star() == len(t.value)-1 {
 		t.prefix, text = true, strings.TrimPrefix(text, "*")
 		t.value = strings.TrimRight(t.value, "*")
 	}
 	return t, text
+}
+
+// words reports whether words are sought.
+func (t term) words() bool {
+	_, ok := fieldColumns[t.field]
+	return ok
+}
+
+// star gives the place of a * that says in a phrase that a word may go on, -1 where
+// there is none: "char *p" and "*so* be it" have none.
+func (t term) star() int {
+	at := strings.IndexByte(t.value, '*')
+	if at < 1 || strings.Count(t.value, "*") > 1 || t.value[at-1] == ' ' || at+1 < len(t.value) && t.value[at+1] != ' ' {
+		return -1
+	}
+	return at
 }
 
 // fieldColumns are the prefixes that look at columns of the index. A word alone
@@ -250,6 +266,9 @@ func (t term) query(now time.Time) (q Query, ok bool, err error) {
 		if !t.quoted && strings.Contains(t.value, "*") {
 			return Query{}, false, fault.New(fault.Invalid, "the * stands at the end of a word: shel* finds shelves; the middle of a word is not sought")
 		}
+		if t.quoted && !t.prefix && t.star() >= 0 {
+			return Query{}, false, fault.New(fault.Invalid, "in a phrase only the last word may be a beginning: \"oak shel*\"")
+		}
 		if t.prefix && len(words[len(words)-1]) < leastPrefix {
 			return Query{}, false, fault.New(fault.Invalid, "at least %d letters stand before the *", leastPrefix)
 		}
@@ -281,6 +300,7 @@ func inField(q Query, field string, words []string) Query {
 var otherPrefixes = map[string]string{
 	"author": "f:name", "sender": "f:name", "subj": "s:word", "title": "s:word", "filename": "n:name", "attachment": "n:name", "msgid": "m:id@host",
 	"after": "d:2026-03-01..", "since": "d:2026-03-01..", "newer": "d:2026-03-01..", "before": "d:..2026-03-01", "until": "d:..2026-03-01", "older": "d:..2026-03-01",
+	"dt": "d:2026-03-01..", "rt": "d:2026-03-01..",
 }
 
 // elsewhere tells what a prefix of another program is called here.
