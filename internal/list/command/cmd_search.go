@@ -68,14 +68,13 @@ func runSearch(ctx context.Context, j *job, c call) (result, error) {
 	if list == nil {
 		return j.whichList(c), nil
 	}
-	sub, err := j.s.Store.FindSubscriber(ctx, list.ID, j.mail.From.Key())
-	if err != nil {
-		return result{}, err
-	}
+	on, reads, err := j.mayRead(ctx, list)
 	switch {
-	case sub == nil && !list.Advertised:
+	case err != nil:
+		return result{}, err
+	case !on && !list.Advertised:
 		return j.whichList(c), nil
-	case sub == nil && list.ArchiveAccess != model.AccessPublic:
+	case !reads:
 		return result{text: "The archive of " + unicodeAddress(list.Address()) + " is read by its members, and your address is not on the list."}, nil
 	}
 	found, err := j.s.Search(ctx, j.mail.From, list, query, maxFound)
@@ -85,9 +84,40 @@ func runSearch(ctx context.Context, j *job, c call) (result, error) {
 	case err != nil:
 		return result{text: sentence(fault.Text(err))}, nil
 	case len(found.Posts) == 0:
-		return result{text: "Nothing in the archive of " + unicodeAddress(list.Address()) + " matches."}, nil
+		return j.foundNothing(ctx, list, c)
 	}
 	return result{text: found.text()}, nil
+}
+
+// mayRead tells whether who asks is on the list, and may read its archive.
+func (j *job) mayRead(ctx context.Context, list *model.List) (on, reads bool, err error) {
+	sub, err := j.s.Store.FindSubscriber(ctx, list.ID, j.mail.From.Key())
+	return sub != nil, sub != nil || list.ArchiveAccess == model.AccessPublic, err
+}
+
+// foundNothing says so. At a list's own address a bare word is
+// sought there: when it is the name of another list, who asks may have meant that.
+func (j *job) foundNothing(ctx context.Context, list *model.List, c call) (result, error) {
+	out := result{text: "Nothing in the archive of " + unicodeAddress(list.Address()) + " matches."}
+	if j.mail.List == nil || len(c.args) == 0 {
+		return out, nil
+	}
+	other := j.listNamed(c.args[0])
+	if other == nil || other.ID == list.ID {
+		return out, nil
+	}
+	on, reads, err := j.mayRead(ctx, other)
+	if err != nil || !reads || !on && !other.Advertised {
+		return out, err
+	}
+	words := "what to look for"
+	if len(c.args) > 1 {
+		_, query := j.searched(c)
+		_, words, _ = strings.Cut(query, " ")
+		words = strings.TrimSpace(words)
+	}
+	out.text += "\n\nTo search " + unicodeAddress(other.Address()) + " write one of\n    SEARCH " + other.Address() + " " + words + "\n    SEARCH " + words + " IN " + other.Local + "\n"
+	return out, nil
 }
 
 // searched gives the list and the query as it was written, quotes included.

@@ -23,7 +23,7 @@ func TestSearch(t *testing.T) {
 		switch query {
 		case "bad(":
 			return command.Found{}, fault.New(fault.Invalid, "a bracket is opened and not closed")
-		case "nothing":
+		case "nothing", "test-l wool sweaters", "test-l", "hidden wool", "talk-l nothing":
 			return command.Found{}, nil
 		}
 		return command.Found{Total: 40, Where: "They are in the folder Lists/talk.", Posts: []command.FoundPost{
@@ -54,6 +54,11 @@ func TestSearch(t *testing.T) {
 		{line: "SEARCH talk oak elm", says: "For older ones add d:..2026-03-01 to what", asked: "ann@example.net talk 20: oak elm"},
 		{line: "SEARCH talk bad(", says: "A bracket is opened and not closed.", asked: "ann@example.net talk 20: bad("},
 		{line: "SEARCH talk nothing", says: "Nothing in the archive", asked: "ann@example.net talk 20: nothing"},
+		{line: "SEARCH test-l wool sweaters", at: r.talk, asked: "ann@example.net talk 20: test-l wool sweaters",
+			says: "  SEARCH test-l@lists.example.org wool sweaters\n        SEARCH wool sweaters IN test-l"},
+		{line: "SEARCH test-l", at: r.talk, says: "  SEARCH test-l@lists.example.org what to look for\n", asked: "ann@example.net talk 20: test-l"},
+		{line: "SEARCH hidden wool", at: r.talk, says: "Nothing in the archive of talk@lists.example.org matches.", asked: "ann@example.net talk 20: hidden wool"},
+		{line: "SEARCH wool sweaters IN test-l", at: r.talk, says: "40 posts", asked: "ann@example.net test-l 20: wool sweaters"},
 		{line: "SEARCH nowhere oak", says: "no list called"},
 		{line: "SEARCH talk oak", from: bob, says: "is read by its members"},
 		{line: "SEARCH hidden oak", from: bob, says: "no list called"},
@@ -67,6 +72,9 @@ func TestSearch(t *testing.T) {
 		out, text := r.mail(m, "", c.line+"\r\n")
 		if !strings.HasPrefix(out, "command-reply>") || asked != c.asked || !strings.Contains(text, c.says) {
 			t.Errorf("%s: %s asked %q, said\n%s", c.line, out, asked, text)
+		}
+		if elsewhere := strings.Contains(text, "To search"); elsewhere != (c.at != nil && strings.HasPrefix(c.line, "SEARCH test-l")) {
+			t.Errorf("%s: said\n%s", c.line, text)
 		}
 	}
 	for _, line := range []string{"Search for a new chair has begun", "Search committee met on Monday"} {
