@@ -30,6 +30,10 @@ type Reading struct {
 // one answers.
 func (r *Reading) Answered() string { return answeredText(r.text) }
 
+// Text is what the message says, in reading order and with its quote marks: plain
+// text, and HTML made into text where it has no plain twin.
+func (r *Reading) Text() string { return r.text }
+
 // Read reads a message. It never fails; see Structure.Read.
 func Read(raw []byte) Reading { return Scan(raw).Read(raw) }
 
@@ -82,9 +86,13 @@ func (r *reader) preamble(root *Part) {
 		return
 	}
 	if strings.TrimSpace(text) != "" && !strings.Contains(text, "MIME") {
-		r.body.add(TextOfHTML(text))
+		r.body.add(wordsOfHTML(text))
 	}
 }
+
+// wordsOfHTML is TextOfHTML for a reading: character references can name what
+// Clean takes out.
+func wordsOfHTML(doc string) string { return word.Clean(TextOfHTML(doc)) }
 
 // reader gathers the texts of one message.
 type reader struct {
@@ -114,7 +122,7 @@ func (g *gathering) add(s string) {
 // visit is one part to look at, and in what light.
 type visit struct {
 	part    *Part
-	twin    *Part // the alternative around it, or nil
+	twin    *Part // the outermost alternative around it, or nil
 	foreign bool  // inside an attached message
 	first   bool  // the first leaf: text even when it has a name
 	related bool  // inside multipart/related: pictures belong to the text
@@ -130,12 +138,15 @@ func (r *reader) walk(root *Part) {
 		p := v.part
 		switch {
 		case p.isMultipart():
-			twin := v.twin
+			twin, children := v.twin, p.Children
 			if p.Subtype == "alternative" {
-				twin = p
+				children = plainFirst(children)
+				if twin == nil {
+					twin = p
+				}
 			}
-			for i := len(p.Children) - 1; i >= 0; i-- {
-				todo = append(todo, visit{part: p.Children[i], twin: twin, foreign: v.foreign, first: v.first && i == 0, related: v.related || p.Subtype == "related"})
+			for i := len(children) - 1; i >= 0; i-- {
+				todo = append(todo, visit{part: children[i], twin: twin, foreign: v.foreign, first: v.first && i == 0, related: v.related || p.Subtype == "related"})
 			}
 		case p.Message != nil:
 			r.inside(p)
@@ -144,6 +155,19 @@ func (r *reader) walk(root *Part) {
 			r.leaf(v, plainTwin)
 		}
 	}
+}
+
+// plainFirst puts plain text before its twins, whose words it stands for.
+func plainFirst(alternatives []*Part) []*Part {
+	var plain, others []*Part
+	for _, p := range alternatives {
+		if p.isText("plain") {
+			plain = append(plain, p)
+		} else {
+			others = append(others, p)
+		}
+	}
+	return append(plain, others...)
 }
 
 // inside notes an attached message: its name, author and subject.
@@ -178,18 +202,22 @@ func (r *reader) leaf(v visit, plainTwin map[*Part]bool) {
 		return
 	}
 	r.texts++
+	twice := v.twin != nil && plainTwin[v.twin]
 	text := p.text(r.raw)
 	read := text
 	switch {
 	case p.isText("html"):
-		if v.twin != nil && plainTwin[v.twin] && (v.foreign || attachment) {
+		if twice && (v.foreign || attachment) {
 			return
 		}
-		if v.twin == nil || !plainTwin[v.twin] {
-			read = TextOfHTML(text)
+		if !twice {
+			read = wordsOfHTML(text)
 		}
 	case p.isText("enriched"), p.isText("richtext"):
-		read = TextOfHTML(text)
+		if twice {
+			return
+		}
+		read = wordsOfHTML(text)
 	case strings.EqualFold(p.Param("format"), "flowed"):
 		text = unflow(text, strings.EqualFold(p.Param("delsp"), "yes"))
 		read = text
@@ -199,14 +227,14 @@ func (r *reader) leaf(v visit, plainTwin map[*Part]bool) {
 		r.attached.add(read)
 	case p.isText("html"):
 		r.html.add(text)
-		if v.twin == nil || !plainTwin[v.twin] {
+		if !twice {
 			r.body.add(read)
 		}
 	default:
 		r.plain.add(read)
 		r.body.add(read)
 	}
-	if v.twin != nil && !p.isText("html") && strings.TrimSpace(read) != "" {
+	if v.twin != nil && !attachment && !p.isText("html") && strings.TrimSpace(read) != "" {
 		plainTwin[v.twin] = true
 	}
 }

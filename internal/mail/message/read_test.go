@@ -12,7 +12,7 @@ func checkReading(r Reading, s *Structure) error {
 	if r.Opaque != s.Opaque {
 		return fmt.Errorf("reading opaque %v, structure %v", r.Opaque, s.Opaque)
 	}
-	for i, text := range append([]string{r.Plain, r.HTML, r.Body, r.Quoted, r.Answered(), r.Attached}, r.Files...) {
+	for i, text := range append([]string{r.Plain, r.HTML, r.Body, r.Quoted, r.Text(), r.Answered(), r.Attached}, r.Files...) {
 		if !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\r\x1b\x7f") || len(text) > maxText {
 			return fmt.Errorf("text %d is not clean: %.200q", i, text)
 		}
@@ -104,6 +104,33 @@ func TestReadKeepsTextForTheIndex(t *testing.T) {
 	}
 	if strings.Contains(r.Plain, "inner") || strings.Contains(r.Body, "attached") {
 		t.Errorf("foreign words among the author's: %+v", r)
+	}
+}
+
+// A reader sees each thing said once, quotations marked.
+func TestReadText(t *testing.T) {
+	alternative := "Content-Type: multipart/alternative; boundary=b\r\n\r\n"
+	plain, html := part("Content-Type: text/plain", "plain"), part("Content-Type: text/html", "<p>html")
+	for _, c := range []struct{ name, raw, want string }{
+		{"plain", "A: b\r\n\r\nAnn wrote:\r\n> first\r\n>> older\r\n\r\nyes\r\n", "Ann wrote:\n> first\n>> older\n\nyes\n"},
+		{"html", "Content-Type: text/html\r\n\r\n<p>yes<blockquote>first<blockquote>older</blockquote></blockquote>", "yes\n> first\n> > older"},
+		{"html with a footer", mixed + part("Content-Type: text/html", "<p>words<blockquote>first</blockquote>") + part("Content-Type: text/plain", "footer") + "--b--\r\n", "words\n> first\nfooter"},
+		{"plain beside html", mixed + part("Content-Type: text/plain", "> first\r\nyes") + part("Content-Type: text/html", "<p>more<blockquote>second</blockquote>") + "--b--\r\n", "> first\nyes\nmore\n> second"},
+		{"alternative", alternative + plain + html + "--b--\r\n", "plain"},
+		{"alternative, html first", alternative + html + plain + "--b--\r\n", "plain"},
+		{"alternative, enriched", alternative + plain + part("Content-Type: text/enriched", "<bold>rich</bold>") + "--b--\r\n", "plain"},
+		{"alternative, invitation first", alternative + part("Content-Type: text/calendar", "BEGIN:VCALENDAR") + html + "--b--\r\n", "html"},
+		{"alternative in an alternative", "Content-Type: multipart/alternative; boundary=a\r\n\r\n--a\r\nContent-Type: text/plain\r\n\r\nplain\r\n--a\r\n" + alternative + html + html + "--b--\r\n--a--\r\n", "plain"},
+		{"alternative with files", "Content-Type: multipart/alternative; boundary=a\r\n\r\n--a\r\nContent-Type: text/plain\r\n\r\nplain\r\n--a\r\n" + mixed + html + part("Content-Type: application/pdf; name=a.pdf", "%PDF") + html + "--b--\r\n--a--\r\n", "plain"},
+		{"control characters by name", "Content-Type: text/html\r\n\r\n<p>a&#1;b&#27;[31mc&#x7f;", "ab[31mc"},
+	} {
+		r := Read([]byte(c.raw))
+		if r.Text() != c.want {
+			t.Errorf("%s: %q, want %q", c.name, r.Text(), c.want)
+		}
+		if err := checkAll([]byte(c.raw)); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }
 
