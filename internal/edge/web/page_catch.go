@@ -38,7 +38,7 @@ func (s *Server) caught(w http.ResponseWriter, r *http.Request) {
 	}{People: people, Recipient: to}
 	for _, c := range letters {
 		h := message.ParseHeader(c.Data)
-		data.Letters = append(data.Letters, caughtRow{c.ID, c.At.Local().Format(shownTime), c.Recipient, h.Text("Subject"), h.Text("From")})
+		data.Letters = append(data.Letters, caughtRow{c.ID, c.At.Local().Format(shownTime), c.Recipient, shownSubject(h.Text("Subject")), h.Text("From")})
 	}
 	if len(letters) == pageSize {
 		data.Older = letters[len(letters)-1].ID
@@ -62,17 +62,13 @@ func (s *Server) letter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h, text := message.ParseHeader(c.Data), message.Read(c.Data)
-	title := h.Text("Subject")
-	if title == "" {
-		title = "(no subject)"
-	}
-	s.render(w, http.StatusOK, "letter.html", title, struct {
+	s.render(w, http.StatusOK, "letter.html", shownSubject(h.Text("Subject")), struct {
 		ID                                                            int64
 		From, To, ReplyTo, Date, Recipient, ReversePath, Text, Header string
 		Files                                                         []string
 		Answer                                                        string
 	}{c.ID, h.Text("From"), h.Text("To"), h.Text("Reply-To"), h.Text("Date"), c.Recipient, c.ReversePath,
-		text.Plain, message.CleanText(string(c.Data[:h.Len()])), text.Files, s.answer(c, h)})
+		text.Text(), message.CleanText(string(c.Data[:h.Len()])), text.Files, s.answer(c, h)})
 }
 
 var plainAddress = regexp.MustCompile(`^[A-Za-z0-9.+_-]+@[A-Za-z0-9.-]+$`)

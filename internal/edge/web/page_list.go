@@ -79,11 +79,11 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h, text := message.ParseHeader(raw), message.Read(raw)
-	s.render(w, http.StatusOK, "post.html", h.Text("Subject"), struct {
+	s.render(w, http.StatusOK, "post.html", shownSubject(h.Text("Subject")), struct {
 		List               *model.List
 		Author, Date, Text string
 		Files              []string
-	}{l, authorName(h), h.Text("Date"), text.Plain, text.Files})
+	}{l, authorName(h), h.Text("Date"), text.Text(), text.Files})
 }
 
 // authorName names who wrote it without giving the address to strangers.

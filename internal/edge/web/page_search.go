@@ -100,7 +100,7 @@ func (s *Server) ask(ctx context.Context, p *searched, skip int) error {
 	}
 	p.Total = got.Total
 	for _, h := range got.Hits {
-		hit := searchHit{Day: h.SentAt.Time().Format(time.DateOnly), Author: shownAuthor(h.Author), Subject: h.Subject, Snippet: pieces(h.Snippet)}
+		hit := searchHit{Day: h.SentAt.Time().Format(time.DateOnly), Author: shownAuthor(h.Author), Subject: shownSubject(h.Subject), Snippet: pieces(h.Snippet)}
 		if h.MessageID != "" {
 			hit.Link = "/archive/" + url.PathEscape(p.List.Address()) + "/" + posting.Permalink(h.MessageID)
 		}

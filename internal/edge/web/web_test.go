@@ -20,9 +20,12 @@ import (
 
 // world answers for the services.
 type world struct {
-	lists  []model.List
-	left   []string
-	unwell string
+	lists   []model.List
+	left    []string
+	unwell  string
+	posts   map[string]string // by permalink
+	letters map[int64]string
+	subject string // of what is found
 }
 
 func (w *world) Lists(context.Context) ([]model.List, error) {
@@ -58,6 +61,9 @@ func (w *world) Letters(_ context.Context, _ string, before int64, _ int) ([]Cau
 	return []Caught{*c}, nil
 }
 func (w *world) Letter(_ context.Context, id int64) (*Caught, error) {
+	if id != 7 && w.letters[id] != "" {
+		return &Caught{ID: id, Recipient: "ann@example.org", Data: []byte(w.letters[id])}, nil
+	}
 	if id != 7 {
 		return nil, fault.New(fault.NotFound, "there is no such letter")
 	}
@@ -65,6 +71,9 @@ func (w *world) Letter(_ context.Context, id int64) (*Caught, error) {
 		Data: []byte("From: =?utf-8?q?Zo=C3=AB?= <zoe@example.com>\r\nTo: talk@lists.example.org\r\nSubject: <script>alert(1)</script>\r\n\r\nHello <b>all</b>\r\n")}, nil
 }
 func (w *world) PostByPermalink(_ context.Context, _ *model.List, hash string) ([]byte, error) {
+	if w.posts[hash] != "" {
+		return []byte(w.posts[hash]), nil
+	}
 	if hash != "abc" {
 		return nil, fault.New(fault.NotFound, "there is no such post")
 	}
@@ -84,14 +93,14 @@ func (w *world) Ask(_ context.Context, who model.Actor, a archive.Ask) (archive.
 	}
 	out := archive.Answer{Total: 41}
 	for range min(20, 41-a.Skip) {
-		out.Hits = append(out.Hits, archive.Hit{Author: "ann@example.org", Subject: "Oak", MessageID: "1@example.org", Snippet: "the \x01oak\x02 <b> \x01tree\x02"})
+		out.Hits = append(out.Hits, archive.Hit{Author: "ann@example.org", Subject: w.subject, MessageID: "1@example.org", Snippet: "the \x01oak\x02 <b> \x01tree\x02"})
 	}
 	return out, nil
 }
 
 func start(t *testing.T) (*world, *httptest.Server) {
 	t.Helper()
-	w := &world{lists: []model.List{
+	w := &world{subject: "Oak", lists: []model.List{
 		{ID: 1, Local: "talk", Domain: "lists.example.org", Name: "School libraries", Description: "For colleagues", Advertised: true},
 		{ID: 2, Local: "open", Domain: "lists.example.org", Advertised: true, ArchiveAccess: model.AccessPublic},
 		{ID: 3, Local: "secret", Domain: "lists.example.org"},
