@@ -16,13 +16,13 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	var shown []*model.List
+	var public []shown
 	for i := range all {
 		if all[i].Advertised {
-			shown = append(shown, &all[i])
+			public = append(public, shown{&all[i]})
 		}
 	}
-	s.render(w, http.StatusOK, "home.html", "Mailing lists", shown)
+	s.render(w, http.StatusOK, "home.html", "Mailing lists", public)
 }
 
 // find gives the list the path names, if a stranger may know of it.
@@ -36,6 +36,9 @@ func (s *Server) find(r *http.Request) (*model.List, error) {
 		return nil, fault.New(fault.NotFound, "there is no such list")
 	}
 	l, err := s.o.Lists.FindList(r.Context(), key.Local, key.Domain)
+	if name := address.UnicodeName(key.Local); err == nil && l == nil && name != key.Local {
+		l, err = s.o.Lists.FindList(r.Context(), name, key.Domain)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -57,10 +60,10 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.render(w, http.StatusOK, "list.html", l.Title(), struct {
-		List   *model.List
+		List   shown
 		Folder string
 		Public bool
-	}{l, folder, l.ArchiveAccess == model.AccessPublic})
+	}{shown{l}, folder, l.ArchiveAccess == model.AccessPublic})
 }
 
 // post shows one post of a public list as plain text; its URL is the one in
@@ -80,10 +83,10 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	}
 	h, text := message.ParseHeader(raw), message.Read(raw)
 	s.render(w, http.StatusOK, "post.html", shownSubject(h.Text("Subject")), struct {
-		List               *model.List
+		List               shown
 		Author, Date, Text string
 		Files              []string
-	}{l, authorName(h), h.Text("Date"), text.Text(), text.Files})
+	}{shown{l}, authorName(h), h.Text("Date"), text.Text(), text.Files})
 }
 
 // authorName names who wrote it without giving the address to strangers.

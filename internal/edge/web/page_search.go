@@ -29,7 +29,7 @@ type Searcher interface {
 
 // searched is the page of a question.
 type searched struct {
-	List  *model.List
+	List  shown
 	Query string
 	Best  bool
 	Wrong string // why the question cannot be meant
@@ -62,7 +62,7 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form := r.URL.Query()
-	p := searched{List: l, Query: strings.ToValidUTF8(strings.TrimSpace(form.Get("q")), ""), Best: form.Get("order") == "best"}
+	p := searched{List: shown{l}, Query: strings.ToValidUTF8(strings.TrimSpace(form.Get("q")), ""), Best: form.Get("order") == "best"}
 	skip, _ := strconv.Atoi(form.Get("skip"))
 	switch {
 	case len(p.Query) > maxQuery:

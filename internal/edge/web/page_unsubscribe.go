@@ -2,6 +2,12 @@ package web
 
 import "net/http"
 
+// leaving is the page before and after.
+type leaving struct {
+	List shown
+	Left bool
+}
+
 // unsubscribePage is the human side of the link in List-Unsubscribe: it asks,
 // and changes nothing.
 func (s *Server) unsubscribePage(w http.ResponseWriter, r *http.Request) {
@@ -10,7 +16,7 @@ func (s *Server) unsubscribePage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.render(w, http.StatusOK, "unsubscribe.html", "Leave "+l.Title(), struct{ List string }{l.Title()})
+	s.render(w, http.StatusOK, "unsubscribe.html", "Leave "+l.Title(), leaving{shown{l}, false})
 }
 
 // unsubscribe is the POST of RFC 8058 3.2: no cookie, no login, no redirect,
@@ -26,6 +32,5 @@ func (s *Server) unsubscribe(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.render(w, http.StatusOK, "notice.html", "You have left "+l.Title(),
-		"No more mail from this list will be sent to you. To come back, write to "+l.Sub("join")+".")
+	s.render(w, http.StatusOK, "unsubscribe.html", "You have left "+l.Title(), leaving{shown{l}, true})
 }
