@@ -62,6 +62,9 @@ func TestRevokedPasswordsEndConnections(t *testing.T) {
 			if got := c.line(); !strings.HasPrefix(got, "* BYE ") {
 				t.Errorf("%s: %q", name, got)
 			}
+			if more := c.line(); more != "" {
+				t.Errorf("%s: after BYE %q", name, more)
+			}
 		}
 		other.want("NOOP", "OK")
 		late := dial(t, addr)

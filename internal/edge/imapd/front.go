@@ -80,7 +80,9 @@ var errTimeout = errors.New("imapd: the client is silent")
 // errClosing says that the server shuts down.
 var errClosing = errors.New("imapd: shutting down")
 
-// farewell tells the client why the connection ends, where it can be told.
+// farewell tells the client why the connection ends, where it can be told. It is
+// the last that is said: go-imap takes the end of IDLE for its outcome, and reads
+// once more.
 func (f *front) farewell(err error) {
 	switch {
 	case errors.Is(err, errTimeout):
@@ -95,6 +97,7 @@ func (f *front) farewell(err error) {
 		f.put("* BYE The server is shutting down, please come back later\r\n")
 	}
 	_ = f.flush()
+	f.fail(net.ErrClosed)
 }
 
 // fill reads more from the client, having written all responses. It waits no
