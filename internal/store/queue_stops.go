@@ -229,10 +229,11 @@ func (s *Store) PausedDistributions(ctx context.Context, q QueueScope, limit int
 
 // RetryPutOff makes due what RetryNow did, of a distribution, a destination or (0 and
 // empty) of all, as far as it was put off until before. Nodes call it after they have
-// heard of a RetryNow: until then they let what it made due wait again.
+// heard of a RetryNow: until then they let what it made due wait again. What was
+// answered meanwhile has had its try.
 func (s *Store) RetryPutOff(ctx context.Context, distribution int64, destination string, before model.Instant) error {
 	where, args := QueueScope{DistributionID: distribution, Destination: destination}.waiting()
-	where, args = "at <= ? AND "+where, append([]any{before}, args...)
+	where, args = "code = 0 AND at <= ? AND "+where, append([]any{before}, args...)
 	var some bool
 	if err := s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 2 AND next_at > ? AND "+where+")", append([]any{s.now()}, args...)...).
 		Row().Scan(&some); err != nil || !some {

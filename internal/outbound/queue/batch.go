@@ -123,7 +123,7 @@ func (e *Engine) row(j *job, t target, r Result, site int64) model.Delivery {
 	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, Attempts: t.attempts + 1, Code: r.Code,
 		Reply: oneLine(r.Reply), At: model.At(e.Now()), Again: j.claims != nil}
 	state := r.State
-	if state == Permanent && row.Attempts < policyTries && isPolicy(r.Reply) {
+	if state == Permanent && (row.Attempts < policyTries || !t.refused) && isPolicy(r.Reply) {
 		state = Temporary
 	}
 	switch state {

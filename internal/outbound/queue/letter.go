@@ -83,7 +83,8 @@ type Unit struct {
 // target is one copy in work.
 type target struct {
 	Recipient
-	attempts int // that failed before this one
+	attempts int  // that failed before this one
+	refused  bool // the last of them for reasons of policy
 }
 
 // NewUnit makes a unit by hand, for couriers used without an engine.

@@ -1,6 +1,10 @@
 package queue
 
-import "testing"
+import (
+	"testing"
+
+	"plenary/internal/model"
+)
 
 func TestWhatIsPolicy(t *testing.T) {
 	for reply, want := range map[string]bool{
@@ -11,6 +15,30 @@ func TestWhatIsPolicy(t *testing.T) {
 	} {
 		if got := isPolicy(reply); got != want {
 			t.Errorf("%q: %v", reply, got)
+		}
+	}
+}
+
+// TestPolicyTries: the third try is final when the one before was refused so too.
+func TestPolicyTries(t *testing.T) {
+	e := New(Options{})
+	j := &job{source: &source{d: &model.Distribution{ID: 7, Lane: model.LanePost, CreatedAt: model.At(e.Now())}}}
+	for _, c := range []struct {
+		attempts int
+		refused  bool
+		reply    string
+		want     model.DeliveryState
+	}{
+		{0, false, "5.7.1 no", model.DeliveryRetry},
+		{1, true, "5.7.1 no", model.DeliveryRetry},
+		{2, true, "5.7.1 no", model.DeliveryFailed},
+		{2, false, "5.7.1 no", model.DeliveryRetry}, // greylisted before
+		{3, true, "5.7.1 no", model.DeliveryFailed},
+		{2, false, "5.1.1 no", model.DeliveryFailed},
+	} {
+		row := e.row(j, target{attempts: c.attempts, refused: c.refused}, Result{State: Permanent, Code: 550, Reply: c.reply}, 0)
+		if row.State != c.want {
+			t.Errorf("%+v: %d", c, row.State)
 		}
 	}
 }

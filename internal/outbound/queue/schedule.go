@@ -23,7 +23,8 @@ func backoffWaits() []time.Duration {
 const (
 	jitter = 0.2 // of a wait, to both sides
 	// policyTries: a 5.7.x refusal is about us, often a setting that somebody is
-	// about to mend; only this many in a row are final.
+	// about to mend. It is final at this try or a later one, when the try before was
+	// answered so too: what was greylisted twice has another chance.
 	policyTries = 3
 )
 

@@ -281,8 +281,9 @@ func (f *feeder) claimedRows(ctx context.Context, src *source, lease model.Chunk
 	var skips []model.Delivery
 	for _, r := range rows {
 		j.claims[r.RecipientID] = r.Attempts
+		refused := r.Code >= 500 && isPolicy(r.Reply)
 		if src.d.Kind == model.DistributeLetter {
-			to = append(to, target{Recipient{Address: src.d.Recipient}, r.Attempts})
+			to = append(to, target{Recipient{Address: src.d.Recipient}, r.Attempts, refused})
 			continue
 		}
 		why := "the subscriber is not known any more"
@@ -295,7 +296,7 @@ func (f *feeder) claimedRows(ctx context.Context, src *source, lease model.Chunk
 				Attempts: r.Attempts, Reply: why, Again: true})
 			continue
 		}
-		to = append(to, target{recipient(sub), r.Attempts})
+		to = append(to, target{recipient(sub), r.Attempts, refused})
 	}
 	f.e.cut(j, to)
 	f.e.lanes.add(j)
