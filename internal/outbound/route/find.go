@@ -193,11 +193,13 @@ func (r *Router) choose(ctx context.Context, site *Site, mx Answer[MX], found []
 			continue
 		}
 		if mx.Secure && found[i].Secure && !site.anyway {
-			if err := r.dane(ctx, &h); err != nil {
+			holds, err := r.dane(ctx, &h)
+			if err != nil {
 				// What was promised to be protected waits (RFC 7672 2.1.2).
 				trouble = err
 				continue
 			}
+			ttl = lesser(ttl, holds)
 		}
 		site.Hosts = append(site.Hosts, h)
 	}

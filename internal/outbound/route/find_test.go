@@ -208,6 +208,43 @@ func TestAnswersAreKept(t *testing.T) {
 	}
 }
 
+// lasting is a DNS whose hosts stay for an hour.
+type lasting struct{ *route.Stub }
+
+func (d lasting) MX(ctx context.Context, name string) (route.Answer[route.MX], error) {
+	a, err := d.Stub.MX(ctx, name)
+	a.TTL = time.Hour
+	return a, err
+}
+
+func (d lasting) Addrs(ctx context.Context, host string) (route.Answer[netip.Addr], error) {
+	a, err := d.Stub.Addrs(ctx, host)
+	a.TTL = time.Hour
+	return a, err
+}
+
+// TestTLSARecordsAreAskedForAgain: they hold as long as they say, however long the
+// host does, so that a new certificate is known in time.
+func TestTLSARecordsAreAskedForAgain(t *testing.T) {
+	r := newRig(t, func(o *route.Options) { o.DNS = lasting{o.DNS.(*route.Stub)} })
+	const record, typeTLSA = "_25._tcp.mx.a.example", dnsmessage.Type(52)
+	r.dns.MX("a.example", 1, "mx.a.example")
+	r.dns.Host("mx.a.example", "198.51.100.7")
+	r.dns.TLSA(record, append([]byte{3, 1, 1}, make([]byte, 32)...))
+	r.dns.Secure("a.example", "mx.a.example", record)
+	for asked := 1; asked < 4; asked++ {
+		for range 3 {
+			if key := r.find(t, "a.example").Key; !strings.Contains(key, "+dane") {
+				t.Fatal(key)
+			}
+		}
+		if n := r.dns.Asked(record, typeTLSA); n != asked {
+			t.Errorf("asked %d times, not %d", n, asked)
+		}
+		r.clock.pass(2 * time.Minute) // the records say 60 s
+	}
+}
+
 // TestWaitingEndsWithItsContext: who gives up neither waits nor spoils it for
 // the others.
 func TestWaitingEndsWithItsContext(t *testing.T) {

@@ -52,19 +52,20 @@ func (t TLSA) fits(c *x509.Certificate) bool {
 	return bytes.Equal(of, t.Data)
 }
 
-// dane asks for a host's TLSA records. A host whose records cannot be told is
-// not to be used (RFC 7672 2.1.1).
-func (r *Router) dane(ctx context.Context, h *Host) error {
+// dane asks for a host's TLSA records, and gives how long the answer holds (0: not
+// known): who changes a certificate waits for that time only (RFC 7671 8.1). A host
+// whose records cannot be told is not to be used (RFC 7672 2.1.1).
+func (r *Router) dane(ctx context.Context, h *Host) (time.Duration, error) {
 	v, ok := r.o.DNS.(Validating)
 	if !ok {
-		return nil
+		return 0, nil
 	}
 	a, err := v.TLSA(ctx, "_"+r.o.Port+"._tcp."+h.Name)
 	if err != nil {
-		return fmt.Errorf("TLSA of %s: %w", h.Name, err)
+		return 0, fmt.Errorf("TLSA of %s: %w", h.Name, err)
 	}
 	if !a.Secure || len(a.Records) == 0 {
-		return nil
+		return a.TTL, nil
 	}
 	h.dane = true
 	for _, t := range a.Records[:min(len(a.Records), maxTLSA)] {
@@ -72,7 +73,7 @@ func (r *Router) dane(ctx context.Context, h *Host) error {
 			h.tlsa = append(h.tlsa, t)
 		}
 	}
-	return nil
+	return a.TTL, nil
 }
 
 // verify holds the certificates of a connection against the records. With usage
