@@ -149,7 +149,7 @@ func (r *Router) open(ctx context.Context, s *Site, w way, mode smtpout.TLSMode,
 	}
 	switch {
 	case w.host.dane:
-		r.daneConfig(cfg, w.host, s.Domain)
+		r.daneConfig(cfg, w.host)
 	case mode == smtpout.TLSOpportunistic && s.policy != nil && s.policy.Mode == ModeTesting:
 		cfg.VerifyConnection = r.tester(cfg, s.policy, w.host.Name, seen)
 	}

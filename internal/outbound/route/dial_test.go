@@ -116,7 +116,8 @@ func TestTLSOfSites(t *testing.T) {
 	stranger, _ := ca.New(t).Issue(t, time.Hour, "mx.a.example")
 	ancient := good.Clone()
 	ancient.MinVersion, ancient.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
-	own := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	domain, _ := auth.Issue(t, time.Hour, "a.example")
+	own, anchor := sha256.Sum256(leaf.RawSubjectPublicKeyInfo), sha256.Sum256(good.Certificates[0].Certificate[1])
 	tlsa := func(b []byte) []byte { return append([]byte{3, 1, 1}, b...) }
 	for i, c := range []struct {
 		name   string
@@ -142,6 +143,8 @@ func TestTLSOfSites(t *testing.T) {
 		{"none", nil, policy("none", 86400, "mx.a.example"), nil, false, "", "no-policy-found starttls-not-supported"},
 		{"DANE, good", good, "", tlsa(own[:]), true, "", "tlsa"},
 		{"DANE, another key", stranger, "", tlsa(own[:]), true, "TLSA", "tlsa validation-failure"},
+		{"DANE, anchor, good", good, "", append([]byte{2, 0, 1}, anchor[:]...), true, "", "tlsa"},
+		{"DANE, anchor, a certificate for the domain", domain, "", append([]byte{2, 0, 1}, anchor[:]...), true, "not mx.a.example", "tlsa certificate-host-mismatch"},
 		{"DANE, in clear", nil, "", tlsa(own[:]), true, "no STARTTLS", "tlsa starttls-not-supported"},
 		{"DANE, no usable record", stranger, "", []byte{0, 0, 1, 9}, true, "", "tlsa"},
 		{"DANE, no usable record, in clear", nil, "", []byte{0, 0, 1, 9}, true, "no STARTTLS", "tlsa starttls-not-supported"},

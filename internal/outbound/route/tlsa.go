@@ -78,8 +78,10 @@ func (r *Router) dane(ctx context.Context, h *Host) (time.Duration, error) {
 
 // verify holds the certificates of a connection against the records. With usage
 // 3 neither names nor dates matter (RFC 7672 3.1.1); with 2 the chain must end
-// in the anchor and the certificate must be for one of the names (3.2.2).
-func verify(records []TLSA, certs []*x509.Certificate, names []string, now time.Time) error {
+// in the anchor and the certificate must be for the host. RFC 7672 3.2.2 would let the
+// recipients' domain do as well, but a connection is for all domains of the host: who
+// has a certificate for one of them must not get the mail of the others.
+func verify(records []TLSA, certs []*x509.Certificate, host string, now time.Time) error {
 	if len(certs) == 0 {
 		return errDANE
 	}
@@ -115,23 +117,18 @@ func verify(records []TLSA, certs []*x509.Certificate, names []string, now time.
 	for _, c := range certs[1:] {
 		others.AddCert(c)
 	}
-	err := errDANE
-	for _, name := range names {
-		if _, err = certs[0].Verify(x509.VerifyOptions{Roots: anchors, Intermediates: others, DNSName: name, CurrentTime: now}); err == nil {
-			return nil
-		}
-	}
+	_, err := certs[0].Verify(x509.VerifyOptions{Roots: anchors, Intermediates: others, DNSName: host, CurrentTime: now})
 	return err
 }
 
 // daneConfig is TLS for a host with TLSA records; without usable ones any
 // certificate will do, but not none (RFC 7672 2.2).
-func (r *Router) daneConfig(cfg *tls.Config, h *Host, domain string) {
+func (r *Router) daneConfig(cfg *tls.Config, h *Host) {
 	cfg.InsecureSkipVerify = true // VerifyConnection does it
 	if len(h.tlsa) == 0 {
 		return
 	}
 	cfg.VerifyConnection = func(s tls.ConnectionState) error {
-		return verify(h.tlsa, s.PeerCertificates, []string{h.Name, domain}, r.o.Now())
+		return verify(h.tlsa, s.PeerCertificates, h.Name, r.o.Now())
 	}
 }
