@@ -11,7 +11,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -69,7 +68,8 @@ type App struct {
 	health                 *http.Server
 	healthy                *health
 	listeners              map[string]net.Listener // by configuration key
-	locked                 io.Closer               // that this process serves; nil before Listen
+	locked                 *os.File                // that this process serves; nil before Listen
+	lockedDatabase         *os.File                // the same, of an SQLite file elsewhere
 	base                   string                  // how readers reach the web door; see baseURL
 	serving                bool                    // set before Ready by a process that will serve without a configured base URL
 	addrs                  Addrs
@@ -171,6 +171,9 @@ func (a *App) assemble(ctx context.Context) error {
 	a.Posting = posting.New(posting.Deps{Store: a.Store, Tokens: tokens, Letters: letters, BaseURL: a.base, Host: a.Config.Hostname, Log: a.Log})
 	a.Membership = membership.New(membership.Deps{Store: a.Store, Tokens: tokens, Letters: letters, Log: a.Log})
 	a.Moderation = moderation.New(moderation.Deps{Store: a.Store, Posting: a.Posting, Letters: letters, Tokens: tokens, Log: a.Log})
+	if err := postmasters(a.Config.SMTP.Postmaster); err != nil {
+		return err
+	}
 	owners := &intake.Owners{Store: a.Store, Postmaster: a.Config.SMTP.Postmaster, Hostname: a.Config.Hostname, Log: a.Log}
 	commands := command.New(command.Deps{Store: a.Store, Membership: a.Membership, Moderation: a.Moderation, Letters: letters,
 		Owners: owners, ArchiveURL: a.archiveURL, Search: a.searchByMail, Count: a.Metrics.Command, Log: a.Log})
@@ -206,6 +209,10 @@ func (a *App) Close() error {
 		}
 	}
 	errs = append(errs, a.Store.Close())
+	if a.lockedDatabase != nil {
+		errs = append(errs, a.lockedDatabase.Close())
+		a.lockedDatabase = nil
+	}
 	if a.locked != nil {
 		errs = append(errs, a.locked.Close())
 	}

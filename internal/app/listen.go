@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"plenary/internal/config"
 	"plenary/internal/fault"
 )
 
@@ -31,6 +32,9 @@ func (a *App) Listen() (Addrs, error) {
 	if err := a.lock(); err != nil {
 		return Addrs{}, err
 	}
+	if err := a.lockDatabase(); err != nil {
+		return Addrs{}, err
+	}
 	for _, d := range a.doors() {
 		if d.addr == "" {
 			continue
@@ -49,6 +53,9 @@ func (a *App) Listen() (Addrs, error) {
 		}
 	}
 	a.tellBaseURL()
+	if c := a.Config; !config.Loopback(c.IMAP.Listen) && c.TLS.CertFile == "" {
+		a.Log.Warn("tls.cert_file is not set: from other machines nobody can log in by IMAP, only public archives can be read", "imap.listen", c.IMAP.Listen)
+	}
 	return a.addrs, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"plenary/internal/app"
 	"plenary/internal/config"
 	"plenary/internal/testkit"
 	"plenary/internal/testkit/real"
@@ -61,6 +62,45 @@ func TestOneProcessADataDir(t *testing.T) {
 	}
 	if _, err := second.Listen(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOneProcessADatabase: by another folder or a link it is the same file.
+func TestOneProcessADatabase(t *testing.T) {
+	for _, name := range []string{"plenary.db", "other.db"} {
+		dir, link := t.TempDir(), filepath.Join(t.TempDir(), "link.db")
+		db := filepath.Join(dir, name)
+		if err := os.Symlink(db, link); err != nil {
+			t.Fatal(err)
+		}
+		at := func(dir, path string) *app.App {
+			c := testkit.Config(dir)
+			c.Database.DSN = "sqlite:" + path
+			return made(t, c)
+		}
+		first := at(dir, db)
+		if first.Served() {
+			t.Errorf("%s: somebody serves", name)
+		}
+		if _, err := first.Listen(); err != nil {
+			t.Fatal(err)
+		}
+		second := at(t.TempDir(), link)
+		if _, err := second.Listen(); err == nil || !strings.Contains(err.Error(), "another plenary serves with the database") {
+			t.Errorf("%s: a second process on the same file: %v", name, err)
+		}
+		if !second.Served() {
+			t.Errorf("%s: nobody serves", name)
+		}
+		if err := first.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if second.Served() {
+			t.Errorf("%s: somebody serves still", name)
+		}
+		if _, err := second.Listen(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"plenary/internal/fault"
 )
 
+const lockName = "serve.lock"
+
 var errLocked = errors.New("it is locked")
 
 // lock claims data_dir for this process; the claim ends with the process,
@@ -27,7 +29,7 @@ func (a *App) lock() error {
 		return nil
 	}
 	dir := a.Config.DataDir
-	f, err := os.OpenFile(filepath.Join(dir, "serve.lock"), os.O_CREATE|os.O_RDWR, 0o640)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o640)
 	if err != nil {
 		a.Log.Debug("cannot lock data_dir", "err", err)
 		return nil

@@ -58,7 +58,7 @@ func (a *App) newTLSReporter(names route.DNS) (*tlsReporter, error) {
 	}
 	contact, err := address.Parse(text)
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "outbound.tls_reports must be an address: %v", err)
+		return nil, fault.Wrap(fault.Invalid, err, "outbound.tls_reports must be an address")
 	}
 	return &tlsReporter{store: a.Store, dns: names, keys: a.keys, client: a.https(), host: a.Config.Hostname, contact: contact,
 		port: a.Config.Outbound.MXPort, log: a.Log}, nil

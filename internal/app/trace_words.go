@@ -48,7 +48,7 @@ func deliveryText(d *model.Delivery) string {
 		case d.Attempts == 0:
 			return "not tried yet, next look " + next + answer
 		default:
-			return fmt.Sprintf("deferred after %s, next try %s%s", attempts(d.Attempts), next, answer)
+			return fmt.Sprintf("deferred after %s, next try %s%s", Counted(int64(d.Attempts), "attempt", "attempts"), next, answer)
 		}
 	case model.DeliveryFailed:
 		return "refused for good" + try + answer
@@ -56,11 +56,12 @@ func deliveryText(d *model.Delivery) string {
 	return "not sent: " + d.Reply
 }
 
-func attempts(n int) string {
+// Counted writes a number with its noun.
+func Counted(n int64, one, many string) string {
 	if n == 1 {
-		return "1 attempt"
+		return "1 " + one
 	}
-	return fmt.Sprint(n, " attempts")
+	return fmt.Sprint(n, " ", many)
 }
 
 // deliveryStatusText says whether posts are sent to a subscriber.
@@ -83,7 +84,7 @@ func deliveryStatusText(s *model.Subscriber) string {
 // distributionText says how far a distribution is, in numbers.
 func distributionText(q *store.QueueEntry, why []store.SkipReason) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d recipients: sent %d, to be tried again %d, failed %d, skipped %d", q.Audience, q.Sent, q.Retry, q.Failed, q.Skipped)
+	fmt.Fprintf(&b, "%s: sent %d, to be tried again %d, failed %d, skipped %d", Counted(q.Audience, "recipient", "recipients"), q.Sent, q.Retry, q.Failed, q.Skipped)
 	var skipped []string
 	for _, w := range why {
 		skipped = append(skipped, fmt.Sprint(w.N, ": ", w.Why))
@@ -145,6 +146,9 @@ func eventText(e *model.Event) string {
 	if e.Kind == posting.EventAsked {
 		return "the moderators were asked about held post " + e.Detail + "; plenary held show " + e.Detail
 	}
+	if e.Kind == posting.EventUnasked {
+		return "held post " + e.Detail + " waits, and the list has nobody to ask; plenary held show " + e.Detail
+	}
 	words, known := eventWords[e.Kind]
 	if !known {
 		words = strings.NewReplacer(".", " ", "-", " ").Replace(e.Kind)
@@ -157,7 +161,7 @@ func eventText(e *model.Event) string {
 	if rules := ruleNames(d.Reasons); rules != "" {
 		parts = append(parts, rules)
 	} else if e.Actor != "" && e.Actor != "rule" && e.Actor != "confirmed" && e.Actor != e.EmailKey {
-		parts = append(parts, "by "+e.Actor)
+		parts = append(parts, "by "+model.Who(e.Actor))
 	}
 	text := strings.Join(parts, " ")
 	if !strings.HasPrefix(e.Kind, "post.") {

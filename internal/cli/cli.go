@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -74,6 +75,9 @@ func (e *env) run(args []string) int {
 		_ = e.out.Flush()
 		return exited
 	}
+	if err == nil {
+		err = hollow(call)
+	}
 	if err != nil {
 		return e.fail(fmt.Errorf("%w; plenary help lists the verbs", err), exitUsage)
 	}
@@ -94,6 +98,23 @@ func (e *env) run(args []string) int {
 		return e.fail(fmt.Errorf("cannot write the output: %w", flushed), exitFailure)
 	}
 	return exitOK
+}
+
+// hollow refuses a flag that narrows a command and was given without a value: a
+// script's empty variable must not mean everything.
+func hollow(call *kong.Context) error {
+	for _, p := range call.Path {
+		if p.Flag == nil || p.Flag.PlaceHolder == "" {
+			continue
+		}
+		switch v := p.Flag.Target; {
+		case v.Kind() == reflect.String && strings.TrimSpace(v.String()) == "":
+			return fmt.Errorf("--%s needs a value", p.Flag.Name)
+		case v.Type() == reflect.TypeFor[int64]() && v.Int() < 1:
+			return fmt.Errorf("--%s must be at least 1", p.Flag.Name)
+		}
+	}
+	return nil
 }
 
 // fail prints one line. Someone at the command line is no stranger: the cause

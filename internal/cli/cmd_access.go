@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 
+	"plenary/internal/app"
 	"plenary/internal/fault"
 	"plenary/internal/mail/address"
 )
@@ -48,7 +49,7 @@ func revokeAll(e *env, a address.Address) error {
 	}
 	n, err := p.Auth.RevokeAll(e.ctx, a)
 	if err == nil {
-		fmt.Fprintf(e.out, "%d app passwords of %s no longer work\n", n, a)
+		fmt.Fprintf(e.out, "%s revoked; %s has none now\n", app.Counted(int64(n), "app password", "app passwords"), a)
 	}
 	return err
 }
@@ -78,6 +79,10 @@ func (c *accessLsCmd) Run(e *env) error {
 	all, err := p.Auth.AppPasswords(e.ctx, a)
 	if err != nil {
 		return err
+	}
+	if len(all) == 0 && !c.JSON {
+		fmt.Fprintf(e.out, "%s has no app password; plenary access %s makes one\n", a, a)
+		return nil
 	}
 	var out []accessRow
 	for i := range all {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"plenary/internal/app"
 	"plenary/internal/list/transfer"
 )
 
@@ -47,12 +48,15 @@ func (c *importCmd) Run(e *env) error {
 		}
 		return err
 	}
-	fmt.Fprintf(e.out, "%d messages read: %d new, %d there already", report.Messages, report.Added, report.Known)
+	fmt.Fprintf(e.out, "%s read: %d new, %d there already", app.Counted(int64(report.Messages), "message", "messages"), report.Added, report.Known)
 	if report.TooLarge > 0 {
 		fmt.Fprintf(e.out, ", %d left out for their size", report.TooLarge)
 	}
 	fmt.Fprintln(e.out)
-	for _, line := range append(report.Resumed, report.Cut...) {
+	for _, path := range report.Resumed {
+		fmt.Fprintln(e.out, "an earlier import had read it, or a part; only what follows that was read: "+oneLine(path))
+	}
+	for _, line := range report.Cut {
 		fmt.Fprintln(e.out, oneLine(line))
 	}
 	return err

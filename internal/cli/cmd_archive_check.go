@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"plenary/internal/app"
 	"plenary/internal/fault"
 	"plenary/internal/list/archive"
 	"plenary/internal/model"
@@ -49,7 +50,8 @@ func (c *archiveCheckCmd) Run(e *env) error {
 	if c.JSON {
 		err = e.json(sum)
 	} else {
-		fmt.Fprintf(e.out, "%d posts read (%d octets), %d places in threads: %d findings\n", sum.Posts, sum.Octets, sum.Threads, sum.Findings)
+		fmt.Fprintf(e.out, "%s read (%d octets), %s in threads: %s\n", app.Counted(int64(sum.Posts), "post", "posts"), sum.Octets,
+			app.Counted(int64(sum.Threads), "place", "places"), app.Counted(int64(sum.Findings), "finding", "findings"))
 	}
 	if err == nil && sum.Findings > 0 {
 		err = fault.New(fault.Conflict, "the archive does not fit its messages: plenary archive reindex %s", c.List)
@@ -75,9 +77,9 @@ func (c *archiveReindexCmd) Run(e *env) error {
 	if c.JSON {
 		return e.json(done)
 	}
-	fmt.Fprintf(e.out, "%d posts made anew, %d places in threads changed\n", done.Posts, done.Threads)
+	fmt.Fprintf(e.out, "%s made anew, %s in threads changed\n", app.Counted(int64(done.Posts), "post", "posts"), app.Counted(int64(done.Threads), "place", "places"))
 	if done.Damaged > 0 {
-		fmt.Fprintf(e.out, "%d messages cannot be read and were left as they were: restore them from a backup\n", done.Damaged)
+		fmt.Fprintf(e.out, "%s cannot be read, left as before: restore from a backup\n", app.Counted(int64(done.Damaged), "message", "messages"))
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ type banAddCmd struct {
 	banScope
 	Reason string `help:"Why; for the people who run the list."`
 	Until  string `xor:"end" help:"The day on which the ban ends, as 2026-12-31; never unless given." placeholder:"DATE"`
-	Days   int    `xor:"end" help:"For so many days." placeholder:"N"`
+	Days   *int   `xor:"end" help:"For so many days." placeholder:"N"`
 	Remove bool   `help:"Also take those off who are on the list (on any list with --site); they get no letter."`
 }
 
@@ -42,10 +42,10 @@ type banAddCmd struct {
 func (c *banAddCmd) Run(e *env) error {
 	ban := model.Ban{Pattern: c.Pattern, Reason: c.Reason, CreatedBy: "cli"}
 	switch {
-	case c.Days < 0:
+	case c.Days != nil && *c.Days < 1:
 		return wrong("--days must be at least 1")
-	case c.Days > 0:
-		ban.ExpiresAt = model.At(time.Now().AddDate(0, 0, c.Days))
+	case c.Days != nil:
+		ban.ExpiresAt = model.At(time.Now().AddDate(0, 0, *c.Days))
 	case c.Until != "":
 		day, err := time.Parse(time.DateOnly, c.Until)
 		if err != nil {

@@ -40,7 +40,7 @@ func TestBans(t *testing.T) {
 			t.Errorf("%v", row)
 		}
 	}
-	b.has(b.ok("trace", "ann@example.org"), "was banned (adverts) by cli")
+	b.has(b.ok("trace", "ann@example.org"), "was banned (adverts) by the postmaster")
 	b.ok("ban", "rm", "ann@example.org", "--list", talk)
 	if code := try("ann@example.org", talk); code != 250 {
 		t.Errorf("after the ban was lifted she gets %d", code)

@@ -51,8 +51,8 @@ func (c *explainCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if c.Account != "" {
-		if _, err := address.Parse(c.Account); err != nil {
+	for _, given := range []string{c.Account, c.From} {
+		if _, err := address.Parse(given); given != "" && given != "<>" && err != nil {
 			return err
 		}
 	}
@@ -131,10 +131,9 @@ func (c *explainCmd) print(e *env, x *posting.Explanation) error {
 		fmt.Fprintln(e.out)
 	}
 	return rows(e, false, x.Verdict.Trace, "RULE HIT MEANS ANSWER", func(a model.Answer) []any {
-		hit := "no"
-		if a.Hit {
-			hit = "yes"
+		if !a.Hit {
+			return []any{a.Rule, "no", "-", a.Text}
 		}
-		return []any{a.Rule, hit, a.Action, a.Text}
+		return []any{a.Rule, "yes", a.Action, a.Text}
 	})
 }

@@ -99,7 +99,7 @@ func (c *queueStatusCmd) Run(e *env) error {
 		return e.json(out)
 	}
 	if out.Paused != "" {
-		fmt.Fprintf(e.out, "PAUSED by %s; plenary queue resume goes on\n", oneLine(out.Paused))
+		fmt.Fprintf(e.out, "PAUSED by %s; plenary queue resume goes on\n", oneLine(model.Who(out.Paused)))
 	}
 	for _, l := range out.PausedLists {
 		fmt.Fprintf(e.out, "PAUSED for %s; plenary queue resume --list %s goes on\n", l, l)
@@ -280,7 +280,7 @@ func (c *queueRetryCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "%d copies will be tried now\n", n)
+	fmt.Fprintf(e.out, "%s will be tried now\n", app.Counted(n, "copy", "copies"))
 	if err := c.tellStopped(e, p, scope); err != nil {
 		return err
 	}

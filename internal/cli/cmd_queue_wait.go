@@ -27,6 +27,7 @@ func (queueLimitsCmd) Run(e *env) error {
 // paused is not waited for.
 func waitForQueue(e *env, p *app.App) error {
 	show := terminal(e)
+	told := false
 	tick := time.NewTicker(waitLook)
 	defer tick.Stop()
 	var known store.Depth
@@ -47,6 +48,10 @@ func waitForQueue(e *env, p *app.App) error {
 				fmt.Fprintln(show)
 			}
 			return nil
+		}
+		if !told && !p.Served() {
+			told = true
+			fmt.Fprintln(e.err, "no plenary serve runs with this database: nothing is sent until one does")
 		}
 		select {
 		case <-e.ctx.Done():

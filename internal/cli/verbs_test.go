@@ -157,7 +157,7 @@ func heldVerbs(r *rig) {
 	if left := r.json("held", "ls"); len(left) != 0 {
 		r.t.Errorf("%v", left)
 	}
-	r.has(r.ok("trace", "<h1@example.net>"), talk, "cli", "recipients")
+	r.has(r.ok("trace", "<h1@example.net>"), talk, "by the postmaster", "recipients")
 	if n := len(r.json("trace", "gus@example.net")); n == 0 {
 		r.t.Error("nothing is known of the author")
 	}
@@ -185,8 +185,8 @@ func accessVerbs(r *rig) {
 	r.fails(exitFailure, "has no app password", "access", "rm", "bo@example.net", ids["phone"])
 	r.fails(exitUsage, "or --all", "access", "rm", "ann@example.org")
 	r.fails(exitUsage, "or --all", "access", "rm", "ann@example.org", ids["phone"], "--all")
-	r.has(r.ok("access", "rm", "ann@example.org", "--all"), "1 app passwords of ann@example.org")
-	r.has(r.ok("access", "ann@example.org", "--revoke"), "0 app passwords of ann@example.org")
+	r.has(r.ok("access", "rm", "ann@example.org", "--all"), "1 app password revoked")
+	r.has(r.ok("access", "ann@example.org", "--revoke"), "0 app passwords revoked; ann@example.org has none now")
 	if _, err := r.app().Auth.Authenticate(r.t.Context(), "ann@example.org", secret); err == nil {
 		r.t.Error("a revoked password works")
 	}
@@ -269,7 +269,7 @@ func queueVerbs(r *rig) {
 	r.has(r.ok("queue", "pause"), "sending is paused", "plenary queue resume goes on")
 	r.has(r.ok("queue", "retry", "--list", talk), "copies will be tried now", "but everything is paused: they wait for plenary queue resume",
 		"but the list is paused: they wait for plenary queue resume --list "+talk)
-	r.has(r.ok("queue", "status"), "PAUSED by cli", "PAUSED for "+talk, "LANE", "post", "notice", "paused 1")
+	r.has(r.ok("queue", "status"), "PAUSED by the postmaster", "PAUSED for "+talk, "LANE", "post", "notice", "paused 1")
 	if st := r.json("queue", "status")[0]; st["paused"] != "cli" || st["paused_lists"].([]any)[0] != talk || st["held"].(float64) != 1 {
 		r.t.Errorf("%v", st)
 	}
@@ -278,7 +278,7 @@ func queueVerbs(r *rig) {
 	if st := r.json("queue", "status")[0]; st["paused_to"].([]any)[0] != "example.net" {
 		r.t.Error(st)
 	}
-	r.has(r.ok("queue", "status", "--wait"), "PAUSED by cli") // what a person has paused is not waited for
+	r.has(r.ok("queue", "status", "--wait"), "PAUSED by the postmaster") // what a person has paused is not waited for
 	r.has(r.ok("queue", "resume", "--destination", "Example.net"), "sending to Example.net goes on")
 	r.has(r.ok("queue", "resume"), "sending goes on")
 	r.has(r.ok("queue", "resume"), "sending was not paused")

@@ -317,6 +317,7 @@ func (c *Config) finish() error {
 		{!hostPorts(c.Outbound.Resolvers()), "outbound.resolver must be host:port, several with commas"},
 		{(c.TLS.CertFile == "") != (c.TLS.KeyFile == ""), "tls.cert_file and tls.key_file go together"},
 		{c.IMAP.TLSListen != "" && c.TLS.CertFile == "", "imap.tls_listen needs tls.cert_file"},
+		{!Loopback(c.SMTP.SubmissionListen) && c.TLS.CertFile == "", "smtp.submission_listen needs tls.cert_file: passwords are taken over TLS only, but from this machine"},
 		{!oneOf(c.Outbound.RelayTLS, "none", "opportunistic", "required", "implicit"), "outbound.relay_tls must be none, opportunistic, required or implicit"},
 		{!oneOf(c.Log.Level, "debug", "info", "warn", "error"), "log.level must be debug, info, warn or error"},
 		{!oneOf(c.Log.Format, "text", "json"), "log.format must be text or json"},
@@ -381,6 +382,16 @@ func listens(s string) bool {
 	}
 	_, err = net.LookupPort("tcp", port)
 	return err == nil
+}
+
+// Loopback tells that only this machine reaches what listens there, or nobody.
+func Loopback(listen string) bool {
+	if listen == "" || strings.HasPrefix(listen, "unix:/") {
+		return true
+	}
+	host, _, err := net.SplitHostPort(listen)
+	ip, notIP := netip.ParseAddr(host)
+	return err == nil && (host == "localhost" || notIP == nil && ip.Unmap().IsLoopback())
 }
 
 func webAddress(s string) bool {

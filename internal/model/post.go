@@ -139,6 +139,14 @@ func (s HeldState) String() string {
 	return "unknown"
 }
 
+// Who names an actor to people: "cli" is whoever has the commands of the server.
+func Who(actor string) string {
+	if actor == "cli" {
+		return "the postmaster"
+	}
+	return actor
+}
+
 // Event is one line of the trace: who did what to which message or person, and
 // why.
 type Event struct {

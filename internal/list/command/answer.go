@@ -6,6 +6,7 @@ import (
 
 	"plenary/internal/fault"
 	"plenary/internal/list/moderation"
+	"plenary/internal/mail/address"
 	"plenary/internal/mail/message"
 	"plenary/internal/model"
 )
@@ -213,7 +214,7 @@ func (s *Service) actRequest(ctx context.Context, tok string, r reply) (result, 
 		if err != nil {
 			return result{}, err
 		}
-		return result{text: "Understood: nothing is changed for " + done.Email.Unicode() + " on " + unicodeAddress(done.List.Address()) + "."}, nil
+		return result{text: "Understood: nothing is changed for " + done.Email.Unicode() + " on " + address.ForPeople(done.List.Address()) + "."}, nil
 	}
 	done, err := s.Membership.Confirm(ctx, tok)
 	switch {
@@ -222,9 +223,9 @@ func (s *Service) actRequest(ctx context.Context, tok string, r reply) (result, 
 	case done.Changed, done.Waiting:
 		return result{letter: true}, nil
 	case done.Kind == model.PendingLeave:
-		return result{text: done.Email.Unicode() + " is not on " + unicodeAddress(done.List.Address()) + " any more."}, nil
+		return result{text: done.Email.Unicode() + " is not on " + address.ForPeople(done.List.Address()) + " any more."}, nil
 	}
-	return result{text: done.Email.Unicode() + " is on " + unicodeAddress(done.List.Address()) + " already."}, nil
+	return result{text: done.Email.Unicode() + " is on " + address.ForPeople(done.List.Address()) + " already."}, nil
 }
 
 const howToDecide = "Nothing was done, because the answer was not clear. Reply to the letter\nagain with one of these in the first line:\n\n"
@@ -239,7 +240,7 @@ func (s *Service) actJoin(ctx context.Context, m Mail, tok string, r reply) (res
 		return result{}, err
 	}
 	if r.word == yes {
-		return result{text: done.Email.Unicode() + " is now on " + unicodeAddress(done.List.Address()) + "."}, nil
+		return result{text: done.Email.Unicode() + " is now on " + address.ForPeople(done.List.Address()) + "."}, nil
 	}
 	return result{text: done.Email.Unicode() + " was told that a moderator did not agree."}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"plenary/internal/mail/address"
 	"plenary/internal/model"
 )
 
@@ -49,10 +50,12 @@ func (j *job) about(l *model.List) string {
 		out.WriteString(d + "\n")
 	}
 	out.WriteString("\n")
-	write("Post:", unicodeAddress(l.Address()))
-	write("Join:", unicodeAddress(l.Sub("join")))
-	write("Leave:", unicodeAddress(l.Sub("leave")))
-	write("Owners:", unicodeAddress(l.Sub("owner")))
+	if l.Kind == model.Discussion {
+		write("Post:", address.ForPeople(l.Address()))
+	}
+	write("Join:", address.ForPeople(l.Sub("join")))
+	write("Leave:", address.ForPeople(l.Sub("leave")))
+	write("Owners:", address.ForPeople(l.Sub("owner")))
 	write("Archive:", j.s.ArchiveURL(l))
 	if !l.Closed {
 		write("Joining:", map[model.JoinPolicy]string{model.JoinConfirm: "open to everybody", model.JoinConfirmModerate: "a moderator agrees",

@@ -43,7 +43,7 @@ func runLists(ctx context.Context, j *job, c call) (result, error) {
 			out = append(out, "and more; LISTS and a word shows those that hold the word")
 			break
 		}
-		entry := unicodeAddress(l.Address())
+		entry := address.ForPeople(l.Address())
 		if t := l.Title(); t != l.Local {
 			entry += "\n    " + t
 		}
@@ -56,12 +56,4 @@ func runLists(ctx context.Context, j *job, c call) (result, error) {
 		return result{text: "There is no such list here that is open to see."}, nil
 	}
 	return result{text: strings.Join(out, "\n")}, nil
-}
-
-// unicodeAddress writes an address of ours for people.
-func unicodeAddress(s string) string {
-	if a, err := address.Parse(s); err == nil {
-		return a.Unicode()
-	}
-	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"plenary/internal/mail/address"
 	"plenary/internal/model"
 )
 
@@ -51,7 +52,7 @@ func runQuery(ctx context.Context, j *job, c call) (result, error) {
 	if len(out) == 0 {
 		where := "any of the lists here"
 		if list != nil {
-			where = unicodeAddress(list.Address())
+			where = address.ForPeople(list.Address())
 		}
 		return result{text: "The address " + j.mail.From.Unicode() + " is not on " + where + ".\n" +
 			"If posts reach you all the same, they are sent to another address of yours; look for Delivered-To in the header of a post."}, nil
@@ -60,9 +61,9 @@ func runQuery(ctx context.Context, j *job, c call) (result, error) {
 }
 
 func describe(l *model.List, s *model.Subscriber) string {
-	rows := [][2]string{{"Address:", unicodeAddress(s.Email)}, {"Name:", s.Name}, {"Since:", s.BeganAt.Time().Format("2 January 2006")},
-		{"Posts:", delivery(s)}, {"Also:", staffRoles(s)}, {"Leave:", unicodeAddress(l.Sub("leave"))}}
-	out := unicodeAddress(l.Address())
+	rows := [][2]string{{"Address:", address.ForPeople(s.Email)}, {"Name:", s.Name}, {"Since:", s.BeganAt.Time().Format("2 January 2006")},
+		{"Posts:", delivery(s)}, {"Also:", staffRoles(s)}, {"Leave:", address.ForPeople(l.Sub("leave"))}}
+	out := address.ForPeople(l.Address())
 	for _, r := range rows {
 		if r[1] != "" {
 			out += "\n    " + r[0] + strings.Repeat(" ", 10-len(r[0])) + r[1]

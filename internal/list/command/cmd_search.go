@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"plenary/internal/fault"
+	"plenary/internal/mail/address"
 	"plenary/internal/model"
 )
 
@@ -75,7 +76,7 @@ func runSearch(ctx context.Context, j *job, c call) (result, error) {
 	case !on && !list.Advertised:
 		return j.whichList(c), nil
 	case !reads:
-		return result{text: "The archive of " + unicodeAddress(list.Address()) + " is read by its members, and your address is not on the list."}, nil
+		return result{text: "The archive of " + address.ForPeople(list.Address()) + " is read by its members, and your address is not on the list."}, nil
 	}
 	found, err := j.s.Search(ctx, j.mail.From, list, query, maxFound)
 	switch {
@@ -98,7 +99,7 @@ func (j *job) mayRead(ctx context.Context, list *model.List) (on, reads bool, er
 // foundNothing says so. At a list's own address a bare word is
 // sought there: when it is the name of another list, who asks may have meant that.
 func (j *job) foundNothing(ctx context.Context, list *model.List, c call) (result, error) {
-	out := result{text: "Nothing in the archive of " + unicodeAddress(list.Address()) + " matches."}
+	out := result{text: "Nothing in the archive of " + address.ForPeople(list.Address()) + " matches."}
 	if j.mail.List == nil || len(c.args) == 0 {
 		return out, nil
 	}
@@ -116,7 +117,7 @@ func (j *job) foundNothing(ctx context.Context, list *model.List, c call) (resul
 		_, words, _ = strings.Cut(query, " ")
 		words = strings.TrimSpace(words)
 	}
-	out.text += "\n\nTo search " + unicodeAddress(other.Address()) + " write one of\n    SEARCH " + other.Address() + " " + words + "\n    SEARCH " + words + " IN " + other.Local + "\n"
+	out.text += "\n\nTo search " + address.ForPeople(other.Address()) + " write one of\n    SEARCH " + other.Address() + " " + words + "\n    SEARCH " + words + " IN " + other.Local + "\n"
 	return out, nil
 }
 

@@ -20,7 +20,7 @@ func (s *Service) OneClickList(ctx context.Context, tok string) (*model.List, er
 		return nil, err
 	}
 	if s.Now().Sub(at) > oneClickLife {
-		return list, fault.New(fault.Expired, "this link is too old; send any message to %s to leave", list.Sub("leave"))
+		return list, fault.New(fault.Expired, "this link is too old; send any message to %s to leave", address.ForPeople(list.Sub("leave")))
 	}
 	return list, nil
 }

@@ -47,7 +47,7 @@ func (s *Service) RequestJoin(ctx context.Context, r JoinRequest) error {
 }
 
 func closed(l *model.List) error {
-	return fault.New(fault.Forbidden, "the list %s takes no new subscribers by itself; write to %s to ask a person", l.Address(), l.Sub("owner"))
+	return fault.New(fault.Forbidden, "the list %s takes no new subscribers by itself; write to %s to ask a person", address.ForPeople(l.Address()), address.ForPeople(l.Sub("owner")))
 }
 
 // LeaveRequest is somebody's wish that an address should not be on a list.

@@ -161,7 +161,7 @@ func (s *Service) Decide(ctx context.Context, d Decision) error {
 	if err != nil {
 		return err
 	}
-	about := notify.Data{Author: named(h), Subject: h.Subject, Size: h.Size, Comment: d.Comment, By: d.By, Decision: todo.word}
+	about := notify.Data{Author: named(h), Subject: h.Subject, Size: h.Size, Comment: d.Comment, By: model.Who(d.By), Decision: todo.word}
 	if d.Action == model.Accept {
 		err = s.Posting.Release(ctx, h, d.By) // writes its own line of the trace, with the post
 	} else {
@@ -211,7 +211,7 @@ func decided(h *model.Held) error {
 			what = st.word
 		}
 	}
-	return fault.New(fault.Conflict, "the message was %s already, by %s on %s", what, h.DecidedBy, when)
+	return fault.New(fault.Conflict, "the message was %s already, by %s on %s", what, model.Who(h.DecidedBy), when)
 }
 
 // tellStaff writes to the other moderators. The decision stands whatever happens

@@ -79,7 +79,7 @@ func (m *draft) bytes() []byte {
 }
 
 func (m *draft) from() address.Mailbox {
-	name := "Lists at " + people(m.domain())
+	name := "Lists at " + address.ForPeople(m.domain())
 	if m.letter.List != nil {
 		name = clip(m.letter.List.Title(), 80)
 	}

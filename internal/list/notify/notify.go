@@ -137,6 +137,8 @@ type Data struct {
 	Comment  string    // a moderator's words; may have several lines
 	Text     string    // ready text, several lines: what became of each command
 	Help     bool      // add the card of commands
+	Alone    bool      // the list has nobody who decides
+	Unsaid   bool      // it would have been refused, but could not be in the dialogue
 }
 
 // Send writes the letter and commits it to the queue. A counted letter beyond

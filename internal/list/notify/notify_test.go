@@ -195,6 +195,31 @@ func TestAPostWithoutSubject(t *testing.T) {
 	}
 }
 
+// TestHeldOtherwise: where nobody decides, and where a refusal could not be said.
+func TestHeldOtherwise(t *testing.T) {
+	for name, set := range map[string]func(*Data){"alone": func(d *Data) { d.Alone = true }, "unsaid": func(d *Data) { d.Unsaid = true }} {
+		s, k := service(t)
+		l := sample(form{Kind: HeldAuthor})
+		set(&l.Data)
+		if err := s.Send(context.Background(), l); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "held-author-"+name, k.data[0])
+	}
+}
+
+// TestGoodbyeOfAClosedList: it does not say how to join again.
+func TestGoodbyeOfAClosedList(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		s, k := service(t)
+		l := sample(form{Kind: Goodbye})
+		l.List.Closed = closed
+		if err := s.Send(context.Background(), l); err != nil || bytes.Contains(k.data[0], []byte("-join@")) == closed {
+			t.Errorf("%v: %v\n%s", closed, err, k.data)
+		}
+	}
+}
+
 func TestServerLetters(t *testing.T) {
 	s, k := service(t)
 	for _, kind := range []Kind{Help, CommandReply} {

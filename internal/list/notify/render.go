@@ -24,6 +24,7 @@ type names struct {
 	Title, Description, Info, Welcome                 string
 	Address, Request, Owner, Join, Leave, Help, Local string
 	Server                                            bool // the server's letter, no list's
+	Open                                              bool // who asks can join
 }
 
 // page is what a template sees.
@@ -118,26 +119,16 @@ func clip(s string, max int) string {
 func listNames(l *model.List) names {
 	title := clip(word.Line(l.Title()), 80)
 	return names{Title: title, Description: clip(word.Line(l.Description), 300), Info: strings.TrimSpace(word.Clean(l.Info)),
-		Welcome: strings.TrimSpace(word.Clean(l.Welcome)), Local: l.Local, Address: people(l.Address()),
-		Request: people(l.Sub("request")), Owner: people(l.Sub("owner")), Join: people(l.Sub("join")),
-		Leave: people(l.Sub("leave")), Help: people(l.Sub("help"))}
+		Welcome: strings.TrimSpace(word.Clean(l.Welcome)), Local: l.Local, Address: address.ForPeople(l.Address()),
+		Request: address.ForPeople(l.Sub("request")), Owner: address.ForPeople(l.Sub("owner")), Join: address.ForPeople(l.Sub("join")),
+		Leave: address.ForPeople(l.Sub("leave")), Help: address.ForPeople(l.Sub("help")),
+		Open: !l.Closed && l.JoinPolicy != model.JoinClosed}
 }
 
 func serverNames(domain string) names {
-	at := func(local string) string { return people(local + "@" + domain) }
-	return names{Title: "the lists at " + people(domain), Server: true, Address: at("listserv"), Request: at("listserv"),
+	at := func(local string) string { return address.ForPeople(local + "@" + domain) }
+	return names{Title: "the lists at " + address.ForPeople(domain), Server: true, Address: at("listserv"), Request: at("listserv"),
 		Owner: at("postmaster"), Help: at("listserv")}
-}
-
-// people gives an address of ours as people read it, with U-labels.
-func people(s string) string {
-	if a, err := address.Parse(s); err == nil {
-		return a.Unicode()
-	}
-	if a, err := address.Parse("x@" + s); err == nil {
-		return strings.TrimPrefix(a.Unicode(), "x@")
-	}
-	return s
 }
 
 // tidy drops white space at line ends and joins runs of empty lines, which

@@ -42,10 +42,11 @@ func (s *Service) hold(ctx context.Context, j *Judged) (id int64, dup bool, err 
 		}
 		h.TokenHash = hash
 	}
-	if err := s.ask(ctx, j, h, secret); err != nil {
+	kind, err := s.ask(ctx, j, h, secret)
+	if err != nil {
 		return 0, false, err
 	}
-	return h.ID, dup, s.Store.SaveEvent(ctx, &model.Event{At: model.At(s.Now()), ListID: j.List.ID, Kind: EventAsked,
+	return h.ID, dup, s.Store.SaveEvent(ctx, &model.Event{At: model.At(s.Now()), ListID: j.List.ID, Kind: kind,
 		Actor: "rule", MessageKey: h.MessageKey, EmailKey: h.AuthorKey, Detail: strconv.FormatInt(h.ID, 10)})
 }
 
@@ -76,15 +77,16 @@ func (s *Service) newHeld(j *Judged, hash []byte) (*model.Held, error) {
 func (s *Service) asked(ctx context.Context, h *model.Held) (bool, error) {
 	events, err := s.Store.EventsOf(ctx, h.MessageKey, "")
 	for _, e := range events {
-		if e.Kind == EventAsked && e.ListID == h.ListID && e.Detail == strconv.FormatInt(h.ID, 10) {
+		if (e.Kind == EventAsked || e.Kind == EventUnasked) && e.ListID == h.ListID && e.Detail == strconv.FormatInt(h.ID, 10) {
 			return true, err
 		}
 	}
 	return false, err
 }
 
-// ask writes to the moderators, with the post attached, and to its author.
-func (s *Service) ask(ctx context.Context, j *Judged, h *model.Held, secret string) error {
+// ask writes to the moderators, with the post attached, and to its author. It gives
+// the event to note: whether there was anybody to ask.
+func (s *Service) ask(ctx context.Context, j *Judged, h *model.Held, secret string) (event string, err error) {
 	data := notify.Data{Author: j.author(), Subject: h.Subject, Size: h.Size, Until: h.ExpiresAt.Time()}
 	for _, r := range j.Verdict.Reasons {
 		data.Reasons = append(data.Reasons, r.Text)
@@ -92,9 +94,11 @@ func (s *Service) ask(ctx context.Context, j *Judged, h *model.Held, secret stri
 	data.Text = beginning(j.offer.structure.Read(j.offer.Raw).Body)
 	staff, err := s.Store.SubscribersOf(ctx, j.List.ID, model.RoleModerator|model.RoleOwner, 0, maxStaff)
 	if err != nil {
-		return err
+		return "", err
 	}
+	event = EventAsked
 	if len(staff) == 0 {
+		event, data.Alone = EventUnasked, true
 		s.Log.Warn("a post is held and the list has nobody to ask", "list", j.List.Address(), "held", h.ID)
 	}
 	for _, m := range staff {
@@ -108,11 +112,11 @@ func (s *Service) ask(ctx context.Context, j *Judged, h *model.Held, secret stri
 			Thread: notify.HeldThread(j.List, h), Data: data, Attach: j.offer.Raw,
 			HeaderOnly: j.offer.structure.Why != "" || len(j.offer.header.Fields()) >= message.MaxFields})
 		if err != nil {
-			return err
+			return "", err
 		}
 	}
 	if to, ok := j.writer(); ok {
-		data.Reasons, data.Text = nil, ""
+		data.Reasons, data.Text, data.Unsaid = nil, "", j.unsaid
 		reasons := j.Verdict.Reasons
 		if to.Key() != j.Author.Address.Key() {
 			reasons = accept.Impersonal(s.Rules, reasons)
@@ -120,9 +124,9 @@ func (s *Service) ask(ctx context.Context, j *Judged, h *model.Held, secret stri
 		for _, r := range reasons {
 			data.Reasons = append(data.Reasons, r.Text)
 		}
-		return s.Letters.Send(ctx, notify.Letter{Kind: notify.HeldAuthor, To: to, List: j.List, InReplyTo: j.MessageID, Data: data})
+		return event, s.Letters.Send(ctx, notify.Letter{Kind: notify.HeldAuthor, To: to, List: j.List, InReplyTo: j.MessageID, Data: data})
 	}
-	return nil
+	return event, nil
 }
 
 // beginning is what a moderator reads of the author's words before she opens the

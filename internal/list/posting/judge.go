@@ -55,6 +55,7 @@ type Judged struct {
 	version   int64  // of the list when it was asked what it knows
 	trusted   bool   // the peer proved to speak for the author
 	automatic string // which sign says that a machine sent it; empty: none
+	unsaid    bool   // it is held in the place of a refusal that could not be said
 }
 
 // ErrChanged is Judge's answer when the list is not as it was given any more. It
@@ -107,6 +108,7 @@ func (s *Service) open(ctx context.Context, l *model.List, o *Offer) (*Judged, *
 func (s *Service) Unsaid(j *Judged) *Judged {
 	other := *j
 	other.Verdict = accept.Unsaid(s.Rules, j.Verdict)
+	other.unsaid = j.Verdict.Action == model.Reject
 	return &other
 }
 

@@ -43,7 +43,8 @@ const (
 const (
 	EventAccepted = "post.accepted"
 	EventHeld     = "post.held"
-	EventAsked    = "post.asked" // the moderators were asked; Detail names the held post
+	EventAsked    = "post.asked"   // the moderators were asked; Detail names the held post
+	EventUnasked  = "post.unasked" // there was no moderator to ask; Detail names the held post
 	EventRejected = "post.rejected"
 	EventDropped  = "post.discarded"
 	EventReleased = "post.released"

@@ -390,9 +390,33 @@ func TestUnsaidRefusalBecomesAHold(t *testing.T) {
 	if res.Action != model.Hold || res.HeldID == 0 || j.Verdict.Action != model.Reject {
 		t.Errorf("%+v", res)
 	}
+	if l := r.letters[len(r.letters)-1]; l.Kind != notify.HeldAuthor || !l.Data.Unsaid || l.Data.Alone {
+		t.Errorf("%+v", l)
+	}
 	r.check(r.Refuse(ctx, j))
 	if got := strings.Join(r.sent(notify.Refused), " "); got != "eve@example.com" {
 		t.Errorf("told: %s", got)
+	}
+}
+
+// TestNobodyToAsk: the author and the trace are told the truth when a list has no
+// moderator, and a second copy of the post asks nobody again.
+func TestNobodyToAsk(t *testing.T) {
+	r := newRig(t, stores.SQLite(t))
+	for _, email := range []string{"mod@example.net", "own@example.net"} {
+		_, err := r.store.Unsubscribe(ctx, r.list.ID, email, "a test")
+		r.check(err)
+	}
+	for range 2 {
+		if res := r.settle(r.offer(mail("eve@example.com", "14@example.com", "Hello"), "eve@example.com")); res.Action != model.Hold {
+			t.Fatalf("%+v", res)
+		}
+	}
+	if len(r.letters) != 1 || r.letters[0].Kind != notify.HeldAuthor || !r.letters[0].Data.Alone {
+		t.Errorf("%+v", r.letters)
+	}
+	if got := r.events("14@example.com"); got != "post.held post.unasked" {
+		t.Error(got)
 	}
 }
 

@@ -14,7 +14,7 @@ func table() []Setting {
 			func(l *model.List) *string { return &l.Description }),
 		text("info", "What the command INFO answers, besides the addresses.", 64_000,
 			func(l *model.List) *string { return &l.Info }),
-		languageTag("language", "The language of the list's letters, as a tag such as en or pt-BR.",
+		languageTag("language", "The language of the list, as a tag such as en or pt-BR. Letters are in English so far, whatever it says.",
 			func(l *model.List) *string { return &l.Language }),
 		flag("advertised", "Shown to everybody by LISTS and on the web.",
 			func(l *model.List) *bool { return &l.Advertised }),

@@ -171,7 +171,7 @@ func (j *job) run(ctx context.Context, source, name string, r stream) error {
 		case errors.Is(c.reason, io.EOF):
 			return nil
 		default:
-			return fault.Wrap(fault.Invalid, c.reason, "%s: %v", name, c.reason)
+			return fault.Wrap(fault.Invalid, c.reason, "%s", name)
 		}
 	}
 	return fault.Wrap(fault.Temporary, ctx.Err(), "the import was given up; call it again to go on")

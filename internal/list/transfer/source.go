@@ -31,7 +31,7 @@ type source struct {
 func openSource(path, format string) (*source, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "cannot read %s: %v", path, err)
+		return nil, fault.Wrap(fault.Invalid, err, "cannot read %s", path)
 	}
 	s := &source{file: f}
 	if st, err := f.Stat(); err == nil {
@@ -45,7 +45,7 @@ func openSource(path, format string) (*source, error) {
 	n, err := io.ReadFull(s, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		_ = f.Close()
-		return nil, fault.Wrap(fault.Invalid, err, "cannot read %s: %v", path, err)
+		return nil, fault.Wrap(fault.Invalid, err, "cannot read %s", path)
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *source) Close() error { return s.file.Close() }
 // restart reads from the beginning.
 func (s *source) restart() error {
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
-		return fault.Wrap(fault.Invalid, err, "cannot read %s: %v", s.file.Name(), err)
+		return fault.Wrap(fault.Invalid, err, "cannot read %s", s.file.Name())
 	}
 	s.read.Store(0)
 	raw := bufio.NewReaderSize(&counter{s.file, &s.read}, 64<<10)
@@ -74,7 +74,7 @@ func (s *source) restart() error {
 	if magic, err := raw.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
 		z, err := gzip.NewReader(raw)
 		if err != nil {
-			return fault.Wrap(fault.Invalid, err, "cannot unpack %s: %v", s.file.Name(), err)
+			return fault.Wrap(fault.Invalid, err, "cannot unpack %s", s.file.Name())
 		}
 		s.Reader, s.plain = z, false
 	}
@@ -129,7 +129,7 @@ func expand(f Format, paths []string) ([]string, error) {
 	for _, p := range paths {
 		st, err := os.Stat(p)
 		if err != nil {
-			return nil, fault.Wrap(fault.Invalid, err, "cannot read %s: %v", p, err)
+			return nil, fault.Wrap(fault.Invalid, err, "cannot read %s", p)
 		}
 		switch {
 		case !st.IsDir():
@@ -179,7 +179,7 @@ func (f *folder) Next() (Message, error) {
 	m, err := (&single{r: src, name: path, limit: f.limit}).Next()
 	m.End = f.done
 	if err != nil {
-		return Message{}, fault.Wrap(fault.Invalid, err, "cannot read %s: %v", path, err)
+		return Message{}, fault.Wrap(fault.Invalid, err, "cannot read %s", path)
 	}
 	return m, nil
 }

@@ -210,6 +210,18 @@ func (a Address) Unicode() string {
 	return quoteLocal(a.Local) + "@" + domain
 }
 
+// ForPeople is Unicode of an address, or a domain, that is text; what is neither
+// stays as it is.
+func ForPeople(text string) string {
+	if a, err := Parse(text); err == nil {
+		return a.Unicode()
+	}
+	if a, err := Parse("x@" + text); err == nil {
+		return strings.TrimPrefix(a.Unicode(), "x@")
+	}
+	return text
+}
+
 // NeedsUTF8 tells whether the address can only travel with SMTPUTF8 (RFC 6531).
 func (a Address) NeedsUTF8() bool { return !isASCII(a.Local) }
 
