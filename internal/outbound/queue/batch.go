@@ -178,10 +178,10 @@ func (e *Engine) takeSkipped(b *batch, s skipped) {
 
 // oneLine makes a peer's reply fit to be kept: valid UTF-8, no control
 // characters, bounded.
-func oneLine(s string) string {
-	if len(s) > maxReply {
-		s = s[:maxReply]
-	}
+func oneLine(s string) string { return cleaned(s[:min(len(s), maxReply)]) }
+
+// cleaned is oneLine without the bound.
+func cleaned(s string) string {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= 0x7f {
 			return strings.Map(func(r rune) rune {

@@ -65,6 +65,23 @@ func TestRefusedLogin(t *testing.T) {
 	}
 }
 
+// TestWordsOfARelay: whatever octets a relay refuses us with, the status says that it
+// is down.
+func TestWordsOfARelay(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *rig) {
+		k := startSink(t, sink.Options{Greeting: "554 5.3.2 no \x00 mail \xff here"})
+		r.subscribers(r.list.ID, 1, 10)
+		stop := run(t, r.engine(k, nil))
+		r.distribute(r.list.ID, model.LanePost)
+		eventually(t, "the status says so", func() bool {
+			st, err := r.s.QueueStatus(context.Background(), 0)
+			return err == nil && len(st.Nodes) == 1 && strings.Contains(st.Nodes[0].Text, "554 5.3.2 no   mail \uFFFD here")
+		})
+		stop()
+	})
+}
+
 // TestPauseAnIPv6Relay by each of its names.
 func TestPauseAnIPv6Relay(t *testing.T) {
 	t.Parallel()

@@ -442,8 +442,10 @@ func (s *outlets) tryNow(name string) {
 func (o *outlet) is(name string) bool { return slices.Contains(o.names, name) }
 
 // note writes the state of the way out where `plenary queue status` finds it. It
-// only informs: failing is harmless.
+// only informs: failing is harmless. A relay's words may be in it, which no database
+// has to take as they are.
 func (s *outlets) note(text string) {
+	text = cleaned(text)
 	ctx, cancel := context.WithTimeout(context.Background(), noteTimeout)
 	defer cancel()
 	if err := s.e.Store.NoteNode(ctx, s.e.Node, text); err != nil {
