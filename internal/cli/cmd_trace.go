@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"plenary/internal/app"
@@ -44,6 +46,10 @@ func (c *traceCmd) Run(e *env) error {
 	}
 	if len(lines) == 0 {
 		return fault.New(fault.NotFound, "nothing is known of %s: no list has such a subscriber or message, and none was refused within a year", oneLine(c.What))
+	}
+	of := strings.Trim(c.Of, "<> ")
+	if c.Of != "" && !slices.ContainsFunc(lines, func(l app.TraceLine) bool { return l.Message == of }) {
+		return fault.New(fault.NotFound, "no list of this person knows the message <%s>", oneLine(of))
 	}
 	for _, l := range lines {
 		if c.JSON {

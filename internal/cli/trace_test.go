@@ -51,7 +51,7 @@ func TestTraceOfAPerson(t *testing.T) {
 	b.line(ann, talk, "ann@example.org is on the list as subscriber since", "delivery is on")
 	b.line(ann, `"first" <first@example.net>`, "delivered; the answer was: 250")
 	b.line(ann, `"second" <second@example.net>`, "was accepted", "came from 127.0.0.1, reverse-path <ann@example.org>")
-	b.line(ann, "was added as subscriber by cli")
+	b.line(ann, "was added as subscriber by the postmaster")
 	if strings.Index(ann, "<second@") > strings.Index(ann, "<first@") {
 		t.Errorf("the oldest comes first:\n%s", ann)
 	}
@@ -64,7 +64,7 @@ func TestTraceOfAPerson(t *testing.T) {
 	early := b.ok("trace", "early@example.org")
 	b.line(early, "is not on the list: was on it from", "(removed by cli)")
 	b.line(early, `"first"`, "not sent: had left on", "(removed by cli)")
-	b.line(early, "was taken off the list by cli")
+	b.line(early, "was taken off the list by the postmaster")
 	off := b.ok("trace", "off@example.org")
 	b.line(off, "delivery is off, by her own choice")
 	b.line(off, `"first"`, "not sent: delivery is off")
@@ -90,6 +90,7 @@ func TestTraceOfAPerson(t *testing.T) {
 		}
 	}
 	b.fails(exitFailure, "nothing is known of nobody@example.org", "trace", "nobody@example.org")
+	b.fails(exitFailure, "no list of this person knows the message <nope@x>", "trace", "ann@example.org", "<nope@x>")
 	b.fails(exitUsage, "--limit", "trace", "ann@example.org", "--limit", "0")
 }
 
@@ -104,8 +105,8 @@ func TestTraceOfAnAuthor(t *testing.T) {
 	told := b.ok("trace", "stranger@example.com")
 	b.line(told, "<released@example.net>", "was held by the rule nonsubscriber-hold: ")
 	b.line(told, "<released@example.net>", "the moderators were asked about held post 1; plenary held show 1")
-	b.line(told, `"released" <released@example.net>`, "was released by cli")
-	b.line(told, "<refused@example.net>", "was refused by cli: Not about libraries. (held post 2)")
+	b.line(told, `"released" <released@example.net>`, "was released by the postmaster")
+	b.line(told, "<refused@example.net>", "was refused by the postmaster: Not about libraries. (held post 2)")
 	b.line(told, `letter of ours`)
 }
 
