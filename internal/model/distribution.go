@@ -171,8 +171,10 @@ type Bounce struct {
 	ListID         int64
 	DistributionID int64
 	RecipientID    int64
-	BytesID        int64
+	BytesID        int64 // the mail; 0: it was said in the SMTP dialogue
 	ReceivedAt     Instant
+	Code           int    // what was said there, 500 or more
+	Reply          string // its text
 }
 
 // SiteDue is a site some copies wait for.

@@ -62,7 +62,11 @@ func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcom
 		if err != nil {
 			return err
 		}
-		if err := t.putRows(ctx, append(all, rows...)); err != nil {
+		all = append(all, rows...)
+		if err := t.putRows(ctx, all); err != nil {
+			return err
+		}
+		if err := t.bounced(all); err != nil {
 			return err
 		}
 		if len(again) > 0 {

@@ -144,14 +144,14 @@ func (s *Store) DeliveriesTo(ctx context.Context, distributionIDs, recipientIDs 
 	return rows, err
 }
 
-// BouncesTo gives what came back of these distributions from these recipients,
+// BouncesTo gives what came back by mail of these distributions from these recipients,
 // oldest first.
 func (s *Store) BouncesTo(ctx context.Context, distributionIDs, recipientIDs []int64) ([]model.Bounce, error) {
 	var rows []model.Bounce
 	if len(distributionIDs) == 0 || len(recipientIDs) == 0 {
 		return nil, nil
 	}
-	err := s.read(ctx).Where("distribution_id IN ? AND recipient_id IN ?", distributionIDs, recipientIDs).Order("id").Find(&rows).Error
+	err := s.read(ctx).Where("distribution_id IN ? AND recipient_id IN ? AND code = 0", distributionIDs, recipientIDs).Order("id").Find(&rows).Error
 	return rows, s.fault(err)
 }
 

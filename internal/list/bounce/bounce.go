@@ -1,4 +1,6 @@
-// Package bounce takes what comes back: mail to the return addresses of copies.
+// Package bounce takes what comes back: mail to the return addresses of copies. What a
+// receiving server refuses for good in the SMTP dialogue stands in the same table: the
+// store writes it with the fate of the copy (store/bounces.go).
 //
 // A return address names its delivery by a VERP id with a MAC, so who failed is
 // known without reading the mail, and an invented address is refused before any
