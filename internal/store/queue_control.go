@@ -195,8 +195,10 @@ func (t *tx) forgetRefused() error {
 // TidyQueue is run when a node starts. Distributions made before that have
 // something left to send are paused until ResumeQueue says yes: the database
 // may be an old copy, and mail this old must not leave by itself. A lease that
-// lasts shows that it is none: some node is sending this. It also marks
-// what owes nothing any more. The ids are those it paused.
+// lasts shows that it is none: some node is sending this. Copies that wait for
+// another try, as they may for days, are no reason as long as the queue was at work
+// lately (dueBefore). It also marks what owes nothing any more. The ids are those it
+// paused.
 func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, error) {
 	var held []int64
 	err := s.write(ctx, func(t *tx) error {
@@ -218,12 +220,16 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 		if err := t.Exec("DELETE FROM queue_claims WHERE until < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {
 			return err
 		}
-		err := t.Raw("UPDATE distributions SET state = 1 WHERE created_at < ? AND done_at = 0 AND (state = 0 OR state = 2 AND ("+
+		due, err := t.dueBefore(before)
+		if err != nil {
+			return err
+		}
+		err = t.Raw("UPDATE distributions SET state = 1 WHERE created_at < ? AND done_at = 0 AND (state = 0 OR state = 2 AND ("+
 			"EXISTS (SELECT 1 FROM chunks c WHERE c.distribution_id = distributions.id) OR "+
 			"EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = distributions.id AND x.state = 2 AND x.next_at < ?)))"+
 			" AND NOT EXISTS (SELECT 1 FROM queue_notes n WHERE n.name = 'approved/' || distributions.id)"+
 			" AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.distribution_id = distributions.id AND c.lease_until > ?) RETURNING id",
-			before, before, model.At(s.Clock())).Scan(&held).Error
+			before, due, model.At(s.Clock())).Scan(&held).Error
 		if err != nil {
 			return err
 		}
@@ -232,7 +238,7 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 				return err
 			}
 		}
-		return nil
+		return t.putNote(noteAtWork, "")
 	})
 	return held, err
 }

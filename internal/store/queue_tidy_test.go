@@ -76,3 +76,59 @@ func TestNotesEndWithTheirDistribution(t *testing.T) {
 		}
 	})
 }
+
+// TestTidyOfRetries: a restart goes on with the tries of old mail, however many days
+// they take; an old copy of the database sends none of it by itself.
+func TestTidyOfRetries(t *testing.T) {
+	const age = 48 * time.Hour
+	for _, c := range []struct {
+		name               string
+		made, worked, next time.Duration // ago; 0 worked: it was never noted
+		held               bool
+	}{
+		{"a restart", 60 * time.Hour, 5 * time.Minute, -time.Hour, false},
+		{"a restart, it is due", 60 * time.Hour, 5 * time.Minute, 10 * time.Minute, false},
+		{"a restart, it waits for its turn", 60 * time.Hour, 5 * time.Minute, 20 * time.Hour, false},
+		{"an upgrade", 60 * time.Hour, 3 * time.Hour, 2 * time.Hour, false},
+		{"the first upgrade", 60 * time.Hour, 0, 2 * time.Hour, false},
+		{"a copy of two days ago", 60 * time.Hour, 46 * time.Hour, 46 * time.Hour, true},
+		{"one of that time that knew no notes", 60 * time.Hour, 0, 46 * time.Hour, true},
+		{"a copy of last night", 60 * time.Hour, 10 * time.Hour, 9 * time.Hour, true},
+		{"the same, tried later", 60 * time.Hour, 5 * time.Hour, -time.Minute, true},
+		{"a copy of last night, younger mail", 40 * time.Hour, 10 * time.Hour, 9 * time.Hour, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			stores.Each(t, func(t *testing.T, s *store.Store) {
+				ctx := context.Background()
+				real := s.Now
+				s.Now = func() time.Time { return real().Add(-c.made) }
+				_, d := queueRig(t, s, 3)
+				s.Now = real
+				chunk, subs, err := s.LeaseRange(ctx, d, model.Chunk{Owner: "a", LeaseUntil: instant(s, time.Minute)}, 10)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows := outcomes(d, model.DeliveryRetry, 3, personIDs(subs)...)
+				for i := range rows {
+					rows[i].NextAt = instant(s, -c.next)
+				}
+				if err := s.RecordDeliveries(ctx, nil, rows, []model.Chunk{*chunk}); err != nil {
+					t.Fatal(err)
+				}
+				if c.worked > 0 {
+					s.Now = func() time.Time { return real().Add(-c.worked) }
+					if err := s.NoteAtWork(ctx); err != nil {
+						t.Fatal(err)
+					}
+					s.Now = real
+				}
+				for _, want := range []bool{c.held, false} { // a second start changes nothing
+					held, err := s.TidyQueue(ctx, instant(s, -age))
+					if err != nil || len(held) > 0 != want {
+						t.Errorf("held %v, %v", held, err)
+					}
+				}
+			})
+		})
+	}
+}

@@ -9,6 +9,10 @@ import (
 // it was woken: what waits is looked at as after a start.
 const clockJump = time.Hour
 
+// noteWork is how often it is noted that the queue is at work: a start tells by it
+// whether it goes on with a queue or has an old copy of one.
+const noteWork = 10 * time.Minute
+
 // lookRest is the least time between two looks at what was paused.
 const lookRest = 200 * time.Millisecond
 
@@ -19,7 +23,7 @@ func (e *Engine) keep(ctx context.Context) {
 	tick := time.NewTicker(min(pollEvery, e.Lease/4))
 	defer tick.Stop()
 	last := e.Now().Round(0) // the count of seconds stands still while a machine sleeps
-	renewed := last
+	renewed, noted := last, last
 	var rest <-chan time.Time // after a look: wake-ups come with every commit
 	for {
 		looked := wake
@@ -43,6 +47,9 @@ func (e *Engine) keep(ctx context.Context) {
 			}
 		}
 		last = now
+		if now.Sub(noted) >= noteWork && e.Store.NoteAtWork(ctx) == nil {
+			noted = now
+		}
 		e.checkHalted(ctx)
 		e.checkStops(ctx)
 		if now.Sub(renewed) < e.Lease/4 {

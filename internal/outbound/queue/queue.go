@@ -65,6 +65,7 @@ import (
 type Store interface {
 	WatchQueue() (wake <-chan struct{}, cancel func())
 	TidyQueue(ctx context.Context, before model.Instant) ([]int64, error)
+	NoteAtWork(ctx context.Context) error
 	Reclaim(ctx context.Context, owner string) (ranges, copies int64, err error)
 	QueueWork(ctx context.Context, now model.Instant) (model.QueueWork, error)
 	ActiveDistributions(ctx context.Context, lane model.Lane, afterID int64, limit int) ([]model.Distribution, error)

@@ -1,0 +1,42 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"plenary/internal/model"
+)
+
+const (
+	// noteAtWork says when a node was last at work with the queue.
+	noteAtWork = "at-work"
+	// restMost is how long a queue rests for a restart, an upgrade or a repair: as long
+	// as the longest wait between two tries. A database in which nobody was at work for
+	// longer may be an old copy.
+	restMost = 4 * time.Hour
+)
+
+// NoteAtWork says that a node is at work with the queue; nodes call it every few
+// minutes. TidyQueue does it too.
+func (s *Store) NoteAtWork(ctx context.Context) error {
+	return s.write(ctx, func(t *tx) error { return t.putNote(noteAtWork, "") })
+}
+
+// dueBefore gives since when a copy must have been due to hold up a distribution that
+// was made before that. After an ordinary rest each goes on with its tries. After a
+// longer one none does, whenever its next try is: what this copy of the database
+// waits for may have been sent long ago. Where nobody has noted when there was work,
+// what ought to have been tried before an ordinary rest tells the two apart.
+func (t *tx) dueBefore(before model.Instant) (model.Instant, error) {
+	var at model.Instant
+	if err := t.Raw("SELECT COALESCE(max(at), 0) FROM queue_notes WHERE name = ?", noteAtWork).Row().Scan(&at); err != nil {
+		return 0, err
+	}
+	switch rested := model.At(t.s.Now().Add(-restMost)); {
+	case at == 0:
+		return rested, nil
+	case at < rested:
+		return model.Never + 1, nil
+	}
+	return before, nil
+}
