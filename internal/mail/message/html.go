@@ -44,6 +44,7 @@ func TextOfHTML(doc string) string {
 type htmlWriter struct {
 	out    strings.Builder
 	quote  int       // open blockquotes
+	least  int       // the fewest since the last word: what empty lines there belong to
 	pre    int       // open pre elements
 	skip   atom.Atom // the element whose content is left out, until its end tag
 	breaks int       // line breaks owed before the next word
@@ -107,6 +108,7 @@ func (w *htmlWriter) end(tag atom.Atom) {
 	case atom.Blockquote:
 		w.line(1, false)
 		w.quote = max(w.quote-1, 0)
+		w.least = min(w.least, w.quote)
 	}
 }
 
@@ -169,16 +171,14 @@ func (w *htmlWriter) word(s string) {
 	if w.breaks > 0 && w.out.Len() > 0 {
 		for range w.breaks - 1 {
 			w.out.WriteByte('\n')
-			if w.quote > 0 {
-				w.out.WriteString(strings.TrimRight(w.mark(), " "))
-			}
+			w.out.WriteString(strings.TrimRight(mark(w.least), " "))
 		}
 		w.out.WriteByte('\n')
 		w.begun = false
 	}
-	w.breaks = 0
+	w.breaks, w.least = 0, w.quote
 	if !w.begun {
-		w.out.WriteString(w.mark())
+		w.out.WriteString(mark(w.quote))
 		w.begun, w.space = true, false
 	}
 	if w.space {
@@ -188,5 +188,5 @@ func (w *htmlWriter) word(s string) {
 	w.out.WriteString(s)
 }
 
-// mark is what stands before each line of the current quotation.
-func (w *htmlWriter) mark() string { return strings.Repeat("> ", min(w.quote, maxQuoteMark)) }
+// mark is what stands before each line of a quotation this deep.
+func mark(quote int) string { return strings.Repeat("> ", min(quote, maxQuoteMark)) }

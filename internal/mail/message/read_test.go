@@ -140,6 +140,7 @@ func TestTextOfHTML(t *testing.T) {
 		{"inline", "a<b>b</b> <i>c</i>&amp;&nbsp;d", "ab c& d"},
 		{"list", "<ul><li>one<li>two</ul>three", "- one\n- two\n\nthree"},
 		{"table", "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"},
+		{"quotation of paragraphs", "yes<blockquote><p>one<p>two</blockquote><p>no<blockquote><p>three</blockquote>", "yes\n\n> one\n>\n> two\n\nno\n\n> three"},
 		{"quotation", "yes<blockquote>one<br>two<blockquote>three</blockquote></blockquote>no", "yes\n> one\n> two\n> > three\nno"},
 		{"pre", "<pre>a  b\n\n  c</pre>d", "a  b\n\n  c\nd"},
 		{"script", "a<script>alert('<p>x</p>')</script>b", "ab"},
