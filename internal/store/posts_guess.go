@@ -26,9 +26,15 @@ func (g *graph) guess(posts []*model.NewPost) error {
 			continue
 		}
 		h.ListID, h.Era, h.SentAt = g.list, model.GuessEra(p.Post.SentAt), p.Post.SentAt
-		rows = append(rows, h.ListID, h.Era, h.Topic, h.SentAt, h.Key, blob(h.Own), blob(h.Answered))
-		if h.Seeks() {
-			seekers = append(seekers, *h)
+		keep, err := g.kept(*h)
+		if err != nil {
+			return err
+		}
+		if keep.Useful() {
+			rows = append(rows, h.ListID, h.Era, h.Topic, h.SentAt, h.Key, blob(keep.Own), blob(keep.Answered))
+		}
+		if keep.Seeks() {
+			seekers = append(seekers, keep)
 		}
 		if at, ok := first[h.Topic]; !ok || h.SentAt < at {
 			first[h.Topic] = h.SentAt
@@ -43,16 +49,10 @@ func (g *graph) guess(posts []*model.NewPost) error {
 	if err != nil {
 		return err
 	}
-	var keys []int64
-	for _, h := range older {
-		if g.nodes[h.Key] == nil {
-			keys = append(keys, h.Key)
-		}
-		seekers = append(seekers, h)
-	}
-	if err := g.loadKeys(keys); err != nil {
+	if err := g.loadSeekers(older); err != nil {
 		return err
 	}
+	seekers = append(seekers, older...)
 	done := map[int64]bool{}
 	for i := range seekers {
 		if h := &seekers[i]; !done[h.Key] {
@@ -63,6 +63,89 @@ func (g *graph) guess(posts []*model.NewPost) error {
 		}
 	}
 	return nil
+}
+
+// kept is what is kept of the hint of a new post. What it quotes is of no use once
+// it has its place, for it never loses that again.
+func (g *graph) kept(h model.ThreadHint) (model.ThreadHint, error) {
+	if !h.Seeks() {
+		return h, nil
+	}
+	n, err := g.seeker(g.nodes[h.Key])
+	if n == nil {
+		h.Answered = nil
+	}
+	return h, err
+}
+
+// loadSeekers reads the nodes of hints, and those they claim.
+func (g *graph) loadSeekers(hints []model.ThreadHint) error {
+	var keys []int64
+	want := func(k int64) {
+		if k != 0 && g.nodes[k] == nil {
+			keys = append(keys, k)
+		}
+	}
+	for _, h := range hints {
+		want(h.Key)
+	}
+	if err := g.loadKeys(keys); err != nil || len(hints) == 0 {
+		return err
+	}
+	keys = keys[:0]
+	for _, h := range hints {
+		if n := g.nodes[h.Key]; n != nil {
+			want(n.Claim)
+		}
+	}
+	return g.loadKeys(keys)
+}
+
+// seeker gives the node that is hung where the words of n belong: n, when it
+// claims nobody, or the missing message it answers, when that claims nobody and n
+// alone answers it. nil: n has its place.
+func (g *graph) seeker(n *node) (*node, error) {
+	if n == nil || n.Claim == 0 {
+		return n, nil
+	}
+	up := g.nodes[n.Claim]
+	if up == nil || up.PostID != 0 || up.Claim != 0 {
+		return nil, nil
+	}
+	keys, err := g.answersTo(up)
+	if err != nil || len(keys) != 1 {
+		return nil, err
+	}
+	return up, nil
+}
+
+// answersTo gives posts that claim a node, two at the least where there are more.
+// One that a moderator moved hangs elsewhere.
+func (g *graph) answersTo(up *node) (keys map[int64]bool, err error) {
+	keys = map[int64]bool{}
+	for k, n := range g.nodes {
+		if n.PostID != 0 && n.Claim == up.Key {
+			keys[k] = true
+		}
+	}
+	if up.fresh || len(keys) > 1 {
+		return keys, nil
+	}
+	rows, err := g.t.query(`SELECT key FROM thread_nodes WHERE list_id = ? AND parent_key = ? AND claim = parent_key AND post_id <> 0
+		UNION SELECT n.key FROM thread_rulings r JOIN thread_nodes n ON n.list_id = r.list_id AND n.key = r.key
+		WHERE r.list_id = ? AND n.claim = ? AND n.post_id <> 0 LIMIT 2`, g.list, up.Key, g.list, up.Key)
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() {
+		var k int64
+		if err := rows.Scan(&k); err != nil {
+			_ = rows.Close()
+			return nil, err
+		}
+		keys[k] = true
+	}
+	return keys, errors.Join(rows.Err(), rows.Close())
 }
 
 // waitingFor gives the seekers that one of the new posts may be the parent of.
@@ -140,11 +223,17 @@ func (g *graph) waiting(first, last map[int64]model.Instant, single bool) (out [
 	return out, nil
 }
 
-// seek hangs a post where it seems to belong.
+// seek hangs a post where it seems to belong, or the missing message it answers.
 func (g *graph) seek(h *model.ThreadHint) error {
-	n := g.nodes[h.Key]
-	if n == nil || n.Claim != 0 || n.Link == model.LinkModerator || !h.Seeks() {
+	if n := g.nodes[h.Key]; n != nil && n.PostID == 0 {
+		return g.seekAbove(n)
+	}
+	if !h.Seeks() {
 		return nil
+	}
+	n, err := g.seeker(g.nodes[h.Key])
+	if err != nil || n == nil || n.Link == model.LinkModerator {
+		return err
 	}
 	era := model.GuessEra(h.SentAt)
 	before, err := g.t.hints("list_id = ? AND era IN (?, ?) AND topic = ? AND sent_at < ? AND sent_at >= ? ORDER BY sent_at DESC, key DESC LIMIT ?",
@@ -158,6 +247,28 @@ func (g *graph) seek(h *model.ThreadHint) error {
 	}
 	g.hang(n, parent, link)
 	return nil
+}
+
+// seekAbove hangs a missing message by the words of the post that answers it, when
+// a moderator's word about it is taken back.
+func (g *graph) seekAbove(ghost *node) error {
+	keys, err := g.answersTo(ghost)
+	if err != nil || len(keys) != 1 || ghost.Claim != 0 {
+		return err
+	}
+	if err := g.loadSeekers([]model.ThreadHint{{Key: sortedKeys(keys)[0]}}); err != nil {
+		return err
+	}
+	n := g.nodes[sortedKeys(keys)[0]]
+	var sent model.Instant
+	if err := g.t.Raw("SELECT sent_at FROM posts WHERE id = ?", n.PostID).Row().Scan(&sent); err != nil {
+		return err
+	}
+	hints, err := g.t.hints("list_id = ? AND era = ? AND sent_at = ? AND key = ?", g.list, model.GuessEra(sent), sent, n.Key)
+	if err != nil || len(hints) == 0 {
+		return err
+	}
+	return g.seek(&hints[0])
 }
 
 // hints reads hints.

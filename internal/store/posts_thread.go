@@ -14,8 +14,10 @@ import (
 //   - a ghost (an id that others refer to and that never arrived) claims the
 //     reference that stood before it; where messages disagree, the smallest key.
 //
-// Where a post claims nobody, one may be guessed (model.ThreadHint), and a
-// moderator's ruling counts more than both: parent_key is what counts, link why.
+// Where a post claims nobody, one may be guessed (model.ThreadHint); where it alone
+// claims a ghost that claims nobody, the ghost hangs where the post would be guessed
+// to, until it arrives, claims somebody, or another post claims it. A moderator's
+// ruling counts more than both: parent_key is what counts, link why.
 //
 // All are facts of the set of messages, not of the order they came in, so that
 // the graph is the same in whatever order they arrive, and the same as rebuilt
@@ -132,6 +134,9 @@ func (g *graph) add(p *model.NewPost) {
 		}
 		seen[r.Key] = true
 		parent = g.ghost(r, parent, p)
+	}
+	if parent != nil && parent.PostID == 0 && parent.Link == model.LinkGuessed { // another answers it, too
+		g.hang(parent, parent.Claim, model.LinkReferences)
 	}
 	key, n := p.Self.Key, g.nodes[p.Self.Key]
 	if n != nil && n.PostID != 0 { // an id used twice: a node of its own, which nobody refers to

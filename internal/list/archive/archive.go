@@ -36,8 +36,12 @@
 // as posts come, and Arrange draws the tree of either. An answer that names
 // nobody goes below the post with its subject whose words it quotes, if there is
 // exactly one not long before (model.ThreadHint): hidden references are found
-// again for two in three, and wrong in one of a hundred. What a moderator says
-// (Threader) counts more than both.
+// again for two in three, and wrong in one of a hundred. An answer that names one
+// message alone, which is not here (a private copy), may be guessed as well: the
+// missing message is hung there, as a guess, as long as no other post answers it and
+// nobody says what it answers. Who names several stays where they put him, for one
+// of them is usually here. What a moderator says (Threader) counts more than all of
+// that.
 package archive
 
 import (

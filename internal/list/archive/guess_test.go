@@ -181,8 +181,26 @@ func arrive(t *testing.T, s *store.Store, l *model.List, raws [][]byte, received
 	return nodes
 }
 
+// answering says that a message answers another.
+func answering(id string, raw []byte) []byte {
+	return append([]byte("In-Reply-To: <"+id+">\r\n"), raw...)
+}
+
+// elsewhere gives what a message answers that is not here: mostly an id of its own,
+// at times one that another answers too, or that comes in time.
+func elsewhere(raws [][]byte, i int) string {
+	switch id := message.ParseHeader(raws[(i+7)%len(raws)]).MessageID(); {
+	case chosen(raws[i], 5, 0):
+		return fmt.Sprint("shared", i/9, "@nowhere")
+	case chosen(raws[i], 5, 1) && id != "":
+		return id
+	}
+	return fmt.Sprint("gone", i, "@nowhere")
+}
+
 // A real archive that arrives in another order makes the same threads, guesses
-// included; a third of its references are taken away, so that there are many.
+// included. Of a third of it the references are taken away, another third answers
+// what is not here, so that there are many.
 func TestRealThreadsShuffled(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		for _, name := range realArchives {
@@ -195,8 +213,11 @@ func TestRealThreadsShuffled(t *testing.T) {
 			}
 			raws, received := distinct(real.Messages(t, real.Corpus(t, "archives", name+".mbox.gz"), most))
 			for i, raw := range raws {
-				if chosen(raw, 3, 0) {
+				switch {
+				case chosen(raw, 3, 0):
 					raws[i] = withoutReferences(raw)
+				case chosen(raw, 3, 1):
+					raws[i] = answering(elsewhere(raws, i), withoutReferences(raw))
 				}
 			}
 			raws, received = distinct(raws, received)
@@ -206,8 +227,14 @@ func TestRealThreadsShuffled(t *testing.T) {
 				nodes := arrive(t, s, makeList(t, s, fmt.Sprint(name[:4], round)), raws, received)
 				switch got := contentShape(nodes); {
 				case round == 0:
-					if first = got; len(links(nodes)) < 10 {
-						t.Errorf("%s: only %d guesses", name, len(links(nodes)))
+					missing := 0
+					for _, n := range nodes {
+						if n.PostID == 0 && n.Link == model.LinkGuessed {
+							missing++
+						}
+					}
+					if first = got; len(links(nodes)) < 10 || missing < 3 {
+						t.Errorf("%s: only %d guesses, %d of missing messages", name, len(links(nodes)), missing)
 					}
 				case !slices.Equal(first, got):
 					t.Fatalf("%s: another order, other threads:\n%.2000s", name, gocmp.Diff(first, got))
@@ -257,6 +284,12 @@ func TestGuessedParents(t *testing.T) {
 			{"too long ago", [][]byte{said("a@x", "Shelves", may1, shelves, ""), said("r@x", "Re: Shelves", october, agreed, shelves)}, ""},
 			{"a month ago", [][]byte{said("a@x", "Shelves", may1, shelves, ""), said("r@x", "Re: Shelves", june, agreed, shelves)}, "a@x"},
 			{"sent later", [][]byte{said("a@x", "Shelves", may3, shelves, ""), said("r@x", "Re: Shelves", may2, agreed, shelves)}, ""},
+			{"answers what is not here", [][]byte{said("a@x", "Shelves", may1, shelves, ""), said("r@x", "Re: Shelves", may2, agreed, shelves, "In-Reply-To: <private@z>")}, "a@x"},
+			{"what is not here comes", [][]byte{said("a@x", "Shelves", may1, shelves, ""), said("private@z", "Shelves", may1, returns, ""), said("r@x", "Re: Shelves", may2, agreed, shelves, "In-Reply-To: <private@z>")}, "private@z"},
+			{"another answers it, too", [][]byte{said("a@x", "Shelves", may1, shelves, ""), said("b@x", "Re: Shelves", may3, returns, "", "References: <private@z>"), said("r@x", "Re: Shelves", may2, agreed, shelves, "In-Reply-To: <private@z>")}, ""},
+			{"it answers another", [][]byte{said("a@x", "Shelves", may1, shelves, ""), said("b@x", "Re: Ladders", may3, returns, "", "References: <c@x> <private@z> <d@x>"), said("r@x", "Re: Shelves", may2, agreed, shelves, "In-Reply-To: <private@z>")}, "c@x"},
+			{"an answer names both", [][]byte{said("a@x", "Shelves", may1, shelves, ""), said("b@x", "Re: Shelves", may3, returns, "", "References: <private@z> <r@x>"), said("r@x", "Re: Shelves", may2, agreed, shelves, "In-Reply-To: <private@z>")}, "a@x"},
+			{"not its words", [][]byte{said("a@x", "Shelves", may1, shelves, ""), said("r@x", "Re: Shelves", may2, agreed, returns, "In-Reply-To: <private@z>")}, ""},
 			{"references count more", [][]byte{said("a@x", "Shelves", may1, shelves, ""), said("b@x", "Shelves", may1, returns, ""), said("r@x", "Re: Shelves", may2, agreed, shelves, "In-Reply-To: <b@x>")}, "b@x"},
 		} {
 			for order := range 2 {
@@ -270,14 +303,21 @@ func TestGuessedParents(t *testing.T) {
 					when[i] = time.Date(2026, 10, 2, 0, 0, 0, 0, time.UTC)
 				}
 				nodes := arrive(t, s, l, msgs, when)
-				got := map[int64]string{}
+				got := map[int64]model.ThreadNode{}
 				for _, n := range nodes {
-					got[n.Key] = n.MessageID
+					got[n.Key] = n
 				}
 				for _, n := range nodes {
-					if n.MessageID == "r@x" && got[n.ParentKey] != c.parent {
-						t.Errorf("%s, order %d: below %q, want %q", c.name, order, got[n.ParentKey], c.parent)
+					up := got[n.ParentKey]
+					if up.MessageID == "private@z" && up.PostID == 0 {
+						up = got[up.ParentKey]
 					}
+					if n.MessageID == "r@x" && up.MessageID != c.parent {
+						t.Errorf("%s, order %d: below %q, want %q", c.name, order, up.MessageID, c.parent)
+					}
+				}
+				if found := check(t, s, l); len(found) > 0 {
+					t.Errorf("%s, order %d: %v", c.name, order, found)
 				}
 			}
 		}

@@ -9,8 +9,8 @@ import (
 	"plenary/internal/model"
 )
 
-// What the parent of an answer without References is guessed by
-// (model.ThreadHint.Guess): marks of what it quotes are compared with marks of
+// What the parent of an answer is guessed by that names none, or one that is not
+// here (model.ThreadHint.Guess): marks of what it quotes are compared with marks of
 // what others wrote. A mark is a 16-bit hash of three words in a row, so that
 // other line breaks and other punctuation do not matter; every fourth sequence
 // of a text has one, chosen by its hash, so that two texts choose alike. About
@@ -22,7 +22,7 @@ const (
 )
 
 // hint makes what guessing keeps of a post. answered is what it answers, when it
-// names no parent.
+// names no parent, or one alone.
 func hint(topic string, r *message.Reading, answered string) model.ThreadHint {
 	var h model.ThreadHint
 	if topic == "" {
@@ -48,7 +48,6 @@ func marksOf(text string) []byte {
 	}
 	var last [markWords]uint64 // hashes of the words before
 	n := 0
-	seen := map[uint16]bool{}
 	var out []uint16
 	scanWords(text, func(s span) bool {
 		if s.last { // said already, in a pair
@@ -68,9 +67,8 @@ func marksOf(text string) []byte {
 			all = (all ^ w) * fnvPrime
 			all ^= all >> 29
 		}
-		if all>>40%markEvery == 0 && !seen[uint16(all>>48)] {
-			seen[uint16(all>>48)] = true
-			out = append(out, uint16(all>>48))
+		if mark := uint16(all >> 48); all>>40%markEvery == 0 && !slices.Contains(out, mark) {
+			out = append(out, mark)
 		}
 		return len(out) < maxMarks
 	})
@@ -95,7 +93,8 @@ func answers(list *model.List, h message.Header, base string, r *message.Reading
 		a.topic = ""
 	}
 	if len(ids) > 1 || !digest && (len(ids) == 0 || !isDigestID(ids[0])) {
-		if a.refs = references(ids); len(ids) == 0 && a.topic != "" {
+		a.refs = references(ids)
+		if alone := len(ids) == 1 && r.Quoted != ""; a.topic != "" && (len(ids) == 0 || alone) { // the one may not be here
 			a.text = r.Answered()
 		}
 		return a
@@ -117,7 +116,7 @@ type answer struct {
 	refs   []model.Reference
 	quotes bool   // refs name an article of a digest it quotes
 	topic  string // by which a parent may be guessed
-	text   string // what it quotes of its parent, when it names none
+	text   string // what it quotes of its parent, when it names none or one
 }
 
 // articles is what an answer quotes of a digest.

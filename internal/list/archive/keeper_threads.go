@@ -71,7 +71,7 @@ func (k *Keeper) compareThreads(ctx context.Context, listID int64) (d difference
 	if err != nil {
 		return d, n, err
 	}
-	right, hints := thread(k.posts, rulings)
+	right, hints, placed := thread(k.posts, rulings)
 	k.right = right
 	threads := make(map[model.PostID]model.PostID, len(k.posts)) // as the posts' rows have them
 	if err := k.Reader.store.PostPlaces(ctx, listID, 1, k.last, func(p *model.Post) error {
@@ -81,7 +81,7 @@ func (k *Keeper) compareThreads(ctx context.Context, listID int64) (d difference
 		return d, n, err
 	}
 	// Before the nodes: of a post that arrives in between the node tells.
-	if err := k.compareHints(ctx, listID, hints, &d); err != nil {
+	if err := k.compareHints(ctx, listID, hints, placed, &d); err != nil {
 		return d, n, err
 	}
 	at := 0
@@ -111,24 +111,37 @@ func (k *Keeper) compareThreads(ctx context.Context, listID int64) (d difference
 	return d, n, err
 }
 
-func (k *Keeper) compareHints(ctx context.Context, listID int64, right []model.ThreadHint, d *difference) error {
+// compareHints compares what guessing goes by. What a post quotes that has its place
+// is kept only where that came after the post, and matters to nothing.
+func (k *Keeper) compareHints(ctx context.Context, listID int64, right []model.ThreadHint, placed map[int64]bool, d *difference) error {
+	lacks := func(is model.ThreadHint) {
+		if placed[is.Key] {
+			is.Answered = nil
+		}
+		if is.Useful() {
+			d.missing = append(d.missing, is)
+		}
+	}
 	at := 0
 	err := k.Repairs.ThreadHints(ctx, listID, func(h *model.ThreadHint) error {
 		for at < len(right) && compareHints(right[at], *h) < 0 {
-			d.missing = append(d.missing, right[at])
+			lacks(right[at])
 			at++
 		}
 		if at == len(right) || compareHints(right[at], *h) != 0 {
 			d.wrong = append(d.wrong, *h)
 			return nil
 		}
-		if is := right[at]; !bytes.Equal(is.Own, h.Own) || !bytes.Equal(is.Answered, h.Answered) {
-			d.missing = append(d.missing, is) // takes the place of the other
+		is := right[at]
+		if same := bytes.Equal(is.Answered, h.Answered) || placed[is.Key] && len(h.Answered) == 0; !same || !bytes.Equal(is.Own, h.Own) {
+			lacks(is) // takes the place of the other
 		}
 		at++
 		return nil
 	})
-	d.missing = append(d.missing, right[at:]...)
+	for _, is := range right[at:] {
+		lacks(is)
+	}
 	return err
 }
 

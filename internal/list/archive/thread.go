@@ -26,12 +26,13 @@ func ThreadableOf(p *model.NewPost) Threadable {
 // whatever order. Of posts with one Message-ID the one with the least id takes
 // its place. Rulings are what moderators decided. Nodes come by key.
 func Thread(posts []Threadable, rulings ...model.ThreadRuling) []model.ThreadNode {
-	nodes, _ := thread(posts, rulings)
+	nodes, _, _ := thread(posts, rulings)
 	return nodes
 }
 
-// thread gives the hints as well, in the order of the store.
-func thread(posts []Threadable, rulings []model.ThreadRuling) ([]model.ThreadNode, []model.ThreadHint) {
+// thread gives the hints as well, in the order of the store, and the posts whose
+// hints seek a parent though they have their place.
+func thread(posts []Threadable, rulings []model.ThreadRuling) ([]model.ThreadNode, []model.ThreadHint, map[int64]bool) {
 	posts = slices.SortedFunc(slices.Values(posts), func(a, b Threadable) int { return cmp.Compare(a.Post, b.Post) })
 	nodes := map[int64]*model.ThreadNode{}
 	at := func(r model.Reference) *model.ThreadNode {
@@ -84,7 +85,7 @@ func thread(posts []Threadable, rulings []model.ThreadRuling) ([]model.ThreadNod
 		}
 		n.ParentKey = n.Claim
 	}
-	guess(nodes, hints)
+	placed := guess(nodes, hints)
 	for _, r := range rulings {
 		if n := nodes[r.Key]; n != nil {
 			n.ParentKey, n.Link = r.ParentKey, model.LinkModerator
@@ -96,12 +97,32 @@ func thread(posts []Threadable, rulings []model.ThreadRuling) ([]model.ThreadNod
 	}
 	slices.SortFunc(out, func(a, b model.ThreadNode) int { return cmp.Compare(a.Key, b.Key) })
 	label(out)
-	return out, hints
+	return out, hints, placed
 }
 
-// guess hangs the nodes that seek a parent where they seem to belong, and sorts
-// hints.
-func guess(nodes map[int64]*model.ThreadNode, hints []model.ThreadHint) {
+// seeker gives the node that is hung where the words of n belong: n, when it
+// claims nobody, or the missing message it answers, when that claims nobody and n
+// alone answers it. nil: n has its place. answers counts the posts that claim each.
+func seeker(nodes map[int64]*model.ThreadNode, answers map[int64]int, n *model.ThreadNode) *model.ThreadNode {
+	if n.Claim == 0 {
+		return n
+	}
+	if up := nodes[n.Claim]; up != nil && up.PostID == 0 && up.Claim == 0 && answers[n.Claim] == 1 {
+		return up
+	}
+	return nil
+}
+
+// guess hangs the nodes that seek a parent where they seem to belong, sorts hints,
+// and gives those that do not seek any more.
+func guess(nodes map[int64]*model.ThreadNode, hints []model.ThreadHint) map[int64]bool {
+	answers := map[int64]int{}
+	for _, n := range nodes {
+		if n.PostID != 0 {
+			answers[n.Claim]++
+		}
+	}
+	placed := map[int64]bool{}
 	topics := map[int64][]model.ThreadHint{}
 	for _, h := range hints {
 		topics[h.Topic] = append(topics[h.Topic], h)
@@ -111,8 +132,12 @@ func guess(nodes map[int64]*model.ThreadNode, hints []model.ThreadHint) {
 			return cmp.Or(cmp.Compare(b.SentAt, a.SentAt), cmp.Compare(b.Key, a.Key))
 		})
 		for i := range some {
-			n := nodes[some[i].Key]
-			if n.Claim != 0 || !some[i].Seeks() {
+			if !some[i].Seeks() {
+				continue
+			}
+			n := seeker(nodes, answers, nodes[some[i].Key])
+			if n == nil {
+				placed[some[i].Key] = true
 				continue
 			}
 			if parent := some[i].Guess(some[i+1:]); parent != 0 {
@@ -121,6 +146,7 @@ func guess(nodes map[int64]*model.ThreadNode, hints []model.ThreadHint) {
 		}
 	}
 	slices.SortFunc(hints, compareHints)
+	return placed
 }
 
 func compareHints(a, b model.ThreadHint) int {
@@ -186,16 +212,16 @@ type Branch struct {
 // grouping by subject: ghosts without posts below are left out, other ghosts
 // give their place to what is below them, but a root ghost stays to hold two or
 // more together. Siblings are in the order of sent, then of arrival; a ghost
-// counts as its first. A loop is opened at a guess, where there is one, else at
-// what no moderator decided; there at a ghost, else at the post sent last: nothing
-// was sent before what it answers.
+// counts as its first, and what stands in its place has its link. A loop is opened
+// at a guess, where there is one, else at what no moderator decided; there at a
+// ghost, else at the post sent last: nothing was sent before what it answers.
 func Arrange(nodes []model.ThreadNode, sent func(model.PostID) model.Instant) []Branch {
 	up := parents(nodes)
 	openLoops(nodes, up, sent)
-	f := &forest{nodes: nodes, sent: sent, kids: make([][]int, len(nodes))}
+	f := &forest{nodes: nodes, sent: sent, kids: make([][]int, len(nodes)), link: make([]model.Link, len(nodes))}
 	var roots []int
 	for i, p := range up {
-		if p < 0 {
+		if f.link[i] = nodes[i].Link; p < 0 {
 			roots = append(roots, i)
 		} else {
 			f.kids[p] = append(f.kids[p], i)
@@ -249,6 +275,7 @@ type forest struct {
 	nodes []model.ThreadNode
 	sent  func(model.PostID) model.Instant
 	kids  [][]int
+	link  []model.Link
 }
 
 // tidy prunes ghosts and sorts siblings, from the leaves up.
@@ -269,6 +296,11 @@ func (f *forest) tidy(roots []int) []int {
 			case f.nodes[k].PostID != 0:
 				out = append(out, k)
 			default:
+				for _, kid := range f.kids[k] {
+					if f.link[kid] == model.LinkReferences {
+						f.link[kid] = f.link[k]
+					}
+				}
 				out = append(out, f.kids[k]...)
 			}
 		}
@@ -311,7 +343,7 @@ func (f *forest) draw(roots []int) []Branch {
 	for len(stack) > 0 {
 		p := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		out = append(out, Branch{f.nodes[p.node].PostID, f.nodes[p.node].Key, p.depth, f.nodes[p.node].Link})
+		out = append(out, Branch{f.nodes[p.node].PostID, f.nodes[p.node].Key, p.depth, f.link[p.node]})
 		push(f.kids[p.node], p.depth+1)
 	}
 	return out

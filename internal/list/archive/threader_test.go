@@ -223,6 +223,41 @@ func TestRulingsOverGuesses(t *testing.T) {
 	})
 }
 
+// Who answers what is not here goes where his words belong, and moderators may
+// still say otherwise of both.
+func TestRulingsOverGuessesOfMissingMessages(t *testing.T) {
+	ctx := context.Background()
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		id := b.l.ID
+		const may1, may2, march1 = "Fri, 1 May 2026 10:00:00 +0000", "Sat, 2 May 2026 10:00:00 +0000", "Sun, 1 Mar 2026 10:00:00 +0000"
+		when := slices.Repeat([]time.Time{time.Date(2026, 5, 3, 0, 0, 0, 0, time.UTC)}, 2)
+		arrive(t, s, b.l, [][]byte{said("b@x", "Re: Shelves", may2, agreed, shelves, "In-Reply-To: <g@x>"), said("a@x", "Shelves", may1, shelves, "")}, when)
+		b.is("a .b", "a .b")
+		lines, err := b.x.Show(ctx, site, id, "b@x")
+		if err != nil || len(lines) != 2 || lines[1].Link != model.LinkGuessed || lines[1].Message != "b@x" {
+			t.Fatal(lines, err)
+		}
+		b.ok(b.x.Split(ctx, site, id, "b@x"))
+		b.is("a b", "a b")
+		save(t, s, b.l, said("c@x", "Ladders", march1, returns, ""))
+		b.is("c a b", "c a b")
+		b.ok(b.x.Reset(ctx, site, id, "b@x"))
+		b.is("c a .b", "c a .b")
+		ghost := archive.ThreadKey("g@x")
+		rule := func(parent string) {
+			b.ok(s.RuleThreads(ctx, id, []model.ThreadRuling{{ListID: id, Key: ghost, ParentKey: archive.ThreadKey(parent), RuledBy: "x", At: march}}, nil,
+				&model.Event{At: march, ListID: id, Kind: archive.EventMoved}))
+		}
+		rule("c@x")
+		b.is("c .b a", "c .b a")
+		b.ok(b.x.Reset(ctx, site, id, "b@x"))
+		b.is("c a .b", "c a .b")
+		b.post("g") // it comes, and claims nobody
+		b.is("c g .b a", "c g .b a")
+	})
+}
+
 func TestWhoMayPutThreadsRight(t *testing.T) {
 	s := stores.SQLite(t)
 	ctx := context.Background()
