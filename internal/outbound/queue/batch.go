@@ -126,6 +126,9 @@ func (e *Engine) row(j *job, t target, r Result, site int64) model.Delivery {
 	if state == Permanent && (row.Attempts < policyTries || !t.refused) && isPolicy(r.Reply) {
 		state = Temporary
 	}
+	if r.NoHost && row.At < j.source.d.CreatedAt.Add(absentAge) {
+		state = Temporary
+	}
 	switch state {
 	case OK:
 		row.State = model.DeliverySent

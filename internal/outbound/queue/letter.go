@@ -138,13 +138,14 @@ func (s State) String() string {
 
 // Result is what became of one letter.
 type Result struct {
-	State State
-	Code  int    // the peer's reply code, 0 when there was none
-	Reply string // its text in one line, or what happened instead of a reply
-	Lost  bool   // the end of the message was sent and no reply came: it may have arrived
-	Ours  bool   // a refusal before a recipient was named, for now or ever: it is about us
-	Local bool   // our own refusal: the peer was not asked
-	Peer  bool   // and it is about what this peer offers: another may take the letter
+	State  State
+	Code   int    // the peer's reply code, 0 when there was none
+	Reply  string // its text in one line, or what happened instead of a reply
+	Lost   bool   // the end of the message was sent and no reply came: it may have arrived
+	Ours   bool   // a refusal before a recipient was named, for now or ever: it is about us
+	Local  bool   // our own refusal: the peer was not asked
+	Peer   bool   // and it is about what this peer offers: another may take the letter
+	NoHost bool   // DNS knows no host for the domain: final only for a copy that is absentAge old
 }
 
 // Outcome answers one letter of a unit.

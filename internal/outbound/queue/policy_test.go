@@ -2,6 +2,7 @@ package queue
 
 import (
 	"testing"
+	"time"
 
 	"plenary/internal/model"
 )
@@ -39,6 +40,32 @@ func TestPolicyTries(t *testing.T) {
 		row := e.row(j, target{attempts: c.attempts, refused: c.refused}, Result{State: Permanent, Code: 550, Reply: c.reply}, 0)
 		if row.State != c.want {
 			t.Errorf("%+v: %d", c, row.State)
+		}
+	}
+}
+
+// TestNoHostIsFinalLate: a domain that DNS does not know has three days to come back,
+// or as long as the schedule of its copies.
+func TestNoHostIsFinalLate(t *testing.T) {
+	const day = 24 * time.Hour
+	e := New(Options{})
+	for _, c := range []struct {
+		lane     model.Lane
+		age      time.Duration
+		attempts int
+		want     model.DeliveryState
+	}{
+		{model.LanePost, 0, 0, model.DeliveryRetry},
+		{model.LanePost, 2 * day, 12, model.DeliveryRetry},
+		{model.LanePost, 3*day - time.Hour, 20, model.DeliveryRetry},
+		{model.LanePost, 3*day + time.Minute, 20, model.DeliveryFailed},
+		{model.LaneReply, 12 * time.Hour, 8, model.DeliveryRetry},
+		{model.LaneReply, day, 10, model.DeliveryFailed},
+	} {
+		d := &model.Distribution{ID: 7, Lane: c.lane, CreatedAt: model.At(e.Now().Add(-c.age))}
+		row := e.row(&job{source: &source{d: d}}, target{attempts: c.attempts}, Result{State: Permanent, Code: 550, Reply: "5.1.2 there is no domain", NoHost: true}, 8)
+		if row.State != c.want || row.Code != 550 || row.Reply != "5.1.2 there is no domain" {
+			t.Errorf("%+v: %+v", c, row)
 		}
 	}
 }

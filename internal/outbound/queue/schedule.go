@@ -26,6 +26,8 @@ const (
 	// about to mend. It is final at this try or a later one, when the try before was
 	// answered so too: what was greylisted twice has another chance.
 	policyTries = 3
+	// absentAge: a name server that errs for a minute says that nobody's domain exists.
+	absentAge = 3 * 24 * time.Hour
 )
 
 // lifetime is how long after it was made a distribution's copies are tried

@@ -46,7 +46,7 @@ type located struct {
 
 // Find gives the site for a recipient's domain. Without one it gives the
 // outcome of every letter for that domain: Permanent when there is no such
-// domain or it takes no mail, Temporary when that cannot be told now, Unsent
+// domain (NoHost) or it takes no mail, Temporary when that cannot be told now, Unsent
 // when ctx has ended.
 //
 // anyway leaves out what policies demand of the connection, and TLS is not
@@ -82,13 +82,20 @@ func permanent(code int, format string, args ...any) queue.Result {
 	return queue.Result{State: queue.Permanent, Code: code, Reply: fmt.Sprintf(format, args...)}
 }
 
+// noHost is permanent, but for names that DNS does not know now.
+func noHost(status, format string, args ...any) queue.Result {
+	res := permanent(550, status+" "+format, args...)
+	res.NoHost = true
+	return res
+}
+
 func temporary(format string, args ...any) queue.Result {
 	return queue.Result{State: queue.Temporary, Code: 451, Reply: fmt.Sprintf(format, args...)}
 }
 
 // failed is a destination that is none.
 func failed(res queue.Result) (destination, time.Duration) {
-	if res.State == queue.Temporary {
+	if res.State == queue.Temporary || res.NoHost {
 		return destination{fail: &res}, holdTrouble
 	}
 	return destination{fail: &res}, holdFinal
@@ -104,7 +111,7 @@ func (r *Router) look(ctx context.Context, domain string, anyway bool) (destinat
 	case err != nil:
 		return failed(temporary("4.4.3 the mail hosts of %s cannot be looked up now: %v", domain, err))
 	case mx.NoName:
-		return failed(permanent(550, "5.1.2 there is no domain %s", domain))
+		return failed(noHost("5.1.2", "there is no domain %s", domain))
 	case len(mx.Records) == 1 && mx.Records[0].Host == "":
 		return failed(permanent(556, "5.1.10 %s takes no mail (null MX)", domain)) // RFC 7505 4.1
 	}
@@ -152,6 +159,9 @@ func (r *Router) host(ctx context.Context, name string) located {
 		if err != nil {
 			return located{err: err}, holdTrouble
 		}
+		if len(a.Records) == 0 {
+			return located{Answer: a}, holdTrouble
+		}
 		return located{Answer: a}, hold(a.TTL)
 	})
 	if err != nil {
@@ -171,6 +181,7 @@ func hold(ttl time.Duration) time.Duration {
 // choose keeps the hosts that can be used, and applies policies.
 func (r *Router) choose(ctx context.Context, site *Site, mx Answer[MX], found []located, implicit bool) (destination, time.Duration) {
 	var trouble error
+	nameless := false // a host has no address at all
 	ttl := mx.TTL
 	hosts := site.Hosts
 	site.Hosts = nil
@@ -189,6 +200,7 @@ func (r *Router) choose(ctx context.Context, site *Site, mx Answer[MX], found []
 			continue
 		}
 		ttl = lesser(ttl, found[i].TTL)
+		nameless = nameless || len(found[i].Records) == 0
 		if h.Addrs = r.usable(found[i].Records); len(h.Addrs) == 0 {
 			continue
 		}
@@ -208,7 +220,9 @@ func (r *Router) choose(ctx context.Context, site *Site, mx Answer[MX], found []
 	case trouble != nil:
 		return failed(temporary("4.4.3 the mail hosts of %s cannot be looked up now: %v", site.Domain, trouble))
 	case implicit:
-		return failed(permanent(550, "5.1.2 %s has no mail host that can be reached", site.Domain))
+		return failed(noHost("5.1.2", "%s has no mail host that can be reached", site.Domain))
+	case nameless:
+		return failed(noHost("5.4.4", "none of the mail hosts of %s has an address that can be used", site.Domain))
 	default:
 		return failed(permanent(550, "5.4.4 none of the mail hosts of %s has an address that can be used", site.Domain))
 	}

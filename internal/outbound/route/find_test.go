@@ -73,12 +73,12 @@ func TestFind(t *testing.T) {
 		{"null.example", "permanent 556 5.1.10"},
 		{"halfnull.example", "a.three.example 2"},
 		{"plain.example", "plain.example 1"},
-		{"nothing.example", "permanent 550 5.1.2"},
-		{"absent.example", "permanent 550 5.1.2"},
+		{"nothing.example", "permanent 550 5.1.2 no host"},
+		{"absent.example", "permanent 550 5.1.2 no host"},
 		{"alias.example", "a.three.example>b.three.example,c.three.example 2"},
 		{"loop1.example", "451 or 5.1.2"},
 		{"broken.example", "temporary 451 4.4.3"},
-		{"gone.example", "permanent 550 5.4.4"},
+		{"gone.example", "permanent 550 5.4.4 no host"},
 		{"halfgone.example", "b.three.example 1"},
 		{"brokenhost.example", "temporary 451 4.4.3"},
 		{"halfbroken.example", "a.three.example 2"},
@@ -115,6 +115,9 @@ func TestFind(t *testing.T) {
 				} else {
 					status, _, _ := strings.Cut(fail.Reply, " ")
 					got = fmt.Sprintf("%s %d %s", fail.State, fail.Code, status)
+					if fail.NoHost {
+						got += " no host"
+					}
 				}
 				want := strings.ReplaceAll(strings.ReplaceAll(c.want, "[198.51", "[18.51"), "2001:db8", "2606:db8")
 				if c.domain == "loop1.example" {
@@ -206,6 +209,29 @@ func TestAnswersAreKept(t *testing.T) {
 	if again := r.dns.Asked("broken.example", dnsmessage.TypeMX); first > 2 || again != first+1 {
 		t.Errorf("a failing domain was asked for %d times, later %d", first, again)
 	}
+}
+
+// TestAbsentNamesAreAskedForAgain: a name server that does not know a domain, or its
+// host, for a minute is not believed for longer.
+func TestAbsentNamesAreAskedForAgain(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{"three.example", "a.same.example"} {
+		r.dns.Fail(name, dnsmessage.RCodeNameError)
+	}
+	zone(r.dns)
+	r.dns.MX("named.example", 5, "a.same.example")
+	r.dns.Host("a.same.example", "198.51.100.9")
+	for _, domain := range []string{"three.example", "named.example"} {
+		if _, fail := r.Find(t.Context(), domain, false); fail.State != queue.Permanent || !fail.NoHost {
+			t.Errorf("%s: %+v", domain, fail)
+		}
+	}
+	for _, name := range []string{"three.example", "a.same.example"} {
+		r.dns.Fail(name, dnsmessage.RCodeSuccess)
+	}
+	r.clock.pass(2 * time.Minute)
+	r.find(t, "three.example")
+	r.find(t, "named.example")
 }
 
 // lasting is a DNS whose hosts stay for an hour.
