@@ -212,8 +212,8 @@ type Branch struct {
 // grouping by subject: ghosts without posts below are left out, other ghosts
 // give their place to what is below them, but a root ghost stays to hold two or
 // more together. Siblings are in the order of sent, then of arrival; a ghost
-// counts as its first, and what stands in its place has its link. A loop is opened
-// at a guess, where there is one, else at what no moderator decided; there at a
+// counts as its first, and what stands in the place of a guess is one. A loop is
+// opened at a guess, where there is one, else at what no moderator decided; there at a
 // ghost, else at the post sent last: nothing was sent before what it answers.
 func Arrange(nodes []model.ThreadNode, sent func(model.PostID) model.Instant) []Branch {
 	up := parents(nodes)
@@ -297,8 +297,8 @@ func (f *forest) tidy(roots []int) []int {
 				out = append(out, k)
 			default:
 				for _, kid := range f.kids[k] {
-					if f.link[kid] == model.LinkReferences {
-						f.link[kid] = f.link[k]
+					if f.link[k] == model.LinkGuessed && f.link[kid] == model.LinkReferences {
+						f.link[kid] = model.LinkGuessed
 					}
 				}
 				out = append(out, f.kids[k]...)
