@@ -164,7 +164,7 @@ func (s *Store) CancelDistribution(ctx context.Context, id int64, by string) err
 			return err
 		}
 		return t.Exec("UPDATE deliveries SET state = ?, reply = ?, at = ?, next_at = 0 WHERE distribution_id = ? AND state = 2",
-			model.DeliverySkipped, "cancelled by "+by, s.now(), id).Error
+			model.DeliverySkipped, "cancelled by "+model.Who(by), s.now(), id).Error
 	})
 }
 
