@@ -40,7 +40,7 @@ func (a *App) newQueue(tokens *token.Keyring) (*queue.Engine, error) {
 	a.keys = keys.New(keys.Deps{Store: a.Store})
 	opts := queue.Options{
 		Store: a.Store, Composer: &posting.Composer{Store: a.Store, Tokens: tokens, Keys: a.keys, Log: a.Log}, Node: a.Node,
-		Metrics: a.Metrics, Log: a.Log, Connections: o.Connections, StaleAge: o.HoldOlder, Lease: o.Lease, Now: a.Store.Clock,
+		Metrics: a.Metrics, Log: a.Log, Connections: o.Connections, StaleAge: o.HoldOlder, NewsLife: o.NewsletterTries, Lease: o.Lease, Now: a.Store.Clock,
 	}
 	switch o.Mode {
 	case "relay":

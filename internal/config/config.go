@@ -103,6 +103,7 @@ type Outbound struct {
 	TLSReports        string        `toml:"tls_reports" default:"" doc:"direct: an address of yours, as contact and sender of the daily reports on TLS (RFC 8460) to domains that ask for them; its domain needs a DKIM key (plenary dkim). No reports when empty."`
 	Lease             time.Duration `toml:"lease" default:"2m" doc:"With several nodes: how long one may be silent before the others take over what it was sending."`
 	FoldAfter         time.Duration `toml:"fold_after" default:"168h" doc:"How long after its end a distribution's delivery records stay rows; then they are packed into a few octets each, and plenary trace reads them as before."`
+	NewsletterTries   time.Duration `toml:"newsletter_tries" default:"48h" doc:"How long newsletters are tried again after temporary failures; posts are for 4 days."`
 	HoldOlder         time.Duration `toml:"hold_older" default:"48h" doc:"After a start, unsent mail older than this waits for plenary queue resume: a restored backup sends nothing by itself."`
 }
 
@@ -309,6 +310,8 @@ func (c *Config) finish() error {
 		{c.Outbound.Connections < 1, "outbound.connections must be at least 1"},
 		{c.Outbound.Lease < 5*time.Second, "outbound.lease must be at least 5s"},
 		{c.Outbound.HoldOlder <= 0, "outbound.hold_older must be above 0; 8760h is a year"},
+		{c.Outbound.NewsletterTries <= 0, "outbound.newsletter_tries must be above 0"},
+		{c.Outbound.HoldOlder <= c.Outbound.Lease, "outbound.hold_older must be above outbound.lease"},
 		{c.Outbound.FoldAfter < 0, "outbound.fold_after must not be below 0"},
 		{c.Outbound.DirectConnections < 1, "outbound.direct_connections must be at least 1"},
 		{!oneOf(c.Outbound.IP, "both", "4", "6"), "outbound.ip must be both, 4 or 6"},

@@ -137,7 +137,7 @@ func (e *Engine) row(j *job, t target, r Result, site int64) model.Delivery {
 	default:
 		row.State = model.DeliveryRetry
 		row.NextAt = row.At.Add(e.wait(e.Retry, t.attempts))
-		if row.Attempts >= policyTries && row.NextAt > j.source.d.CreatedAt.Add(lifetime(j.source.d.Lane)) {
+		if row.Attempts >= policyTries && row.NextAt > j.source.d.CreatedAt.Add(e.lifetime(j.source.d.Lane)) {
 			row.State, row.NextAt = model.DeliveryFailed, 0
 			break
 		}

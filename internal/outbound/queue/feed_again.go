@@ -30,7 +30,7 @@ func (f *feeder) letter(ctx context.Context, d *model.Distribution, chunk *model
 		return f.refuse(ctx, chunk, err)
 	}
 	j := &job{source: src, chunk: chunk, left: 1, until: f.e.handOutUntil(chunk.LeaseUntil)}
-	if age := f.e.Now().Sub(d.CreatedAt.Time()); age > lifetime(d.Lane) {
+	if age := f.e.Now().Sub(d.CreatedAt.Time()); age > f.e.lifetime(d.Lane) {
 		f.e.lanes.add(j)
 		return f.skip(ctx, j, []model.Delivery{{DistributionID: d.ID, State: model.DeliveryFailed, Reply: "it waited too long to be sent"}})
 	}

@@ -110,6 +110,7 @@ const (
 	// defaultStaleAge: mail that waited longer when a node starts waits for a
 	// person (an old copy of the database may have been put back).
 	defaultStaleAge = 48 * time.Hour
+	defaultNewsLife = 48 * time.Hour // news is not worth more
 )
 
 // Options are what an engine is made of. Store, Composer, Node and one of Connect,
@@ -133,6 +134,7 @@ type Options struct {
 	Lease       time.Duration   // how long a lease lasts without renewal; 2 minutes
 	Grace       time.Duration   // what couriers get to finish at the end; 20 seconds
 	StaleAge    time.Duration   // see TidyQueue of the store; 48 hours
+	NewsLife    time.Duration   // how long newsletters are tried; 2 days
 	Retry       []time.Duration // waits after the first, second ... failed try, the last one repeats; see RetryWaits
 	Backoff     []time.Duration // waits after the first, second ... failed connection, the last one repeats
 }
@@ -185,6 +187,7 @@ func New(o Options) *Engine {
 	orTime(&o.Lease, defaultLease)
 	orTime(&o.Grace, defaultGrace)
 	orTime(&o.StaleAge, defaultStaleAge)
+	orTime(&o.NewsLife, defaultNewsLife)
 	if len(o.Retry) == 0 {
 		o.Retry = RetryWaits()
 	}

@@ -341,7 +341,7 @@ func (e *Engine) later(j *job, t target, w wait) model.Delivery {
 	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, State: model.DeliveryRetry, Attempts: t.attempts,
 		Reply: oneLine(w.why), At: model.At(e.Now()), NextAt: w.next, Again: j.claims != nil,
 		Site: model.SiteKey(w.site, j.source.d.Lane)}
-	if end := j.source.d.CreatedAt.Add(lifetime(j.source.d.Lane)); row.At > end && w.next != model.Never {
+	if end := j.source.d.CreatedAt.Add(e.lifetime(j.source.d.Lane)); row.At > end && w.next != model.Never {
 		row.State, row.NextAt, row.Site = model.DeliveryFailed, 0, 0
 	}
 	return row

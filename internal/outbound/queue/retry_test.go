@@ -160,3 +160,22 @@ func TestRetryWhileTheStoreFails(t *testing.T) {
 		t.Errorf("asked %d times", k)
 	}
 }
+
+// TestNewsIsNotTriedForLong: newsletters are given up when the postmaster says, posts go
+// on being tried.
+func TestNewsIsNotTriedForLong(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t)
+	k := startSink(t, sink.Options{RefuseData: "451 4.2.0 later"})
+	r.subscribers(r.list.ID, 1, 5)
+	news, post := r.distribute(r.list.ID, model.LaneLetters), r.distribute(r.list.ID, model.LanePost)
+	stop := run(t, r.engine(k, func(o *queue.Options) { o.NewsLife = 100 * time.Millisecond }))
+	r.await(news)
+	stop()
+	if f := r.fates(news); f[model.DeliveryFailed] != 5 {
+		t.Errorf("news: %v", f)
+	}
+	if f := r.fates(post); f[model.DeliveryFailed] != 0 {
+		t.Errorf("the post: %v", f)
+	}
+}

@@ -32,14 +32,14 @@ const (
 
 // lifetime is how long after it was made a distribution's copies are tried
 // again (RFC 5321 4.5.4.1 asks for 4 to 5 days; news and confirmations do not
-// keep that long).
-func lifetime(l model.Lane) time.Duration {
+// keep that long; for news the postmaster decides).
+func (e *Engine) lifetime(l model.Lane) time.Duration {
 	const day = 24 * time.Hour
 	switch l {
 	case model.LaneReply:
 		return day
 	case model.LaneLetters:
-		return 2 * day
+		return e.NewsLife
 	default:
 		return 4 * day
 	}
