@@ -17,15 +17,15 @@ func TestEventsInWords(t *testing.T) {
 		{model.Event{Kind: "post.discarded", Actor: "mod@x.example", Detail: `{"held":7,"comment":""}`}, "was dropped by mod@x.example (held post 7)"},
 		{model.Event{Kind: "post.asked", Detail: "7"}, "the moderators were asked about held post 7; plenary held show 7"},
 		{model.Event{Kind: "post.expired", Actor: "rule", Detail: `{"held":7,"comment":""}`}, "was held until its time was over, and is gone (held post 7)"},
-		{model.Event{Kind: "member.added", Actor: "cli", Detail: "subscriber,owner"}, "was added as subscriber,owner by cli"},
+		{model.Event{Kind: "member.added", Actor: "cli", Detail: "subscriber,owner"}, "was added as subscriber,owner by the postmaster"},
 		{model.Event{Kind: "member.joined", Actor: "confirmed", Detail: "by mail"}, "joined: by mail"},
 		{model.Event{Kind: "member.left", Actor: "a@b.example", EmailKey: "a@b.example"}, "left"},
-		{model.Event{Kind: "member.removed", Actor: "cli"}, "was taken off the list by cli"},
+		{model.Event{Kind: "member.removed", Actor: "cli"}, "was taken off the list by the postmaster"},
 		{model.Event{Kind: "member.join-refused", Actor: "rule", Detail: "banned; mail"}, "was not let in: banned; mail"},
-		{model.Event{Kind: "thread.split", Actor: "cli", Detail: "a thread of its own"}, "was made a thread of its own by cli"},
-		{model.Event{Kind: "thread.moved", Actor: "cli", Detail: "below a@b"}, "was put below a@b by cli"},
-		{model.Event{Kind: "thread.reset", Actor: "cli", Detail: "as the messages say"}, "was put back as the messages say by cli"},
-		{model.Event{Kind: "member.sent-to-coventry", Actor: "cli", Detail: "for a week"}, "member sent to coventry for a week by cli"},
+		{model.Event{Kind: "thread.split", Actor: "cli", Detail: "a thread of its own"}, "was made a thread of its own by the postmaster"},
+		{model.Event{Kind: "thread.moved", Actor: "cli", Detail: "below a@b"}, "was put below a@b by the postmaster"},
+		{model.Event{Kind: "thread.reset", Actor: "cli", Detail: "as the messages say"}, "was put back as the messages say by the postmaster"},
+		{model.Event{Kind: "member.sent-to-coventry", Actor: "cli", Detail: "for a week"}, "member sent to coventry for a week by the postmaster"},
 	} {
 		if got := eventText(&c.event); got != c.want {
 			t.Errorf("%s %s\n got %s\nwant %s", c.event.Kind, c.event.Detail, got, c.want)

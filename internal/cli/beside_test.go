@@ -163,7 +163,7 @@ func TestRetryBesideARunningService(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = b.sink.Close() })
 	b.has(b.ok("queue", "retry", "--domain", "example.com"), "0 copies")
-	b.has(b.ok("queue", "retry", "--domain", "example.org"), "1 copies")
+	b.has(b.ok("queue", "retry", "--domain", "example.org"), "1 copy")
 	b.wait("the copy", func() bool { return b.got("ann@example.org", "later") == 1 })
 	b.wait("the trace of the copy", func() bool { return strings.Contains(b.ok("trace", "later@example.net"), "sent 1") })
 }

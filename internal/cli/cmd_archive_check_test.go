@@ -16,13 +16,13 @@ func TestArchiveCheckAndReindex(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.ok("import", "mbox", "talk@lists.example.org", path)
-	if got := r.ok("archive", "check", "talk@lists.example.org"); !strings.HasPrefix(got, "1 posts read") || !strings.Contains(got, " 0 findings") {
+	if got := r.ok("archive", "check", "talk@lists.example.org"); !strings.HasPrefix(got, "1 post read") || !strings.Contains(got, " 0 findings") {
 		t.Error(got)
 	}
 	if got := r.ok("archive", "reindex", "talk@lists.example.org", "--json"); !strings.HasPrefix(got, `{"posts":1,"damaged":0,`) {
 		t.Error(got)
 	}
-	if got := r.ok("archive", "reindex", "talk@lists.example.org"); !strings.HasPrefix(got, "1 posts made anew") {
+	if got := r.ok("archive", "reindex", "talk@lists.example.org"); !strings.HasPrefix(got, "1 post made anew") {
 		t.Error(got)
 	}
 }

@@ -48,7 +48,7 @@ func TestThreadVerbs(t *testing.T) {
 	r.has(r.ok("thread", "reset", "talk@lists.example.org", "a@x"), "where its message says")
 	r.ok("thread", "reset", "talk@lists.example.org", "c@x") // the missing message above it was moved
 	same(show("c@x"), "gone@x references", ".c@x references", ".d@x references")
-	r.has(r.ok("trace", "b@x"), "was made a thread of its own by cli")
+	r.has(r.ok("trace", "b@x"), "was made a thread of its own by the postmaster")
 	r.fails(exitFailure, "no post", "thread", "show", "talk@lists.example.org", "nobody@x")
 	r.fails(exitFailure, "below itself", "thread", "move", "talk@lists.example.org", "b@x", "b@x")
 	r.fails(exitFailure, "no moderator decided", "thread", "reset", "talk@lists.example.org", "d@x")

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Guessing whom a post without References answers. Of the posts with its base
+// Guessing whom a post without References answers, or one whose References name a
+// message that is missing. Of the posts with its base
 // subject that were sent not long before, it is the one whose own words it
 // quotes, if there is exactly one such. Like the other rules of the graph this
 // depends on the set of messages alone, not on the order they came in.

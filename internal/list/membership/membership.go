@@ -209,7 +209,7 @@ func itself(l *model.List) error {
 // Remove takes someone off a list with all roles, at the word of an owner and
 // without a letter; NotFound when the address is not on it.
 func (s *Service) Remove(ctx context.Context, l *model.List, a address.Address, by string) error {
-	gone, err := s.Store.Unsubscribe(ctx, l.ID, a.Key(), "removed by "+by)
+	gone, err := s.Store.Unsubscribe(ctx, l.ID, a.Key(), "removed by "+model.Who(by))
 	if err != nil {
 		return err
 	}

@@ -174,7 +174,7 @@ func moderateAll(d *desk) {
 	d.offer(5)
 	bob.OK("NOOP")
 	testkit.Run(d.t, d.env, nil, "held", "discard", fmt.Sprint(d.number("Offer 5")))
-	if got := bob.No("MOVE 1 Moderation/talk/Approve"); !strings.Contains(got, "discarded already, by cli") {
+	if got := bob.No("MOVE 1 Moderation/talk/Approve"); !strings.Contains(got, "discarded already, by the postmaster") {
 		d.t.Errorf("%q", got)
 	}
 

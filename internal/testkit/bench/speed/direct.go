@@ -208,7 +208,7 @@ func fits(k world.Kind, s model.DeliveryState) bool {
 	switch k {
 	case world.Good:
 		return s == model.DeliverySent
-	case world.Null, world.NoName:
+	case world.Null:
 		return s == model.DeliveryFailed
 	case world.Slow:
 		return s == model.DeliverySent || s == model.DeliveryRetry
