@@ -148,9 +148,9 @@ func TestDirect(t *testing.T) {
 	for d, n := range each {
 		want := model.DeliverySent
 		switch d {
-		case "down", "storm", "false":
+		case "down", "storm", "false", "nowhere":
 			want = model.DeliveryRetry
-		case "null", "nowhere":
+		case "null":
 			want = model.DeliveryFailed
 		}
 		if have := count(want, d); have != n {

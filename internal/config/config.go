@@ -311,7 +311,6 @@ func (c *Config) finish() error {
 		{c.Outbound.Lease < 5*time.Second, "outbound.lease must be at least 5s"},
 		{c.Outbound.HoldOlder <= 0, "outbound.hold_older must be above 0; 8760h is a year"},
 		{c.Outbound.NewsletterTries <= 0, "outbound.newsletter_tries must be above 0"},
-		{c.Outbound.HoldOlder <= c.Outbound.Lease, "outbound.hold_older must be above outbound.lease"},
 		{c.Outbound.FoldAfter < 0, "outbound.fold_after must not be below 0"},
 		{c.Outbound.DirectConnections < 1, "outbound.direct_connections must be at least 1"},
 		{!oneOf(c.Outbound.IP, "both", "4", "6"), "outbound.ip must be both, 4 or 6"},
