@@ -100,11 +100,11 @@ func (e *env) run(args []string) int {
 	return exitOK
 }
 
-// hollow refuses a flag that narrows a command and was given without a value: a
-// script's empty variable must not mean everything.
+// hollow refuses a flag that narrows a command (its tag says so) and was given without
+// a value: a script's empty variable must not mean everything.
 func hollow(call *kong.Context) error {
 	for _, p := range call.Path {
-		if p.Flag == nil || p.Flag.PlaceHolder == "" {
+		if p.Flag == nil || !p.Flag.Tag.Has("narrow") {
 			continue
 		}
 		switch v := p.Flag.Target; {

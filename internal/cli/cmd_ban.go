@@ -17,7 +17,7 @@ type banCmd struct {
 
 // banScope chooses a list or all of them; one of the two must be said.
 type banScope struct {
-	List string `xor:"scope" required:"" help:"On this list." placeholder:"ADDRESS"`
+	List string `narrow:"" xor:"scope" required:"" help:"On this list." placeholder:"ADDRESS"`
 	Site bool   `xor:"scope" required:"" help:"On all lists."`
 }
 
@@ -33,7 +33,7 @@ type banAddCmd struct {
 	Pattern string `arg:"" help:"An address, a whole domain as @example.org, or a pattern such as *@*.example.org."`
 	banScope
 	Reason string `help:"Why; for the people who run the list."`
-	Until  string `xor:"end" help:"The day on which the ban ends, as 2026-12-31; never unless given." placeholder:"DATE"`
+	Until  string `narrow:"" xor:"end" help:"The day on which the ban ends, as 2026-12-31; never unless given." placeholder:"DATE"`
 	Days   *int   `xor:"end" help:"For so many days." placeholder:"N"`
 	Remove bool   `help:"Also take those off who are on the list (on any list with --site); they get no letter."`
 }

@@ -108,7 +108,7 @@ func (c *dkimLsCmd) Run(e *env) error {
 
 type dkimActivateCmd struct {
 	Domain   string `arg:"" help:"The domain."`
-	Selector string `help:"Only this key; all that wait unless given." placeholder:"NAME"`
+	Selector string `narrow:"" help:"Only this key; all that wait unless given." placeholder:"NAME"`
 	Force    bool   `help:"Do not ask the DNS."`
 }
 

@@ -51,10 +51,15 @@ func (c *explainCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	for _, given := range []string{c.Account, c.From} {
-		if _, err := address.Parse(given); given != "" && given != "<>" && err != nil {
+	for _, given := range []*string{&c.Account, &c.From} {
+		if *given == "" || *given == "<>" {
+			continue
+		}
+		a, err := address.Parse(*given)
+		if err != nil {
 			return err
 		}
+		*given = a.String()
 	}
 	p, l, err := e.list(c.List)
 	if err != nil {

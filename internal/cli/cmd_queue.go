@@ -26,9 +26,9 @@ type queueCmd struct {
 
 // queueScope chooses a part of the queue.
 type queueScope struct {
-	List         string `xor:"scope" help:"Only this list." placeholder:"ADDRESS"`
-	Distribution int64  `xor:"scope" help:"Only this distribution." placeholder:"ID"`
-	Destination  string `xor:"scope" aliases:"domain" help:"Only recipients of this domain, or of the mail hosts under this name." placeholder:"DOMAIN"`
+	List         string `narrow:"" xor:"scope" help:"Only this list." placeholder:"ADDRESS"`
+	Distribution int64  `narrow:"" xor:"scope" help:"Only this distribution." placeholder:"ID"`
+	Destination  string `narrow:"" xor:"scope" aliases:"domain" help:"Only recipients of this domain, or of the mail hosts under this name." placeholder:"DOMAIN"`
 }
 
 func (q *queueScope) find(e *env) (store.QueueScope, error) {

@@ -20,7 +20,7 @@ type searchCmd struct {
 	Limit int      `default:"20" help:"Posts to show, at most 200."`
 	Skip  int      `help:"Posts to leave out first."`
 	Best  bool     `help:"The best first instead of the newest."`
-	As    string   `help:"Search as this person: what she may read, is: by her marks." placeholder:"EMAIL"`
+	As    string   `narrow:"" help:"Search as this person: what she may read, is: by her marks." placeholder:"EMAIL"`
 	JSON  bool     `help:"One JSON object a line."`
 }
 

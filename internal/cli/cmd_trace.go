@@ -48,8 +48,15 @@ func (c *traceCmd) Run(e *env) error {
 		return fault.New(fault.NotFound, "nothing is known of %s: no list has such a subscriber or message, and none was refused within a year", oneLine(c.What))
 	}
 	of := strings.Trim(c.Of, "<> ")
-	if c.Of != "" && !slices.ContainsFunc(lines, func(l app.TraceLine) bool { return l.Message == of }) {
-		return fault.New(fault.NotFound, "no list of this person knows the message <%s>", oneLine(of))
+	absent := c.Of != "" && !slices.ContainsFunc(lines, func(l app.TraceLine) bool { return l.Message == of })
+	if absent {
+		known, err := p.Trace(e.ctx, app.TraceQuery{What: "<" + of + ">", Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(known) == 0 {
+			return fault.New(fault.NotFound, "nothing is known of the message <%s>", oneLine(of))
+		}
 	}
 	for _, l := range lines {
 		if c.JSON {
@@ -60,6 +67,9 @@ func (c *traceCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
+	}
+	if absent && !c.JSON {
+		fmt.Fprintf(e.out, "nothing is known of a copy for this person; what became of the message: plenary trace '<%s>'\n", oneLine(of))
 	}
 	return nil
 }

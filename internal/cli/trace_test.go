@@ -90,7 +90,7 @@ func TestTraceOfAPerson(t *testing.T) {
 		}
 	}
 	b.fails(exitFailure, "nothing is known of nobody@example.org", "trace", "nobody@example.org")
-	b.fails(exitFailure, "no list of this person knows the message <nope@x>", "trace", "ann@example.org", "<nope@x>")
+	b.fails(exitFailure, "nothing is known of the message <nope@x>", "trace", "ann@example.org", "<nope@x>")
 	b.fails(exitUsage, "--limit", "trace", "ann@example.org", "--limit", "0")
 }
 

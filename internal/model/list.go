@@ -107,3 +107,6 @@ func (l *List) Title() string {
 	}
 	return l.Local
 }
+
+// Joinable reports whether who asks can join, perhaps with a moderator's consent.
+func (l *List) Joinable() bool { return !l.Closed && l.JoinPolicy != JoinClosed }

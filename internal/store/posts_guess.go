@@ -131,9 +131,9 @@ func (g *graph) answersTo(up *node) (keys map[int64]bool, err error) {
 	if up.fresh || len(keys) > 1 {
 		return keys, nil
 	}
-	rows, err := g.t.query(`SELECT key FROM thread_nodes WHERE list_id = ? AND parent_key = ? AND claim = parent_key AND post_id <> 0
-		UNION SELECT n.key FROM thread_rulings r JOIN thread_nodes n ON n.list_id = r.list_id AND n.key = r.key
-		WHERE r.list_id = ? AND n.claim = ? AND n.post_id <> 0 LIMIT 2`, g.list, up.Key, g.list, up.Key)
+	rows, err := g.t.query(`SELECT key FROM (SELECT key FROM thread_nodes WHERE list_id = ? AND parent_key = ? AND claim = parent_key AND post_id <> 0 LIMIT 2) a
+		UNION SELECT key FROM (SELECT n.key FROM thread_rulings r JOIN thread_nodes n ON n.list_id = r.list_id AND n.key = r.key
+		WHERE r.list_id = ? AND n.claim = ? AND n.post_id <> 0 LIMIT 2) b`, g.list, up.Key, g.list, up.Key)
 	if err != nil {
 		return nil, err
 	}

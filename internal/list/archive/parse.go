@@ -182,6 +182,9 @@ func cutTerm(text string) (t term, rest string) {
 		}
 		t.value, text = text[:n], text[n:]
 	}
+	if t.quoted && t.words() {
+		t.value = strings.TrimRight(t.value, " ")
+	}
 	if t.quoted && strings.HasPrefix(text, "*") || !t.quoted && strings.HasSuffix(t.value, "*") || t.quoted && t.words() && t.star() == len(t.value)-1 {
 		t.prefix, text = true, strings.TrimPrefix(text, "*")
 		t.value = strings.TrimRight(t.value, "*")

@@ -50,10 +50,12 @@ func (j *job) about(l *model.List) string {
 		out.WriteString(d + "\n")
 	}
 	out.WriteString("\n")
-	if l.Kind == model.Discussion {
+	if l.Kind == model.Discussion && !l.Closed {
 		write("Post:", address.ForPeople(l.Address()))
 	}
-	write("Join:", address.ForPeople(l.Sub("join")))
+	if l.Joinable() {
+		write("Join:", address.ForPeople(l.Sub("join")))
+	}
 	write("Leave:", address.ForPeople(l.Sub("leave")))
 	write("Owners:", address.ForPeople(l.Sub("owner")))
 	write("Archive:", j.s.ArchiveURL(l))
@@ -61,7 +63,9 @@ func (j *job) about(l *model.List) string {
 		write("Joining:", map[model.JoinPolicy]string{model.JoinConfirm: "open to everybody", model.JoinConfirmModerate: "a moderator agrees",
 			model.JoinClosed: "only the owners add people"}[l.JoinPolicy])
 	}
-	write("Posting:", posting(l))
+	if !l.Closed {
+		write("Posting:", posting(l))
+	}
 	write("Archive access:", map[model.Access]string{model.AccessMembers: "members", model.AccessPublic: "everybody"}[l.ArchiveAccess])
 	if l.Closed {
 		write("Note:", "the list is closed: nobody joins or posts any more")

@@ -111,13 +111,8 @@ func (j *job) foundNothing(ctx context.Context, list *model.List, c call) (resul
 	if err != nil || !reads || !on && !other.Advertised {
 		return out, err
 	}
-	words := "what to look for"
-	if len(c.args) > 1 {
-		_, query := j.searched(c)
-		_, words, _ = strings.Cut(query, " ")
-		words = strings.TrimSpace(words)
-	}
-	out.text += "\n\nTo search " + address.ForPeople(other.Address()) + " write one of\n    SEARCH " + other.Address() + " " + words + "\n    SEARCH " + words + " IN " + other.Local + "\n"
+	// The words stay away: an answer repeats a line once, cut and without passwords.
+	out.text += "\n\nTo search " + address.ForPeople(other.Address()) + " write one of\n    SEARCH " + other.Address() + " and the words\n    SEARCH the words IN " + other.Local + "\n"
 	return out, nil
 }
 

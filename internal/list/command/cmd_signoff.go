@@ -11,11 +11,12 @@ import (
 
 func cmdSignoff() command {
 	return command{
-		Names: []string{"SIGnoff", "UNSubscribe", "LEAVE", "REMOVE", "BYE"},
-		Usage: "[list | *]",
-		Doc:   "Leave a list, or with * all lists here.",
-		fits:  fitsSignoff,
-		run:   runSignoff,
+		Names:   []string{"SIGnoff", "UNSubscribe", "LEAVE", "REMOVE", "BYE"},
+		Usage:   "[list | *]",
+		Doc:     "Leave a list, or with * all lists here.",
+		changes: true,
+		fits:    fitsSignoff,
+		run:     runSignoff,
 	}
 }
 

@@ -12,11 +12,12 @@ import (
 
 func cmdSubscribe() command {
 	return command{
-		Names: []string{"SUBscribe", "JOIN", "SIGNUP", "ADDME"},
-		Usage: "[list] [your name]",
-		Doc:   "Join a list. A letter comes to the address; answer it.",
-		fits:  fitsSubscribe,
-		run:   runSubscribe,
+		Names:   []string{"SUBscribe", "JOIN", "SIGNUP", "ADDME"},
+		Usage:   "[list] [your name]",
+		Doc:     "Join a list. A letter comes to the address; answer it.",
+		changes: true,
+		fits:    fitsSubscribe,
+		run:     runSubscribe,
 	}
 }
 

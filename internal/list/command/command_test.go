@@ -299,7 +299,8 @@ func TestAMistypedLineIsNamed(t *testing.T) {
 		t.Errorf("a name below: %s", out)
 	}
 	for body, want := range map[string]bool{"query\nsuscribe\nleave\n": true, "query\n\nsuscribe\n\nleave\n": true, "query\nsuscribe\nThanks\n": false,
-		"query\n\nAnn Lee\nInfo and help desk\n": false} {
+		"query\n\nAnn Lee\nInfo and help desk\n": false, "query\nAnn\n\nInfo\n": false, "query\nThanks, Ann\nend\nleave\n": false,
+		"query\nhello\nUnsubscribe from this newsletter by clicking below\n": false, "query\nsuscribe\nsignoff test-l\n": true} {
 		out, text := r.mail(command.Mail{Entry: command.AtRequest, List: r.talk}, "", body)
 		if out != said || strings.Contains(text, "Nothing below that line was read") != want {
 			t.Errorf("%q: %s\n%s", body, out, text)

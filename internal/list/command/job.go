@@ -90,11 +90,16 @@ func (j *job) plan() (calls []call, unknown []line, left int) {
 	return calls, unknown, left
 }
 
-// isCommand tells whether one of some lines is a command and cannot well be a part of
-// a signature: an everyday word stands alone.
+// isCommand tells whether one of some lines, up to an END, would have changed
+// something and cannot well be a part of a signature: it names a list, or stands alone.
 func (j *job) isCommand(lines []line) bool {
 	for _, l := range lines {
-		if c, ok := j.parse(l); ok && (!c.cmd.isWeak(c.verb) || len(c.args) == 0) {
+		c, ok := j.parse(l)
+		switch {
+		case !ok:
+		case c.cmd.end:
+			return false
+		case c.cmd.changes && (len(c.args) == 0 || c.args[0] == "*" || j.listNamed(c.args[0]) != nil):
 			return true
 		}
 	}

@@ -17,6 +17,8 @@ type command struct {
 	Usage string // arguments, for HELP
 	Doc   string // one sentence for people
 	end   bool   // ends the commands of a mail
+	// changes: who writes it believes afterwards that something is different.
+	changes bool
 	// fits tells whether what follows the verb can be its arguments.
 	fits func(j *job, verb string, args []string) bool
 	run  func(ctx context.Context, j *job, c call) (result, error)

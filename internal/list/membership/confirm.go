@@ -133,7 +133,7 @@ func (s *Service) Confirm(ctx context.Context, tok string) (Confirmed, error) {
 // mayJoin asks again what may have changed since the request: the list was closed
 // to newcomers, or the address was banned, which it is told in the same words.
 func (s *Service) mayJoin(ctx context.Context, list *model.List, email address.Address) error {
-	if list.Closed || list.JoinPolicy == model.JoinClosed {
+	if !list.Joinable() {
 		return closed(list)
 	}
 	bans, err := s.Store.Bans(ctx, list.ID)

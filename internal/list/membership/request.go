@@ -24,7 +24,7 @@ type JoinRequest struct {
 // Forbidden. A banned address gets no letter; neither that nor whether it is on
 // the list can be told from the answer.
 func (s *Service) RequestJoin(ctx context.Context, r JoinRequest) error {
-	if r.List.Closed || r.List.JoinPolicy == model.JoinClosed {
+	if !r.List.Joinable() {
 		return closed(r.List)
 	}
 	bans, err := s.Store.Bans(ctx, r.List.ID)

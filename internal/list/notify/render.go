@@ -25,6 +25,7 @@ type names struct {
 	Address, Request, Owner, Join, Leave, Help, Local string
 	Server                                            bool // the server's letter, no list's
 	Open                                              bool // who asks can join
+	Everyone                                          bool // its subscribers post
 }
 
 // page is what a template sees.
@@ -122,7 +123,7 @@ func listNames(l *model.List) names {
 		Welcome: strings.TrimSpace(word.Clean(l.Welcome)), Local: l.Local, Address: address.ForPeople(l.Address()),
 		Request: address.ForPeople(l.Sub("request")), Owner: address.ForPeople(l.Sub("owner")), Join: address.ForPeople(l.Sub("join")),
 		Leave: address.ForPeople(l.Sub("leave")), Help: address.ForPeople(l.Sub("help")),
-		Open: !l.Closed && l.JoinPolicy != model.JoinClosed}
+		Open: l.Joinable(), Everyone: l.Kind == model.Discussion}
 }
 
 func serverNames(domain string) names {

@@ -122,37 +122,79 @@ func (g *gathering) add(s string) {
 // visit is one part to look at, and in what light.
 type visit struct {
 	part    *Part
-	twin    *Part // the outermost alternative around it, or nil
-	foreign bool  // inside an attached message
-	first   bool  // the first leaf: text even when it has a name
-	related bool  // inside multipart/related: pictures belong to the text
+	in      *branch // the alternatives around it; nil: none
+	foreign bool    // inside an attached message
+	first   bool    // the first leaf: text even when it has a name
+	related bool    // inside multipart/related: pictures belong to the text
+}
+
+// branch is which child of an alternative a part lies in, and so on outwards.
+type branch struct {
+	of    *Part
+	child int
+	outer *branch
+}
+
+// told is what alternatives have shown in plain text.
+type told map[*Part]*shownPlain
+
+// shownPlain is where plain text of an alternative was: among its children, or deeper
+// in one of them or in several.
+type shownPlain struct {
+	itself, several bool
+	child           int // the first
+}
+
+// note keeps that a part in this branch was plain text.
+func (t told) note(in *branch) {
+	for b := in; b != nil; b = b.outer {
+		seen := t[b.of]
+		if seen == nil {
+			seen = &shownPlain{child: b.child}
+			t[b.of] = seen
+		}
+		seen.itself = seen.itself || b == in
+		seen.several = seen.several || seen.child != b.child
+	}
+}
+
+// twice reports whether a part in this branch says what plain text has said: of its
+// own alternative, or in another child of one further out.
+func (t told) twice(in *branch) bool {
+	for b := in; b != nil; b = b.outer {
+		if seen := t[b.of]; seen != nil && (b == in && seen.itself || seen.several || seen.child != b.child) {
+			return true
+		}
+	}
+	return false
 }
 
 // walk visits all parts in order without recursion.
 func (r *reader) walk(root *Part) {
 	todo := []visit{{part: root, first: true}}
-	plainTwin := map[*Part]bool{} // alternatives that have shown plain text
+	plain := told{}
 	for len(todo) > 0 {
 		v := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		p := v.part
 		switch {
 		case p.isMultipart():
-			twin, children := v.twin, p.Children
-			if p.Subtype == "alternative" {
+			children, alternative := p.Children, p.Subtype == "alternative"
+			if alternative {
 				children = plainFirst(children)
-				if twin == nil {
-					twin = p
-				}
 			}
 			for i := len(children) - 1; i >= 0; i-- {
-				todo = append(todo, visit{part: children[i], twin: twin, foreign: v.foreign, first: v.first && i == 0, related: v.related || p.Subtype == "related"})
+				in := v.in
+				if alternative {
+					in = &branch{p, i, v.in}
+				}
+				todo = append(todo, visit{part: children[i], in: in, foreign: v.foreign, first: v.first && i == 0, related: v.related || p.Subtype == "related"})
 			}
 		case p.Message != nil:
 			r.inside(p)
 			todo = append(todo, visit{part: p.Message, foreign: true, first: true})
 		default:
-			r.leaf(v, plainTwin)
+			r.leaf(v, plain)
 		}
 	}
 }
@@ -192,7 +234,7 @@ func (r *reader) file(name string, p *Part) {
 }
 
 // leaf reads one single part.
-func (r *reader) leaf(v visit, plainTwin map[*Part]bool) {
+func (r *reader) leaf(v visit, plain told) {
 	p := v.part
 	attachment := p.IsAttachment() && !(v.first && p.Type == "text") || p.isData()
 	if loose := p.ID != "" && p.Type != "text" && !v.related && !p.isSignature(); (attachment || loose) && !v.foreign {
@@ -202,7 +244,7 @@ func (r *reader) leaf(v visit, plainTwin map[*Part]bool) {
 		return
 	}
 	r.texts++
-	twice := v.twin != nil && plainTwin[v.twin]
+	twice := plain.twice(v.in)
 	text := p.text(r.raw)
 	read := text
 	switch {
@@ -234,8 +276,8 @@ func (r *reader) leaf(v visit, plainTwin map[*Part]bool) {
 		r.plain.add(read)
 		r.body.add(read)
 	}
-	if v.twin != nil && !attachment && !p.isText("html") && strings.TrimSpace(read) != "" {
-		plainTwin[v.twin] = true
+	if !attachment && !p.isText("html") && strings.TrimSpace(read) != "" {
+		plain.note(v.in)
 	}
 }
 

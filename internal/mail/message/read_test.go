@@ -122,6 +122,8 @@ func TestReadText(t *testing.T) {
 		{"alternative, invitation first", alternative + part("Content-Type: text/calendar", "BEGIN:VCALENDAR") + html + "--b--\r\n", "html"},
 		{"alternative in an alternative", "Content-Type: multipart/alternative; boundary=a\r\n\r\n--a\r\nContent-Type: text/plain\r\n\r\nplain\r\n--a\r\n" + alternative + html + html + "--b--\r\n--a--\r\n", "plain"},
 		{"alternative with files", "Content-Type: multipart/alternative; boundary=a\r\n\r\n--a\r\nContent-Type: text/plain\r\n\r\nplain\r\n--a\r\n" + mixed + html + part("Content-Type: application/pdf; name=a.pdf", "%PDF") + html + "--b--\r\n--a--\r\n", "plain"},
+		{"alternative of an alternative and more", "Content-Type: multipart/alternative; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\n" + alternative + plain + html +
+			"--b--\r\n--m\r\nContent-Type: text/html\r\n\r\n<p>the report itself\r\n--m--\r\n--a--\r\n", "plain\nthe report itself"},
 		{"control characters by name", "Content-Type: text/html\r\n\r\n<p>a&#1;b&#27;[31mc&#x7f;", "ab[31mc"},
 	} {
 		r := Read([]byte(c.raw))
