@@ -10,7 +10,7 @@ import (
 // postmasters checks smtp.postmaster.
 func postmasters(text string) error {
 	for part := range strings.SplitSeq(text, ",") {
-		if _, err := address.Parse(strings.TrimSpace(part)); err != nil && text != "" {
+		if _, err := address.Parse(strings.TrimSpace(part)); err != nil && strings.TrimSpace(part) != "" {
 			return fault.Wrap(fault.Invalid, err, "smtp.postmaster must be an address, several with commas")
 		}
 	}

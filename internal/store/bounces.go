@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 
 	"plenary/internal/model"
 )
@@ -41,32 +40,22 @@ func (s *Store) SaveBounce(ctx context.Context, b *model.Bounce, raw []byte) err
 
 // bounced keeps what was refused for good in the SMTP dialogue where mail that came
 // back is kept too, in the same transaction: who looks at failures of addresses finds
-// both, in the order of time.
+// both, in the order of time. The rows are those just offered to deliveries: what
+// stands there counts, and once, because a record may come again.
 func (t *tx) bounced(rows []model.Delivery) error {
 	var failed []model.Delivery
-	var ids []int64
 	for _, r := range rows {
 		if r.State == model.DeliveryFailed && r.Code >= 500 && r.RecipientID != 0 {
-			failed, ids = append(failed, r), append(ids, r.DistributionID)
+			failed = append(failed, r)
 		}
 	}
 	if len(failed) == 0 {
 		return nil
 	}
-	slices.Sort(ids)
-	var distributions []model.Distribution
-	if err := t.Select("id", "list_id").Where("id IN ?", slices.Compact(ids)).Find(&distributions).Error; err != nil {
-		return err
-	}
-	list := map[int64]int64{}
-	for i := range distributions {
-		list[distributions[i].ID] = distributions[i].ListID
-	}
-	var args []any
-	for _, r := range failed {
-		args = append(args, list[r.DistributionID], r.DistributionID, r.RecipientID, int64(r.At), r.Code, r.Reply)
-	}
-	return t.insertMany("INSERT INTO bounces (list_id, distribution_id, recipient_id, bytes_id, received_at, code, reply) VALUES ", "(?, ?, ?, 0, ?, ?, ?)", "", args)
+	return t.Exec("INSERT INTO bounces (list_id, distribution_id, recipient_id, bytes_id, received_at, code, reply)"+
+		" SELECT d.list_id, x.distribution_id, x.recipient_id, 0, x.at, x.code, x.reply FROM deliveries x JOIN distributions d ON d.id = x.distribution_id"+
+		" WHERE (x.distribution_id, x.recipient_id) IN "+pairs(failed, deliveryKey)+" AND x.state = ? AND x.code >= 500 AND NOT EXISTS (SELECT 1 FROM bounces b"+
+		" WHERE b.distribution_id = x.distribution_id AND b.recipient_id = x.recipient_id AND b.code > 0)", model.DeliveryFailed).Error
 }
 
 // BouncesOf lists what came back for one recipient of a distribution, by mail or in

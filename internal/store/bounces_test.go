@@ -38,6 +38,13 @@ func TestRefusedCopiesAreBounces(t *testing.T) {
 		if err := s.SaveBounce(ctx, &model.Bounce{ListID: l.ID, DistributionID: d.ID, RecipientID: 2, ReceivedAt: 80}, []byte("Subject: Undelivered\r\n\r\n")); err != nil {
 			t.Fatal(err)
 		}
+		again := []model.Delivery{rows[0], rows[1]} // a node that is late, an answer to a commit that was lost
+		again[0].State, again[0].Code = model.DeliveryFailed, 550
+		for range 2 {
+			if err := s.RecordDeliveries(ctx, nil, again, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
 		want := map[int64]int{2: 2, 6: 1}
 		for i := range rows {
 			id := rows[i].RecipientID

@@ -238,7 +238,7 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 				return err
 			}
 		}
-		return t.putNote(noteAtWork, "")
+		return t.noteAtWork()
 	})
 	return held, err
 }

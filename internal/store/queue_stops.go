@@ -115,15 +115,21 @@ func (s *Store) WakePaused(ctx context.Context, name string) error {
 // meant too: its copies only find out again.
 func (s *Store) WakeForRelay(ctx context.Context, name string) error {
 	where, arg := waitsForRelay(name)
+	var some bool
+	if err := s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 2 AND next_at > ? AND "+where+")", s.now(), arg).
+		Row().Scan(&some); err != nil || !some {
+		return s.fault(err)
+	}
 	_, err := s.makeDue(ctx, where, arg)
 	return err
 }
 
-// WakeRefused makes due what was put off untried because a site refused its
-// distribution with this reply.
-func (s *Store) WakeRefused(ctx context.Context, distribution, site int64, reply string) error {
-	const where = "distribution_id = ? AND site BETWEEN ? AND ? AND code = 0 AND reply = ?"
-	args := []any{distribution, site, site | 7, reply}
+// WakeRefused makes due what was put off untried, until before, because a site refused
+// its distribution with this reply.
+func (s *Store) WakeRefused(ctx context.Context, distribution, site int64, reply string, before model.Instant) error {
+	// Found by the site: of the distribution a million others may wait.
+	const where = "+distribution_id = ? AND site BETWEEN ? AND ? AND code = 0 AND at <= ? AND reply = ?"
+	args := []any{distribution, site, site | 7, before, reply}
 	var some bool
 	if err := s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 2 AND next_at > ? AND "+where+")", append([]any{s.now()}, args...)...).
 		Row().Scan(&some); err != nil || !some {
@@ -144,10 +150,11 @@ func (s *Store) makeDue(ctx context.Context, where string, args ...any) (n int64
 	for {
 		var k int64
 		err := s.write(ctx, func(t *tx) error {
-			t.signal(TopicQueue)
 			res := t.Exec("UPDATE deliveries SET next_at = ? WHERE (distribution_id, recipient_id) IN (SELECT distribution_id, recipient_id FROM deliveries"+
 				" WHERE state = 2 AND next_at > ? AND "+where+" LIMIT ?)", append(append([]any{now, now}, args...), stopBatch)...)
-			k = res.RowsAffected
+			if k = res.RowsAffected; k > 0 {
+				t.signal(TopicQueue)
+			}
 			return res.Error
 		})
 		if n += k; err != nil || k < stopBatch {

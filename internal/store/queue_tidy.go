@@ -14,12 +14,23 @@ const (
 	// as the longest wait between two tries. A database in which nobody was at work for
 	// longer may be an old copy.
 	restMost = 4 * time.Hour
+	// wrongClock: a note that lies so far ahead says nothing.
+	wrongClock = 24 * time.Hour
 )
 
 // NoteAtWork says that a node is at work with the queue; nodes call it every few
 // minutes. TidyQueue does it too.
 func (s *Store) NoteAtWork(ctx context.Context) error {
-	return s.write(ctx, func(t *tx) error { return t.putNote(noteAtWork, "") })
+	return s.write(ctx, func(t *tx) error { return t.noteAtWork() })
+}
+
+// noteAtWork never puts the note back: the clock of a machine that starts may be
+// behind. One far ahead is wrong itself.
+func (t *tx) noteAtWork() error {
+	now := model.At(t.s.Now())
+	return t.Exec("INSERT INTO queue_notes (name, text, at) VALUES (?, '', ?) ON CONFLICT (name) DO UPDATE SET at = CASE"+
+		" WHEN queue_notes.at > excluded.at AND queue_notes.at <= ? THEN queue_notes.at ELSE excluded.at END",
+		noteAtWork, now, now.Add(wrongClock)).Error
 }
 
 // dueBefore gives since when a copy must have been due to hold up a distribution that
@@ -33,7 +44,7 @@ func (t *tx) dueBefore(before model.Instant) (model.Instant, error) {
 		return 0, err
 	}
 	switch rested := model.At(t.s.Now().Add(-restMost)); {
-	case at == 0:
+	case at == 0, at > model.At(t.s.Now().Add(wrongClock)):
 		return rested, nil
 	case at < rested:
 		return model.Never + 1, nil

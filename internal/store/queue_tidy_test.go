@@ -132,3 +132,43 @@ func TestTidyOfRetries(t *testing.T) {
 		})
 	}
 }
+
+// TestTidyWithAWrongClock: a machine whose clock is behind when it starts, and is put
+// right then, holds nothing; a note from far ahead says nothing.
+func TestTidyWithAWrongClock(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx, real := context.Background(), s.Now
+		at := func(ago time.Duration) { s.Now = func() time.Time { return real().Add(-ago) } }
+		at(60 * time.Hour)
+		_, d := queueRig(t, s, 3)
+		at(0)
+		chunk, subs, err := s.LeaseRange(ctx, d, model.Chunk{Owner: "a", LeaseUntil: instant(s, time.Minute)}, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := outcomes(d, model.DeliveryRetry, 3, personIDs(subs)...)
+		for i := range rows {
+			rows[i].NextAt = instant(s, time.Hour)
+		}
+		if err := s.RecordDeliveries(ctx, nil, rows, []model.Chunk{*chunk}); err != nil {
+			t.Fatal(err)
+		}
+		for i, step := range []struct {
+			ago  time.Duration
+			held bool
+		}{{0, false}, {5 * time.Hour, false}, {0, false}, {-100 * time.Hour, true}} {
+			at(step.ago)
+			held, err := s.TidyQueue(ctx, instant(s, -48*time.Hour))
+			if err != nil || len(held) > 0 != step.held {
+				t.Errorf("step %d: held %v, %v", i, held, err)
+			}
+		}
+		at(0) // the note is 100 hours ahead
+		if err := s.NoteAtWork(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.TidyQueue(ctx, instant(s, -48*time.Hour)); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -52,14 +52,14 @@ func (e *Engine) keep(ctx context.Context) {
 		}
 		e.checkHalted(ctx)
 		e.checkStops(ctx)
-		if now.Sub(renewed) < e.Lease/4 {
-			continue
+		if now.Sub(renewed) >= e.Lease/4 {
+			if err := e.renew(ctx); err != nil {
+				e.Log.Warn("leases could not be prolonged", "err", err)
+			} else {
+				renewed = now
+			}
 		}
-		if err := e.renew(ctx); err != nil {
-			e.Log.Warn("leases could not be prolonged", "err", err)
-			continue
-		}
-		renewed = now
+		e.wakeCleared(ctx)
 	}
 }
 

@@ -438,6 +438,20 @@ func (s *outlets) tryNow(name string) {
 	hint(s.e.changed)
 }
 
+// called gives the names of the outlets that people call so: none where there is one
+// way out, or a site for each domain.
+func (s *outlets) called(name string) (names []string) {
+	if s == nil || len(s.all) < 2 {
+		return nil
+	}
+	for _, o := range s.all {
+		if o.is(name) {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
 // is reports whether people call an outlet so, with its port or without.
 func (o *outlet) is(name string) bool { return slices.Contains(o.names, name) }
 

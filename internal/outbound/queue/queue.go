@@ -92,7 +92,7 @@ type Store interface {
 	QueueStops(ctx context.Context) (*model.QueueStops, error)
 	WakePaused(ctx context.Context, name string) error
 	WakeForRelay(ctx context.Context, name string) error
-	WakeRefused(ctx context.Context, distribution, site int64, reply string) error
+	WakeRefused(ctx context.Context, distribution, site int64, reply string, before model.Instant) error
 	RetryPutOff(ctx context.Context, distribution int64, destination string, before model.Instant) error
 	SitesOf(ctx context.Context, distribution int64) ([]int64, error)
 }

@@ -44,7 +44,9 @@ type refusalKey struct {
 // what was still on its way to the store.
 type cleared struct {
 	reply string
-	until time.Time // nothing of it can turn up after that
+	at    model.Instant // what waits since later waits for another reason
+	until time.Time     // nothing of it can turn up after that
+	woken bool          // what was in the store already
 }
 
 // refusals are the refusals of an engine.
@@ -162,7 +164,7 @@ func (e *Engine) policy(b *batch, o Outcome) (ours bool, until time.Time) {
 	if e.depots != nil && !r.Ours {
 		one = f.count(domain)
 	}
-	if one <= policyOne {
+	if h := f.by[site]; one <= policyOne || h != nil && h.row >= policyRow { // also the copy that tries again after a rest
 		if row := f.count(site); row >= policyRow || r.Ours && row >= policyOurs {
 			return true, e.hold(b, site, name, r)
 		}
@@ -177,6 +179,9 @@ func (e *Engine) policy(b *batch, o Outcome) (ours bool, until time.Time) {
 func (f *refusals) count(key refusalKey) int {
 	h := f.by[key]
 	if h == nil {
+		if len(f.by) >= refusalMost {
+			maps.DeleteFunc(f.by, func(_ refusalKey, h *refusal) bool { return h.until.IsZero() })
+		}
 		if len(f.by) >= refusalMost {
 			clear(f.by)
 		}
@@ -214,20 +219,30 @@ func (f *refusals) clear(b *batch, key refusalKey, name string, now time.Time) {
 	delete(f.by, key)
 	if h.said {
 		b.stopped = append(b.stopped, stopped{key.distribution, name, ""})
-		f.over[key] = cleared{h.reply, now.Add(wakeFor)}
+		f.over[key] = cleared{reply: h.reply, at: model.At(now.Add(time.Second)), until: now.Add(wakeFor)}
 	}
 }
 
-// wakeCleared makes due what was put off because of refusals that are over.
+// wakeCleared makes due what was put off because of refusals that are over: at once, and
+// when nothing more of it can be on its way to the store.
 func (e *Engine) wakeCleared(ctx context.Context) {
 	f := e.refusals
 	f.mu.Lock()
-	now := e.Now()
-	over := maps.Clone(f.over)
-	maps.DeleteFunc(f.over, func(_ refusalKey, c cleared) bool { return !now.Before(c.until) })
+	now, due := e.Now(), map[refusalKey]cleared{}
+	for k, c := range f.over {
+		switch last := !now.Before(c.until); {
+		case last:
+			delete(f.over, k)
+			due[k] = c
+		case !c.woken:
+			due[k] = c
+			c.woken = true
+			f.over[k] = c
+		}
+	}
 	f.mu.Unlock()
-	for k, c := range over {
-		if err := e.Store.WakeRefused(ctx, k.distribution, k.site, c.reply); err != nil && ctx.Err() == nil {
+	for k, c := range due {
+		if err := e.Store.WakeRefused(ctx, k.distribution, k.site, c.reply, c.at); err != nil && ctx.Err() == nil {
 			e.Log.Warn("what waited for a refusal is not due yet", "distribution", k.distribution, "err", err)
 		}
 	}
@@ -341,7 +356,11 @@ func (e *Engine) later(j *job, t target, w wait) model.Delivery {
 	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, State: model.DeliveryRetry, Attempts: t.attempts,
 		Reply: oneLine(w.why), At: model.At(e.Now()), NextAt: w.next, Again: j.claims != nil,
 		Site: model.SiteKey(w.site, j.source.d.Lane)}
-	if end := j.source.d.CreatedAt.Add(e.lifetime(j.source.d.Lane)); row.At > end && w.next != model.Never {
+	life := e.lifetime(j.source.d.Lane)
+	if t.attempts == 0 && j.source.d.Lane == model.LaneLetters {
+		life = max(life, untriedNews)
+	}
+	if end := j.source.d.CreatedAt.Add(life); row.At > end && w.next != model.Never {
 		row.State, row.NextAt, row.Site = model.DeliveryFailed, 0, 0
 	}
 	return row

@@ -7,6 +7,10 @@ import (
 	"plenary/internal/model"
 )
 
+// untriedNews is how long newsletters wait at least whose turn has not come, at a site
+// that takes less than there is: they have not failed.
+const untriedNews = 4 * 24 * time.Hour
+
 // RetryWaits is the schedule of tries after temporary failures: greylisting
 // (450 at first contact) is over after minutes, the rest follows RFC 5321
 // 4.5.4.1 more eagerly at first. Each wait gets jitter.

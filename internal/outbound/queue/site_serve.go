@@ -402,7 +402,7 @@ func (d *depots) note(l *link, r Result) {
 		p.size = max(1, p.size/2)
 		d.park(p)
 	}
-	if r.State == Temporary || class(r) == "policy" {
+	if (r.State == Temporary || class(r) == "policy") && l.last.Sub(p.told) >= time.Minute {
 		d.changed[p.number] = p // it waits for the site: people are told which that is
 	}
 }

@@ -35,6 +35,7 @@ func (d *depots) tell(ctx context.Context) {
 			break
 		}
 		delete(d.changed, number)
+		p.told = now
 		st := model.SiteState{ID: number, Name: cleaned(p.site.Name()), Hosts: cleaned(strings.Join(p.site.Hosts(), " ")), At: model.At(now)}
 		if until, why, down := p.site.Down(); down {
 			st.Until, st.Text = model.At(until), oneLine(why)

@@ -50,16 +50,15 @@ func (e *Engine) checkStops(ctx context.Context) {
 			st.ended[name] = when
 		}
 	}
-	e.wakeCleared(ctx)
 	e.tryAsked(ctx, st, old)
 	e.stops.Store(st)            // nothing of it changes from here
 	for name := range st.ended { // what was on its way to wait comes back too
 		if err := e.Store.WakePaused(ctx, name); err != nil && ctx.Err() == nil {
 			e.Log.Warn("what waited for a pause is not due yet", "destination", name, "err", err)
 		}
-		if e.depots == nil {
-			if err := e.Store.WakeForRelay(ctx, name); err != nil && ctx.Err() == nil {
-				e.Log.Warn("what waited for a relay is not due yet", "relay", name, "err", err)
+		for _, relay := range e.out.called(name) {
+			if err := e.Store.WakeForRelay(ctx, relay); err != nil && ctx.Err() == nil {
+				e.Log.Warn("what waited for a relay is not due yet", "relay", relay, "err", err)
 			}
 		}
 	}
