@@ -119,6 +119,13 @@ func (g *graph) seeker(n *node) (*node, error) {
 	return up, nil
 }
 
+// answersText finds two posts that claim a node. Without the order of the joins SQLite
+// reads every node of the list.
+const answersText = `SELECT key FROM (SELECT n.key FROM thread_nodes c CROSS JOIN thread_nodes n WHERE c.list_id = ? AND c.parent_key = ?
+		AND n.list_id = ? AND n.key = c.key AND n.claim = ? AND n.post_id <> 0 LIMIT 2) a
+	UNION SELECT key FROM (SELECT n.key FROM thread_rulings r CROSS JOIN thread_nodes n WHERE r.list_id = ?
+		AND n.list_id = ? AND n.key = r.key AND n.claim = ? AND n.post_id <> 0 LIMIT 2) b`
+
 // answersTo gives posts that claim a node, two at the least where there are more.
 // One that a moderator moved hangs elsewhere.
 func (g *graph) answersTo(up *node) (keys map[int64]bool, err error) {
@@ -131,9 +138,7 @@ func (g *graph) answersTo(up *node) (keys map[int64]bool, err error) {
 	if up.fresh || len(keys) > 1 {
 		return keys, nil
 	}
-	rows, err := g.t.query(`SELECT key FROM (SELECT key FROM thread_nodes WHERE list_id = ? AND parent_key = ? AND claim = parent_key AND post_id <> 0 LIMIT 2) a
-		UNION SELECT key FROM (SELECT n.key FROM thread_rulings r JOIN thread_nodes n ON n.list_id = r.list_id AND n.key = r.key
-		WHERE r.list_id = ? AND n.claim = ? AND n.post_id <> 0 LIMIT 2) b`, g.list, up.Key, g.list, up.Key)
+	rows, err := g.t.query(answersText, g.list, up.Key, g.list, up.Key, g.list, g.list, up.Key)
 	if err != nil {
 		return nil, err
 	}
