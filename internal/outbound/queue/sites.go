@@ -136,7 +136,7 @@ type depot struct {
 	extra   map[int64]bool // other numbers under which copies wait in the store, with the lane; nil: none
 	used    time.Time
 	told    time.Time // when people were last told what waits for it
-	gone    bool // it was forgotten
+	gone    bool      // it was forgotten
 }
 
 // depotLane is what waits of one priority.
