@@ -102,12 +102,7 @@ func (s *Store) resumeDestination(ctx context.Context, name string) error {
 // call it too when they hear of the end: until then they let copies wait for it.
 func (s *Store) WakePaused(ctx context.Context, name string) error {
 	site := model.SiteNumber(model.WaitPause, name)
-	var some bool
-	if err := s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 2 AND site BETWEEN ? AND ?)", site, site|7).Row().Scan(&some); err != nil || !some {
-		return s.fault(err)
-	}
-	_, err := s.makeDue(ctx, "site BETWEEN ? AND ?", site, site|7)
-	return err
+	return s.dueIfAny(ctx, "site BETWEEN ? AND ?", site, site|7)
 }
 
 // WakeForRelay makes due what waits for a relay of this name, with its port or
@@ -115,13 +110,7 @@ func (s *Store) WakePaused(ctx context.Context, name string) error {
 // meant too: its copies only find out again.
 func (s *Store) WakeForRelay(ctx context.Context, name string) error {
 	where, arg := waitsForRelay(name)
-	var some bool
-	if err := s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 2 AND next_at > ? AND "+where+")", s.now(), arg).
-		Row().Scan(&some); err != nil || !some {
-		return s.fault(err)
-	}
-	_, err := s.makeDue(ctx, where, arg)
-	return err
+	return s.dueIfAny(ctx, where, arg)
 }
 
 // WakeRefused makes due what was put off untried, until before, because a site refused
@@ -130,6 +119,16 @@ func (s *Store) WakeRefused(ctx context.Context, distribution, site int64, reply
 	// Found by the site: of the distribution a million others may wait.
 	const where = "+distribution_id = ? AND site BETWEEN ? AND ? AND code = 0 AND at <= ? AND reply = ?"
 	args := []any{distribution, site, site | 7, before, reply}
+	return s.dueIfAny(ctx, where, args...)
+}
+
+func waitsForRelay(name string) (where, arg string) {
+	return "site = 0 AND reply LIKE ? ESCAPE '!'", model.ForRelay + "%" + escapeLike(name) + "%"
+}
+
+// dueIfAny is makeDue for nodes, which ask often: a look tells that there is something
+// before the one writer is taken.
+func (s *Store) dueIfAny(ctx context.Context, where string, args ...any) error {
 	var some bool
 	if err := s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 2 AND next_at > ? AND "+where+")", append([]any{s.now()}, args...)...).
 		Row().Scan(&some); err != nil || !some {
@@ -137,10 +136,6 @@ func (s *Store) WakeRefused(ctx context.Context, distribution, site int64, reply
 	}
 	_, err := s.makeDue(ctx, where, args...)
 	return err
-}
-
-func waitsForRelay(name string) (where, arg string) {
-	return "site = 0 AND reply LIKE ? ESCAPE '!'", model.ForRelay + "%" + escapeLike(name) + "%"
 }
 
 // makeDue lets waiting copies be tried now, a batch a transaction so that nobody
@@ -241,13 +236,7 @@ func (s *Store) PausedDistributions(ctx context.Context, q QueueScope, limit int
 func (s *Store) RetryPutOff(ctx context.Context, distribution int64, destination string, before model.Instant) error {
 	where, args := QueueScope{DistributionID: distribution, Destination: destination}.waiting()
 	where, args = "code = 0 AND at <= ? AND "+where, append([]any{before}, args...)
-	var some bool
-	if err := s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 2 AND next_at > ? AND "+where+")", append([]any{s.now()}, args...)...).
-		Row().Scan(&some); err != nil || !some {
-		return s.fault(err)
-	}
-	_, err := s.makeDue(ctx, where, args...)
-	return err
+	return s.dueIfAny(ctx, where, args...)
 }
 
 // waiting narrows a query over deliveries to what waits for another try, and not for a
