@@ -31,6 +31,9 @@ has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 await() { for _ in $(seq 200); do (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return; sleep 0.05; done; echo "nothing listens on $1" >&2; return 1; }
 # per_second SECONDS: messages a second
 per_second() { python3 -c "print('%.0f/s' % ($messages / ($1)))"; }
+# at_pace RATE/s PACE: what that is where the limits were set; middle A B
+at_pace() { python3 -c "print('%s, %.0f/s at the pace the limits were set at, %s of which this machine computed then' % ('$1', float('$1'[:-2]) / $2, '$2'))"; }
+middle() { python3 -c "print('%.2f' % (($1 + $2) / 2))"; }
 # stopwatch COMMAND...: runs it, its seconds into $took
 stopwatch() { local begin; begin=$(date +%s.%N); "$@"; took=$(python3 -c "print($(date +%s.%N) - $begin)"); }
 
@@ -63,8 +66,11 @@ fill() { # a list with the archive and a reader, and one that is posted to
   ours "$1" list create posts@lists.example.org --set nonsubscriber-action=accept --set archive-access=public --set hold-size=0 >/dev/null
   ours "$1" subscriber add bench@lists.example.org reader@example.org >/dev/null
   ours "$1" access reader@example.org >"$home/access"
+  local before
+  before=$("$work/archive" pace)
   stopwatch ours "$1" import mbox bench@lists.example.org "$mbox" >/dev/null
   echo "$took" >"$home/import"
+  middle "$before" "$("$work/archive" pace)" >"$home/pace"
 }
 server() { # NAME PIDS: as the client wants it
   settings "$1"
@@ -161,8 +167,9 @@ fi
 
 if [[ $parts == *" import "* ]]; then
   echo "== import of the mbox, index included (needs 4000/s)"
-  echo "plenary        $(per_second "$(cat "$work/plenary.d/import")")"
-  [ -z "$pid_pg" ] || echo "on PostgreSQL  $(per_second "$(cat "$work/postgres.d/import")")"
+  imported() { at_pace "$(per_second "$(cat "$1/import")")" "$(cat "$1/pace")"; }
+  echo "plenary        $(imported "$work/plenary.d")"
+  [ -z "$pid_pg" ] || echo "on PostgreSQL  $(imported "$work/postgres.d")"
   echo "Dovecot        $(per_second "$(cat "$imapd/import")"), no search"
   [ -z "$pid_public" ] || echo "public-inbox   $(per_second "$(cat "$inbox/import")")"
 fi
@@ -244,7 +251,9 @@ for kind in plenary ${pid_pg:+postgres}; do
   pid=pid_$kind
   if [[ $parts == *" post "* ]]; then
     echo "== $kind: arriving one by one, full sync (needs 500/s)"
+    before=$("$work/archive" pace)
     "$work/archive" post -addr 127.0.0.1:$base -from reader@example.org -list posts@lists.example.org -pid "${!pid}"
+    echo "this machine computed $(middle "$before" "$("$work/archive" pace)") of the pace the limits were set at"
   fi
   if [[ $parts == *" idle "* ]]; then
     echo "== $kind: idle connections (needs 150 MB and 1 s)"

@@ -40,8 +40,9 @@ for rows in SELECT STATUS newest SEARCH SORT THREAD; do
 done
 if [ "$more" -gt 0 ]; then
   "$dir/archive" bulk -n "$more" -seed "$(date +%s)" >"$dir/more.mbox"
-  begin=$(date +%s.%N)
+  pace=$("$dir/archive" pace) begin=$(date +%s.%N)
   "$dir/plenary" import mbox list@lists.example.org "$dir/more.mbox"
-  python3 -c "print('import into it: %.0f/s' % ($more / ($(date +%s.%N) - $begin)))"
+  rate=$(python3 -c "print($more / ($(date +%s.%N) - $begin))")
+  python3 -c "pace = ($pace + $("$dir/archive" pace)) / 2; print('import into it: %.0f/s, %.0f/s at the pace the limits were set at, %.2f of which this machine computed then' % ($rate, $rate / pace, pace))"
   rm "$dir/more.mbox"
 fi
