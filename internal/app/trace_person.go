@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"plenary/internal/list/archive"
 	"plenary/internal/list/membership"
+	"plenary/internal/list/notify"
 	"plenary/internal/mail/address"
 	"plenary/internal/mail/message"
 	"plenary/internal/model"
@@ -187,6 +189,16 @@ func (t *tracer) undecided(d *model.Distribution) (what, text string) {
 	return "delivery.absent", "not sent: had no subscription when its turn came"
 }
 
+// withoutToken blanks what a letter's reader may do by answering it: the trace is
+// passed on to people.
+func withoutToken(subject, messageID string) (string, string) {
+	token := notify.TokenOf(messageID)
+	if token == "" {
+		return subject, messageID
+	}
+	return strings.ReplaceAll(subject, token, "..."), strings.ReplaceAll(messageID, token, "...")
+}
+
 // letters tells of the house letters to an address.
 func (t *tracer) letters(ctx context.Context, who address.Address) error {
 	made, err := t.app.Store.LettersTo(ctx, who.String(), t.limit)
@@ -210,7 +222,7 @@ func (t *tracer) letters(ctx context.Context, who address.Address) error {
 		l := TraceLine{At: d.CreatedAt, List: t.list(ctx, d.ListID), Who: d.Recipient}
 		if data, err := t.app.Store.Bytes(ctx, d.BytesID); err == nil {
 			h := message.ParseHeader(data)
-			l.Subject, l.Message = h.Text("Subject"), h.MessageID()
+			l.Subject, l.Message = withoutToken(h.Text("Subject"), h.MessageID())
 		}
 		if f := fate[d.ID]; f != nil {
 			l.At, l.What, l.Code, l.Reply, l.Text = f.At, deliveryKinds[f.State], f.Code, f.Reply, "letter of ours "+deliveryText(f)

@@ -160,7 +160,7 @@ func eventText(e *model.Event) string {
 	parts := []string{words}
 	if rules := ruleNames(d.Reasons); rules != "" {
 		parts = append(parts, rules)
-	} else if e.Actor != "" && e.Actor != "rule" && e.Actor != "confirmed" && e.Actor != e.EmailKey {
+	} else if e.Actor != "" && e.Actor != "rule" && e.Actor != "confirmed" && !(e.Actor == e.EmailKey && strings.HasPrefix(e.Kind, "member.")) {
 		parts = append(parts, "by "+model.Who(e.Actor))
 	}
 	text := strings.Join(parts, " ")

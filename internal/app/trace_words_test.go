@@ -15,6 +15,7 @@ func TestEventsInWords(t *testing.T) {
 		{model.Event{Kind: "post.held", Actor: "rule", Detail: `{"reversePath":"a@b.example","peer":"192.0.2.1","reasons":[{"rule":"size","text":"It is large."},{"rule":"empty","text":"It is empty."}]}`},
 			"was held by the rules size, empty: It is large. It is empty. (came from 192.0.2.1, reverse-path <a@b.example>)"},
 		{model.Event{Kind: "post.discarded", Actor: "mod@x.example", Detail: `{"held":7,"comment":""}`}, "was dropped by mod@x.example (held post 7)"},
+		{model.Event{Kind: "post.released", Actor: "a@b.example", EmailKey: "a@b.example", Detail: `{"held":2,"comment":""}`}, "was released by a@b.example (held post 2)"},
 		{model.Event{Kind: "post.asked", Detail: "7"}, "the moderators were asked about held post 7; plenary held show 7"},
 		{model.Event{Kind: "post.expired", Actor: "rule", Detail: `{"held":7,"comment":""}`}, "was held until its time was over, and is gone (held post 7)"},
 		{model.Event{Kind: "member.added", Actor: "cli", Detail: "subscriber,owner"}, "was added as subscriber,owner by the postmaster"},

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"plenary/internal/list/notify"
 	"plenary/internal/testkit/sink"
 )
 
@@ -108,6 +109,24 @@ func TestTraceOfAnAuthor(t *testing.T) {
 	b.line(told, `"released" <released@example.net>`, "was released by the postmaster")
 	b.line(told, "<refused@example.net>", "was refused by the postmaster: Not about libraries. (held post 2)")
 	b.line(told, `letter of ours`)
+
+	// Whoever is shown what became of the letters to a moderator cannot decide by it.
+	tokens := map[string]bool{}
+	b.wait("the letters to the moderator", func() bool {
+		for l := range b.sink.Snapshot().Letters {
+			if token := notify.TokenOf(l.MessageID); token != "" && l.Recipient == "mod@example.org" {
+				tokens[token] = true
+			}
+		}
+		return len(tokens) == 2
+	})
+	b.line(b.ok("trace", "mod@example.org"), "To decide: released (...)", "<confirm.....")
+	both := b.ok("trace", "mod@example.org") + b.ok("trace", "mod@example.org", "--json")
+	for token := range tokens {
+		if strings.Contains(both, token) {
+			t.Errorf("the token %s is told:\n%s", token, both)
+		}
+	}
 }
 
 // TestTraceOfAMessage: one line for each event, down to the answer of the

@@ -55,12 +55,6 @@ func (s *Store) ThreadRulings(ctx context.Context, listID int64) ([]model.Thread
 	return out, s.fault(err)
 }
 
-// FindThreadNode gives a node of a list's threads, nil when there is none.
-func (s *Store) FindThreadNode(ctx context.Context, listID, key int64) (*model.ThreadNode, error) {
-	n, err := first[model.ThreadNode](s.read(ctx).Where("list_id = ? AND key = ?", listID, key))
-	return n, s.fault(err)
-}
-
 // NodesOfThread gives the nodes of a thread, ghosts included, by key.
 func (s *Store) NodesOfThread(ctx context.Context, thread model.PostID) (out []model.ThreadNode, err error) {
 	err = s.read(ctx).Where("list_id = ? AND thread_id = ?", thread.List(), thread).Order("key").Find(&out).Error

@@ -45,8 +45,8 @@ func (s *Store) SavePost(ctx context.Context, p *model.NewPost) (id model.PostID
 			return 0, false, s.fault(err)
 		}
 	}
-	for _, make := range s.makeVectors([]*model.NewPost{p}) {
-		_ = make()
+	if s.dialect == Postgres {
+		fillVectors([]*model.NewPost{p})
 	}
 	if !s.saveTogether(ctx, m) {
 		m.err = s.savePosts(ctx, func() []*saving { return []*saving{m} })

@@ -150,15 +150,16 @@ func (s *Store) makeVectors(posts []*model.NewPost) (work []func() error) {
 		return nil
 	}
 	for some := range slices.Chunk(posts, vectorsPerInsert) {
-		work = append(work, func() error {
-			var maker vectorMaker
-			for _, p := range some {
-				p.Vector = maker.vector(&p.Text)
-			}
-			return nil
-		})
+		work = append(work, func() error { fillVectors(some); return nil })
 	}
 	return work
+}
+
+func fillVectors(posts []*model.NewPost) {
+	var maker vectorMaker
+	for _, p := range posts {
+		p.Vector = maker.vector(&p.Text)
+	}
 }
 
 // vectorCodec hands vectors to PostgreSQL as they are.

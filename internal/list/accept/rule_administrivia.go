@@ -164,14 +164,11 @@ func tokenArgs(_ *model.List, args []string) bool {
 		strings.Trim(args[0], "0123456789abcdefghijklmnopqrstuvwxyz") == ""
 }
 
-var setWords = map[string]bool{"mail": true, "nomail": true, "digest": true, "digests": true, "nodigest": true, "index": true,
-	"ack": true, "noack": true, "repro": true, "norepro": true, "conceal": true, "noconceal": true, "delivery": true}
-
 func setArgs(l *model.List, args []string) bool {
 	if len(args) > 1 && (namesList(l, args[0]) || args[0] == "*") {
 		args = args[1:]
 	}
-	return len(args) > 0 && len(args) <= 3 && setWords[args[0]]
+	return len(args) > 0 && len(args) <= 3 && model.OptionWord(args[0])
 }
 
 // namesList tells the ways to name the list.

@@ -3,6 +3,8 @@ package command
 import (
 	"context"
 	"strings"
+
+	"plenary/internal/model"
 )
 
 func cmdEnd() command {
@@ -28,11 +30,6 @@ func cmdLater() command {
 	}
 }
 
-// options are the words that follow SET on other list servers.
-var options = map[string]bool{"mail": true, "nomail": true, "digest": true, "digests": true, "nodigest": true, "nodigests": true, "index": true, "noindex": true,
-	"ack": true, "noack": true, "repro": true, "norepro": true, "conceal": true, "noconceal": true, "mime": true, "nomime": true, "html": true,
-	"nohtml": true, "topics:": true, "delivery": true, "authenticate": true, "show": true, "help": true, "hide": true, "duplicates": true, "reminders": true, "myposts": true}
-
 func fitsLater(j *job, verb string, args []string) bool {
 	if len(args) == 0 {
 		return verb != "GET" && verb != "ADD" && verb != "HOLD" && verb != "FREE" && verb != "CHANGE"
@@ -42,7 +39,7 @@ func fitsLater(j *job, verb string, args []string) bool {
 	case "PW", "PASSWORD", "ECHO":
 		return len(args) <= 4
 	case "SET":
-		return options[first] || len(args) > 1 && options[strings.ToLower(args[1])]
+		return model.OptionWord(first) || len(args) > 1 && model.OptionWord(strings.ToLower(args[1]))
 	}
 	return first == "*" || j.listNamed(args[0]) != nil
 }

@@ -98,9 +98,9 @@ const (
 	defaultHeldDays      = 7
 )
 
-// maxLocal is how long a list's local part may be, so that its longest function
-// address, -unsubscribe, still fits the 64 octets of RFC 5321 4.5.3.1.1.
-const maxLocal = 64 - len("-unsubscribe")
+// maxLocal is how long a list's local part may be, so that the addresses of its
+// functions still fit the 64 octets of RFC 5321 4.5.3.1.1.
+const maxLocal = 64 - address.MaxFunction
 
 // New makes a list of this kind with the defaults of the kind. local and domain
 // are those of the posting address, lower case, A-labels; CheckAddress tells

@@ -6,9 +6,10 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// maxFunction is how long what follows a list's name in the address of one of its
-// functions may be.
-const maxFunction = len("-unsubscribe")
+// MaxFunction is how long what follows a list's name may be in those addresses of its
+// functions that letters and pages name; a token is no part of it. Longer ones, for
+// people who come from other list servers, are understood where they fit.
+const MaxFunction = len("-unsubscribe")
 
 // ASCIIName writes the name of one of our own mailboxes in ASCII, in punycode as
 // a domain label would be (RFC 3492): the form in which a server or a person
@@ -20,7 +21,7 @@ func ASCIIName(local string) string {
 		return local
 	}
 	ascii, err := idna.Punycode.ToASCII(local)
-	if err != nil || len(ascii)+maxFunction > maxLocal || UnicodeName(ascii) != local {
+	if err != nil || len(ascii)+MaxFunction > maxLocal || UnicodeName(ascii) != local {
 		return local
 	}
 	return ascii

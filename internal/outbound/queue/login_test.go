@@ -82,25 +82,28 @@ func TestWordsOfARelay(t *testing.T) {
 	})
 }
 
-// TestPauseAnIPv6Relay by each of its names.
+// TestPauseAnIPv6Relay by each of its names: the other relay takes everything until
+// the pause is over.
 func TestPauseAnIPv6Relay(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"[2001:db8::25]:25", "2001:db8::25", "[2001:db8::25]"} {
 		r := sqliteRig(t)
-		k := startSink(t, sink.Options{Slow: time.Millisecond})
+		k, other := startSink(t, sink.Options{}), startSink(t, sink.Options{})
 		r.subscribers(r.list.ID, 1, 500)
-		relay := &smtpout.Relay{Hello: "lists.example.org", Addr: k.Addr()}
+		relay, second := &smtpout.Relay{Hello: "lists.example.org", Addr: k.Addr()}, &smtpout.Relay{Hello: "lists.example.org", Addr: other.Addr()}
 		r.pause(true, name)
 		stop := run(t, r.engine(k, func(o *queue.Options) {
-			o.Outlets = []queue.Outlet{{Name: "[2001:DB8::25]:25", Weight: 1, Connect: relay.Connect}}
+			o.Outlets = []queue.Outlet{{Name: "[2001:DB8::25]:25", Weight: 1, Connect: relay.Connect}, {Name: other.Addr(), Weight: 1, Connect: second.Connect}}
 		}))
-		id := r.distribute(r.list.ID, model.LanePost)
-		time.Sleep(200 * time.Millisecond)
-		if n := k.Messages(); n != 0 {
-			t.Errorf("%s: %d letters went to a relay that is paused", name, n)
+		r.await(r.distribute(r.list.ID, model.LanePost))
+		if n, m := k.Messages(), other.Messages(); n != 0 || m != 500 {
+			t.Errorf("%s: %d letters went to a relay that is paused, %d to the other", name, n, m)
 		}
 		r.pause(false, name)
-		r.await(id)
+		eventually(t, "the relay is used again", func() bool {
+			r.await(r.distribute(r.list.ID, model.LanePost))
+			return k.Messages() > 0
+		})
 		stop()
 	}
 }
