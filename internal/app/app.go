@@ -67,6 +67,7 @@ type App struct {
 	web                    *web.Server
 	health                 *http.Server
 	healthy                *health
+	cert                   *certificate            // of the doors; nil without one
 	listeners              map[string]net.Listener // by configuration key
 	locked                 *os.File                // that this process serves; nil before Listen
 	lockedDatabase         *os.File                // the same, of an SQLite file elsewhere

@@ -13,16 +13,13 @@ import (
 	"plenary/internal/model"
 )
 
-// openDoors makes the doors; they answer only in Run.
+// openDoors makes the doors; they open in Listen and answer only in Run.
 func (a *App) openDoors() error {
 	c := a.Config
-	cert, err := loadTLS(c.TLS.CertFile, c.TLS.KeyFile, time.Now)
-	if err != nil {
-		return err
-	}
+	a.cert = newCertificate(c.TLS.CertFile, c.TLS.KeyFile, time.Now)
 	mail := smtpin.Options{
 		Desk: a.Desk, Hostname: c.Hostname, MaxMessageBytes: c.SMTP.MaxMessageBytes, MaxRecipients: c.SMTP.MaxRecipients,
-		MaxConnections: c.SMTP.MaxConnections, MaxPerIP: c.SMTP.MaxPerIP, ReadTimeout: c.SMTP.Timeout, TLSConfig: cert, Logger: a.Log,
+		MaxConnections: c.SMTP.MaxConnections, MaxPerIP: c.SMTP.MaxPerIP, ReadTimeout: c.SMTP.Timeout, TLSConfig: a.cert.config(), Logger: a.Log,
 	}
 	a.smtp = smtpin.New(mail)
 	submission := mail
@@ -32,7 +29,7 @@ func (a *App) openDoors() error {
 	lmtp.LMTP, lmtp.MaxPerIP = true, c.SMTP.MaxConnections // the one mail server in front
 	a.lmtp = smtpin.New(lmtp)
 	a.imap = imapd.New(imapd.Options{
-		Archive: imapd.Over(a.Reader), Auth: a.Auth, Changes: a.Store, Access: a.Store, Moderation: moderators{a}, Hostname: c.Hostname, TLSConfig: cert,
+		Archive: imapd.Over(a.Reader), Auth: a.Auth, Changes: a.Store, Access: a.Store, Moderation: moderators{a}, Hostname: c.Hostname, TLSConfig: a.cert.config(),
 		MaxConnections: c.IMAP.MaxConnections, MaxPerIP: c.IMAP.MaxPerIP, Metrics: a.Metrics, Log: a.Log,
 	})
 	o := web.Options{Hostname: c.Hostname, Lists: a.Store, Leave: a.Membership, Archive: permalinks{a}, Search: a.Reader, Folder: a.folder, Health: a.healthy.Check,
@@ -40,6 +37,7 @@ func (a *App) openDoors() error {
 	if c.Outbound.Mode == "catch" {
 		o.Catcher, o.SMTP = catcher{a.Store}, c.SMTP.Listen
 	}
+	var err error
 	a.web, err = web.New(o)
 	return err
 }

@@ -15,9 +15,10 @@ import (
 // CertCheck is how often certificates are looked at.
 const CertCheck = certCheck
 
-// LoadTLS gives loadTLS to tests.
+// LoadTLS gives the TLS of the doors, read as when they open, to tests.
 func LoadTLS(certFile, keyFile string, now func() time.Time) (*tls.Config, error) {
-	return loadTLS(certFile, keyFile, now)
+	c := newCertificate(certFile, keyFile, now)
+	return c.config(), c.load()
 }
 
 // CheckRelays gives checkRelays to tests.

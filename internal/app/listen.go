@@ -29,6 +29,9 @@ func (a *App) Listen() (Addrs, error) {
 	if err := a.checkRelays(); err != nil {
 		return Addrs{}, err
 	}
+	if err := a.cert.load(); err != nil {
+		return Addrs{}, err
+	}
 	if err := a.lock(); err != nil {
 		return Addrs{}, err
 	}

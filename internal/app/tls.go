@@ -24,16 +24,32 @@ type certificate struct {
 	looked  time.Time
 }
 
-// loadTLS gives the configuration of all doors, or nil without a certificate.
-func loadTLS(certFile, keyFile string, now func() time.Time) (*tls.Config, error) {
+// newCertificate names the files, or gives nil without any. It reads nothing: the
+// command line must work whatever has become of them.
+func newCertificate(certFile, keyFile string, now func() time.Time) *certificate {
 	if certFile == "" {
-		return nil, nil
+		return nil
 	}
-	c := &certificate{certFile: certFile, keyFile: keyFile, now: now}
+	return &certificate{certFile: certFile, keyFile: keyFile, now: now}
+}
+
+// config is the TLS of all doors, or nil without a certificate.
+func (c *certificate) config() *tls.Config {
+	if c == nil {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+}
+
+// load reads the pair for the first time; no door opens without it.
+func (c *certificate) load() error {
+	if c == nil {
+		return nil
+	}
 	if _, err := c.get(nil); err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "cannot read the certificate (tls.cert_file, tls.key_file)")
+		return fault.Wrap(fault.Invalid, err, "cannot read the certificate (tls.cert_file, tls.key_file)")
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}, nil
+	return nil
 }
 
 // get gives the pair, read again when its file has changed; a broken new pair

@@ -151,6 +151,16 @@ func TestConfigurationIsWrong(t *testing.T) {
 	}
 }
 
+// TestNoCertificate: verbs work without it, and no door opens.
+func TestNoCertificate(t *testing.T) {
+	r := newRig(t)
+	r.environ = append(r.environ, "PLENARY_TLS_CERT_FILE=/nonexistent/cert.pem", "PLENARY_TLS_KEY_FILE=/nonexistent/key.pem")
+	r.ok("list", "create", talk)
+	r.ok("held", "ls")
+	r.ok("queue", "status")
+	r.fails(exitFailure, "cannot read the certificate (tls.cert_file, tls.key_file)", "serve")
+}
+
 // TestOldSchema: a verb does not migrate behind the postmaster's back.
 func TestOldSchema(t *testing.T) {
 	r := newRig(t)
