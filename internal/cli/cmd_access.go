@@ -10,19 +10,21 @@ import (
 
 // accessCmd: `plenary access EMAIL` alone makes an app password.
 type accessCmd struct {
-	New accessNewCmd `cmd:"" default:"withargs" help:"Make an app password for IMAP and print it once; new may be left out."`
+	New accessNewCmd `cmd:"" default:"withargs" help:"Make an app password for mail programs and print it once; new may be left out."`
 	Ls  accessLsCmd  `cmd:"" help:"The app passwords of a person: what for, when made, last use."`
 	Rm  accessRmCmd  `cmd:"" help:"Take an app password back."`
 }
 
 type accessNewCmd struct {
-	Email  string `arg:"" help:"The person's address."`
-	Label  string `default:"mail client" help:"What it is for."`
-	Revoke bool   `help:"Take all app passwords of this person back instead."`
+	Email string `arg:"" optional:"" help:"The person's address."` // optional, so that access alone can say what there is
+	Label string `default:"mail client" help:"What it is for."`
 }
 
 // Run makes an app password and prints it; only its hash is kept.
 func (c *accessNewCmd) Run(e *env) error {
+	if c.Email == "" {
+		return wrong("say for whom: plenary access EMAIL makes an app password; or say one of new, ls, rm")
+	}
 	a, err := address.Parse(c.Email)
 	if err != nil {
 		return err
@@ -30,9 +32,6 @@ func (c *accessNewCmd) Run(e *env) error {
 	p, err := e.app()
 	if err != nil {
 		return err
-	}
-	if c.Revoke {
-		return revokeAll(e, a)
 	}
 	secret, err := p.Auth.NewAppPassword(e.ctx, a, c.Label)
 	if err != nil {

@@ -17,8 +17,17 @@ type banCmd struct {
 
 // banScope chooses a list or all of them; one of the two must be said.
 type banScope struct {
-	List string `narrow:"" xor:"scope" required:"" help:"On this list." placeholder:"ADDRESS"`
-	Site bool   `xor:"scope" required:"" help:"On all lists."`
+	List string `narrow:"" xor:"scope" help:"On this list; say one of --list and --site." placeholder:"ADDRESS"`
+	Site bool   `xor:"scope" help:"On all lists."`
+}
+
+// check refuses a call that says neither. Were the flags required in the grammar, the
+// help would read as if both had to be given.
+func (b *banScope) check() error {
+	if b.List == "" && !b.Site {
+		return wrong("say one of --list=ADDRESS and --site")
+	}
+	return nil
 }
 
 // find gives the list, nil for all.
@@ -40,6 +49,9 @@ type banAddCmd struct {
 
 // Run bans.
 func (c *banAddCmd) Run(e *env) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	ban := model.Ban{Pattern: c.Pattern, Reason: c.Reason, CreatedBy: "cli"}
 	switch {
 	case c.Days != nil && *c.Days < 1:
@@ -113,6 +125,9 @@ type banRmCmd struct {
 
 // Run lifts a ban.
 func (c *banRmCmd) Run(e *env) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	p, err := e.app()
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func (c *listCreateCmd) Run(e *env) error {
 	if ascii := (address.Address{Local: l.Local, Domain: l.Domain}).Compatible().String(); ascii != l.Address() {
 		fmt.Fprintf(e.out, "Who cannot write that address reaches the list as %s.\n", ascii)
 	}
-	fmt.Fprintf(e.out, "%s is there. Next: plenary subscriber add %s YOU@EXAMPLE --role owner\n", l.Address(), l.Address())
+	fmt.Fprintf(e.out, "%s is there. Next: plenary subscriber add %s YOU@EXAMPLE --role owner --role subscriber\n", l.Address(), l.Address())
 	return nil
 }
 

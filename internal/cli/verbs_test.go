@@ -56,6 +56,7 @@ func groundVerbs(r *rig) {
 	r.has(r.ok("help"), "subscriber add", "migrate up", "Usage: plenary")
 	r.has(r.ok("help", "list"), "list create")
 	r.has(r.ok("list", "create", "--help"), "--kind", "KEY=VALUE")
+	r.has(r.ok("ban", "add", "--help"), "Usage: plenary ban add <pattern> [flags]", "say one of --list and --site")
 	r.has(r.ok("migrate", "status"), "false")
 	r.ok("migrate", "up")
 	for _, step := range r.json("migrate", "status") {
@@ -79,7 +80,7 @@ func listVerbs(r *rig) {
 	if out := r.ok("list", "ls", "--json"); out != "" {
 		r.t.Errorf("no lists: %q", out)
 	}
-	r.has(r.ok("list", "create", talk, "--set", "name=School = libraries, and more", "--set", "subject-tag=[talk]"), talk, "plenary subscriber add")
+	r.has(r.ok("list", "create", talk, "--set", "name=School = libraries, and more", "--set", "subject-tag=[talk]"), talk, "plenary subscriber add "+talk+" YOU@EXAMPLE --role owner --role subscriber\n")
 	r.ok("list", "create", news, "--kind", "announcement")
 	r.ok("list", "create", "Letter@Bücher.Example", "--kind=newsletter")
 	r.has(r.ok("list", "ls"), "LIST", talk, "announcement", "letter@xn--bcher-kva.example")
@@ -186,7 +187,7 @@ func accessVerbs(r *rig) {
 	r.fails(exitUsage, "or --all", "access", "rm", "ann@example.org")
 	r.fails(exitUsage, "or --all", "access", "rm", "ann@example.org", ids["phone"], "--all")
 	r.has(r.ok("access", "rm", "ann@example.org", "--all"), "1 app password revoked")
-	r.has(r.ok("access", "ann@example.org", "--revoke"), "0 app passwords revoked; ann@example.org has none now")
+	r.has(r.ok("access", "rm", "ann@example.org", "--all"), "0 app passwords revoked; ann@example.org has none now")
 	if _, err := r.app().Auth.Authenticate(r.t.Context(), "ann@example.org", secret); err == nil {
 		r.t.Error("a revoked password works")
 	}
