@@ -23,6 +23,33 @@ type DemoWorld struct {
 // The people of the demo beside the three who have a part.
 var demoPeople = []string{"rufus.pk@example.com", "ines.valdelomar@ies-rioclaro.example", "reading.room@example.net"} //nolint:gochecknoglobals // a constant table
 
+// ReadyForDemo is ReadyToServe on a database of the demo's own: an empty one, which it
+// marks, or one that has its mark. In any other it would put its lists and people beside
+// the real ones, and catch the mail that waits to go out; so it changes nothing there.
+func (a *App) ReadyForDemo(ctx context.Context) error {
+	_, empty, err := a.schema(ctx)
+	if err != nil {
+		return err
+	}
+	if !empty {
+		made, err := a.Store.IsDemo(ctx)
+		if err != nil {
+			return err
+		}
+		if !made {
+			return fault.New(fault.Conflict, "the demo did not make the database in %s, and would keep its mail from going out; "+
+				"give the demo a folder of its own with --dir", a.Config.DataDir)
+		}
+	}
+	if err := a.Store.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := a.Store.MarkDemo(ctx); err != nil {
+		return err
+	}
+	return a.ReadyToServe(ctx)
+}
+
 // Demo makes the lists and people of the demo and fills the archive, once;
 // later starts find them, and the reader's app password works on.
 func (a *App) Demo(ctx context.Context) (*DemoWorld, error) {

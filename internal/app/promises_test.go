@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -8,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"plenary/internal/app"
 	"plenary/internal/config"
+	"plenary/internal/fault"
 	"plenary/internal/mail/address"
 	"plenary/internal/mail/message"
 	"plenary/internal/model"
@@ -97,6 +100,39 @@ func TestLinksOfACopy(t *testing.T) {
 	bo, err := p.Store.FindSubscriber(t.Context(), l.ID, "bo@example.net")
 	if resp.StatusCode != 200 || err != nil || bo != nil {
 		t.Errorf("one click: %d, still there: %v, %v", resp.StatusCode, bo != nil, err)
+	}
+}
+
+// TestDemoKeepsToItself: the demo goes on with a database that it made, also one that
+// has other lists by now, and leaves any other alone.
+func TestDemoKeepsToItself(t *testing.T) {
+	own := testkit.Config(t.TempDir())
+	for range 2 {
+		a, err := app.New(t.Context(), own, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.ReadyForDemo(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Demo(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if lists, err := a.Store.Lists(t.Context()); err != nil {
+			t.Fatal(err)
+		} else if len(lists) == 2 {
+			testkit.Around(t, a).List("another@"+host, model.Discussion)
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	service := made(t, testkit.Config(t.TempDir())) // it has no list yet
+	if err := service.ReadyForDemo(t.Context()); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "--dir") {
+		t.Errorf("in the data of a service: %v", err)
+	}
+	if demo, err := service.Store.IsDemo(t.Context()); demo || err != nil {
+		t.Errorf("it is marked now: %v, %v", demo, err)
 	}
 }
 

@@ -47,7 +47,7 @@ func (c *demoCmd) Run(e *env) error {
 		return err
 	}
 	e.opened = a
-	if err := a.ReadyToServe(e.ctx); err != nil {
+	if err := a.ReadyForDemo(e.ctx); err != nil {
 		return err
 	}
 	at, err := a.Listen() // before anything changes: another demo may run in this folder
@@ -76,10 +76,10 @@ func (c *demoCmd) Run(e *env) error {
 	return nil
 }
 
-// config is the demo's: loopback, the catcher, and SQLite in a folder. What is
-// said on the command line wins over the environment. A configuration file may
-// be there for the real service: neither its database nor its way out is used,
-// and nothing leaves this machine whatever the environment says.
+// config is the demo's: loopback, the catcher, and an SQLite file in a folder. The
+// environment and a configuration file may be there for the real service: neither
+// their database nor their way out is used, and nothing leaves this machine. The
+// folder they name may be the real service's too; see app.ReadyForDemo.
 func (c *demoCmd) config(e *env) (*config.Config, error) {
 	dir := c.Dir
 	for _, other := range []string{lookup(e.environ, "PLENARY_DATA_DIR"), "plenary-demo"} {
@@ -94,12 +94,8 @@ func (c *demoCmd) config(e *env) (*config.Config, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("cannot make the folder of the demo's data (--dir): %w", err)
 	}
-	dsn := lookup(e.environ, "PLENARY_DATABASE_DSN")
-	if dsn == "" || c.Dir != "" {
-		dsn = "sqlite:" + filepath.Join(dir, "plenary.db")
-	}
 	environ := append([]string{"PLENARY_HOSTNAME=localhost", "PLENARY_LOG_LEVEL=warn"}, e.environ...)
-	environ = append(environ, "PLENARY_DATA_DIR="+dir, "PLENARY_DATABASE_DSN="+dsn, "PLENARY_OUTBOUND_MODE=catch")
+	environ = append(environ, "PLENARY_DATA_DIR="+dir, "PLENARY_DATABASE_DSN=sqlite:"+filepath.Join(dir, "plenary.db"), "PLENARY_OUTBOUND_MODE=catch")
 	for _, d := range demoPorts {
 		addr := lookup(e.environ, "PLENARY_"+d.key)
 		if addr == "" {
@@ -170,6 +166,22 @@ func banner(d demoLine, w *app.DemoWorld, dir string) string {
 	p("Join: write to the list's join address, then answer the letter that comes (the browser page above shows it, with the command that answers it)")
 	p(`  printf 'From: New Colleague <new@example.com>\r\nTo: %s-join@%s\r\nSubject: join\r\n\r\n' | curl -sS smtp://%s --mail-from new@example.com --mail-rcpt %s-join@%s --upload-file -`, local, domain, d.SMTP, local, domain)
 	p("")
+	p("Moderate: a stranger's post waits; answer the letter that %s got, or decide in another terminal", w.Moderator)
+	p(`  printf 'From: Stranger <stranger@example.com>\r\nTo: %s\r\nSubject: Wait for me\r\n\r\nMay I ask something?\r\n' | curl -sS smtp://%s --mail-from stranger@example.com --mail-rcpt %s --upload-file -`, to, d.SMTP, to)
+	p("  %s held ls", verb(dir))
+	p("  %s held approve 1    # its number in held ls", verb(dir))
+	p("")
 	p("Ctrl-C stops it.")
 	return b.String()
+}
+
+// verb is how a verb is typed that works on the demo's data: this program, wherever
+// it is, on the demo's database, whatever a configuration file or the rest of the
+// environment says.
+func verb(dir string) string {
+	program := os.Args[0]
+	if strings.Contains(filepath.ToSlash(program), "/go-build") { // go run takes it away at its end
+		program = "go run ./cmd/plenary"
+	}
+	return "PLENARY_DATABASE_DSN='sqlite:" + filepath.Join(dir, "plenary.db") + "' " + program
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"database/sql"
 	"os"
 	"path/filepath"
@@ -234,8 +235,8 @@ func TestDemoConfig(t *testing.T) {
 	}
 }
 
-// TestDemoFlagWinsOverTheEnvironment: and over a configuration file that
-// describes the real service.
+// TestDemoFlagWinsOverTheEnvironment: and the demo's database over the environment and
+// a configuration file that describe the real service.
 func TestDemoFlagWinsOverTheEnvironment(t *testing.T) {
 	flag, variable, real := t.TempDir(), t.TempDir(), newRig(t).file("plenary.toml", "[database]\ndsn = 'postgres://db.example.org/real'\n[outbound]\nmode = 'relay'\nrelay = 'smtp.example.org:25'\n")
 	for _, c := range []struct {
@@ -245,7 +246,7 @@ func TestDemoFlagWinsOverTheEnvironment(t *testing.T) {
 	}{
 		{flag, []string{"PLENARY_DATA_DIR=" + variable, "PLENARY_DATABASE_DSN=postgres://db.example.org/real", "PLENARY_OUTBOUND_MODE=relay"}, flag, "sqlite:" + flag + "/plenary.db"},
 		{"", []string{"PLENARY_DATA_DIR=" + variable}, variable, "sqlite:" + variable + "/plenary.db"},
-		{"", []string{"PLENARY_DATA_DIR=" + variable, "PLENARY_DATABASE_DSN=postgres://127.0.0.1/demo"}, variable, "postgres://127.0.0.1/demo"},
+		{"", []string{"PLENARY_DATA_DIR=" + variable, "PLENARY_DATABASE_DSN=postgres://127.0.0.1/demo"}, variable, "sqlite:" + variable + "/plenary.db"},
 	} {
 		got, err := (&demoCmd{Dir: c.dir}).config(&env{environ: c.environ, file: real})
 		if err != nil {
@@ -254,6 +255,29 @@ func TestDemoFlagWinsOverTheEnvironment(t *testing.T) {
 		if got.DataDir != c.at || got.Database.DSN != c.dsn || got.Outbound.Mode != "catch" {
 			t.Errorf("--dir %q with %v: %s, %s, %s", c.dir, c.environ, got.DataDir, got.Database.DSN, got.Outbound.Mode)
 		}
+	}
+}
+
+// TestDemoRefusesARealService: neither its folder in the environment nor --dir lets the
+// demo add its people there and catch its mail; also an older schema is left alone.
+func TestDemoRefusesARealService(t *testing.T) {
+	r := newRig(t)
+	r.ok("list", "create", talk)
+	r.ok("subscriber", "add", talk, "ann@example.org")
+	steps := r.json("migrate", "status")
+	forget(t, filepath.Join(r.dir, "plenary.db"), int64(steps[len(steps)-1]["version"].(float64)))
+	before := r.ok("migrate", "status")
+	for _, args := range [][]string{{"demo"}, {"demo", "--dir", r.dir, "--json"}} {
+		ctx, stop := context.WithTimeout(t.Context(), testkit.Patience)
+		var out, errs bytes.Buffer
+		e := &env{ctx: ctx, in: strings.NewReader(""), out: bufio.NewWriter(&out), err: &errs, environ: r.environ}
+		if code := e.run(args); code != exitFailure || out.Len() > 0 || !strings.Contains(errs.String(), "the demo did not make the database in "+r.dir) {
+			t.Errorf("%v: exit %d\n%s%s", args, code, &out, &errs)
+		}
+		stop()
+	}
+	if after := r.ok("migrate", "status"); after != before {
+		t.Errorf("the schema was\n%sand is\n%s", before, after)
 	}
 }
 

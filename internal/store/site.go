@@ -8,6 +8,9 @@ const noteBaseURL = "serve/base-url"
 // noteHealth is what a health check writes.
 const noteHealth = "serve/health"
 
+// noteDemo marks a database that the demo made for itself.
+const noteDemo = "serve/demo"
+
 // CheckWrite stores something small, to find out whether it can.
 func (s *Store) CheckWrite(ctx context.Context) error {
 	return s.write(ctx, func(t *tx) error { return t.putNote(noteHealth, "") })
@@ -22,10 +25,25 @@ func (s *Store) SaveBaseURL(ctx context.Context, url string) error {
 // FindBaseURL gives the base URL a service said last; found is false when none
 // has served on this database yet.
 func (s *Store) FindBaseURL(ctx context.Context) (url string, found bool, err error) {
-	var urls []string
-	err = s.read(ctx).Raw("SELECT text FROM queue_notes WHERE name = ?", noteBaseURL).Scan(&urls).Error
-	if len(urls) == 0 {
+	return s.findNote(ctx, noteBaseURL)
+}
+
+// MarkDemo says that the demo made this database.
+func (s *Store) MarkDemo(ctx context.Context) error {
+	return s.write(ctx, func(t *tx) error { return t.putNote(noteDemo, "") })
+}
+
+// IsDemo reports whether the demo made this database.
+func (s *Store) IsDemo(ctx context.Context) (bool, error) {
+	_, found, err := s.findNote(ctx, noteDemo)
+	return found, err
+}
+
+func (s *Store) findNote(ctx context.Context, name string) (text string, found bool, err error) {
+	var texts []string
+	err = s.read(ctx).Raw("SELECT text FROM queue_notes WHERE name = ?", name).Scan(&texts).Error
+	if len(texts) == 0 {
 		return "", false, s.fault(err)
 	}
-	return urls[0], true, s.fault(err)
+	return texts[0], true, s.fault(err)
 }

@@ -24,6 +24,20 @@ func TestSecretIsMadeOnce(t *testing.T) {
 	})
 }
 
+func TestDemoIsMarked(t *testing.T) {
+	stores.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := context.Background()
+		for _, want := range []bool{false, true} {
+			if got, err := s.IsDemo(ctx); err != nil || got != want {
+				t.Fatalf("the demo made it: %v, not %v; %v", got, want, err)
+			}
+			if err := s.MarkDemo(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestMigrateAgainChangesNothing(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		ctx := context.Background()

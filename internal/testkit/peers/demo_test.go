@@ -132,7 +132,7 @@ func TestTheDemoDoesWhatItsBannerSays(t *testing.T) {
 			commands = append(commands, strings.TrimSpace(line))
 		}
 	}
-	if len(commands) != 4 {
+	if len(commands) != 5 {
 		t.Fatalf("%d commands to paste:\n%s", len(commands), banner)
 	}
 	page := regexp.MustCompile(`http://\S+/catch`).FindString(banner)
@@ -160,6 +160,19 @@ func TestTheDemoDoesWhatItsBannerSays(t *testing.T) {
 	paste(t, answer)
 	wait(t, "the welcome letter", func() bool {
 		return strings.Contains(paste(t, "curl -sS '"+page+"?to=new@example.com'"), "Welcome")
+	})
+	paste(t, commands[4])
+	held := regexp.MustCompile(`PLENARY_DATABASE_DSN=.* held .*`).FindAllString(banner, -1)
+	if len(held) != 2 {
+		t.Fatalf("%d commands that moderate:\n%s", len(held), banner)
+	}
+	there := "export CGO_ENABLED=0 GOFLAGS=-trimpath; cd '" + clone + "' && " // as the demo was built
+	if out := paste(t, there+held[0]); !regexp.MustCompile(`(?m)^1 .* Wait for me `).MatchString(out) {
+		t.Errorf("what waits: %q", out)
+	}
+	paste(t, there+held[1])
+	wait(t, "the released post", func() bool {
+		return strings.Contains(paste(t, "curl -sS '"+page+"?to=new@example.com'"), ">Wait for me</a>")
 	})
 	d.stop()
 	if !strings.Contains(d.shows(`Stopped`), filepath.Join(clone, "plenary-demo")) {
