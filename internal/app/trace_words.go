@@ -19,7 +19,7 @@ var deliveryKinds = map[model.DeliveryState]string{ //nolint:gochecknoglobals //
 	model.DeliverySent: "delivery.sent", model.DeliveryRetry: "delivery.retry", model.DeliveryFailed: "delivery.failed", model.DeliverySkipped: "delivery.skipped",
 }
 
-const bounceText = "a bounce came back after the copy had been taken"
+const bounceText = "mail came back to its return address after the copy had been taken: a bounce, a notice of delay or an absence"
 
 // deliveryText says the fate of a copy, with the answer of the mail server it
 // was handed to.
