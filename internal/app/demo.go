@@ -116,7 +116,7 @@ func (a *App) demoList(ctx context.Context, kind model.ListKind, addr, name, abo
 	}
 	l = settings.New(kind, at.Local, at.Domain)
 	l.Name, l.Description = name, about
-	return l, settings.Create(ctx, a.Store, l)
+	return l, settings.Create(ctx, a.Store, l, "demo")
 }
 
 // demoPeople comes before the archive: where that has begun everybody was added,

@@ -41,14 +41,20 @@ func (c *listCreateCmd) Run(e *env) error {
 		return err
 	}
 	l := settings.New(kinds[c.Kind], key.Local, key.Domain)
-	if err := apply(l, c.Set); err != nil {
+	values, err := pairs(c.Set)
+	if err != nil {
 		return err
+	}
+	for _, v := range values {
+		if err := settings.Set(l, v.Key, v.Value); err != nil {
+			return err
+		}
 	}
 	p, err := e.app()
 	if err != nil {
 		return err
 	}
-	if err := settings.Create(e.ctx, p.Store, l); err != nil {
+	if err := settings.Create(e.ctx, p.Store, l, "cli"); err != nil {
 		return err
 	}
 	if ascii := (address.Address{Local: l.Local, Domain: l.Domain}).Compatible().String(); ascii != l.Address() {
@@ -58,17 +64,17 @@ func (c *listCreateCmd) Run(e *env) error {
 	return nil
 }
 
-func apply(l *model.List, pairs []string) error {
-	for _, p := range pairs {
-		key, value, ok := strings.Cut(p, "=")
+// pairs reads KEY=VALUE words.
+func pairs(words []string) ([]model.Pair, error) {
+	var out []model.Pair
+	for _, w := range words {
+		key, value, ok := strings.Cut(w, "=")
 		if !ok {
-			return wrong("%q is not KEY=VALUE", p)
+			return nil, wrong("%q is not KEY=VALUE", w)
 		}
-		if err := settings.Set(l, strings.TrimSpace(key), value); err != nil {
-			return err
-		}
+		out = append(out, model.Pair{Key: strings.TrimSpace(key), Value: value})
 	}
-	return nil
+	return out, nil
 }
 
 // list opens the program and finds the list with this posting address.
@@ -175,10 +181,11 @@ func (c *listSetCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := apply(l, c.Set); err != nil {
+	values, err := pairs(c.Set)
+	if err != nil {
 		return err
 	}
-	return p.Store.SaveList(e.ctx, l)
+	return settings.Change(e.ctx, p.Store, l, values, "cli")
 }
 
 type listRmCmd struct {
@@ -195,5 +202,5 @@ func (c *listRmCmd) Run(e *env) error {
 	if !c.Yes {
 		return wrong("this removes %s with its subscribers and its whole archive; say --yes", l.Address())
 	}
-	return p.Store.RemoveList(e.ctx, l.ID)
+	return settings.Remove(e.ctx, p.Store, l, "cli")
 }

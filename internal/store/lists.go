@@ -178,9 +178,9 @@ func (s *Store) SaveList(ctx context.Context, l *model.List) error {
 
 // RemoveList removes a list with everything that is only its own: people,
 // requests, posts with their bytes, threads, index and flags, held posts,
-// deliveries, bounces. The trace of events stays. NotFound when there is no such
-// list.
-func (s *Store) RemoveList(ctx context.Context, id int64) error {
+// deliveries, bounces. The trace of events stays, and gets these in the same
+// transaction. NotFound when there is no such list.
+func (s *Store) RemoveList(ctx context.Context, id int64, events ...*model.Event) error {
 	err := s.write(ctx, func(t *tx) error {
 		if err := s.forUpdate(t.DB).Take(&model.List{}, id).Error; err != nil {
 			return err
@@ -194,7 +194,7 @@ func (s *Store) RemoveList(ctx context.Context, id int64) error {
 			}
 		}
 		t.signal(TopicList(id))
-		return nil
+		return t.saveEvent(events...)
 	})
 	if err != nil {
 		return err

@@ -133,8 +133,11 @@ func TestRemoveListLeavesTheOther(t *testing.T) {
 		keep, gone := makeList(t, s, "keep"), makeList(t, s, "gone")
 		everything(t, s, keep)
 		everything(t, s, gone)
-		if err := s.RemoveList(ctx, gone.ID); err != nil {
+		if err := s.RemoveList(ctx, gone.ID, &model.Event{ListID: gone.ID, Kind: "list.removed", EmailKey: gone.Address()}); err != nil {
 			t.Fatal(err)
+		}
+		if left, err := s.EventsOf(ctx, "", gone.Address()); err != nil || len(left) != 1 || left[0].ListID != gone.ID {
+			t.Errorf("the trace of a list that is gone: %v, %v", left, err)
 		}
 		for _, table := range tables {
 			want := int64(1)

@@ -8,18 +8,13 @@ import (
 	"plenary/internal/model"
 )
 
-// Lists keeps the lists there are.
-type Lists interface {
-	FindList(ctx context.Context, local, domain string) (*model.List, error)
-	CreateList(ctx context.Context, l *model.List) error
-}
-
 // Create stores a new list, whatever the door: its address must be fit for a list
 // (Invalid), and be neither taken nor an address of another list's functions, nor
 // make one of its own functions another list's address (Conflict). An exact name
 // wins over every function, so talk-join beside talk would take the address by
-// which people join talk.
-func Create(ctx context.Context, s Lists, l *model.List) error {
+// which people join talk. The trace says who made it and what differs from a new
+// list of its kind; by is an address, or "cli".
+func Create(ctx context.Context, s Store, l *model.List, by string) error {
 	if err := CheckAddress(l.Local, l.Domain); err != nil {
 		return err
 	}
@@ -48,7 +43,19 @@ func Create(ctx context.Context, s Lists, l *model.List) error {
 			return fault.New(fault.Conflict, "the new list %s could not have the address %s, which is a list itself; give the new list another name", l.Address(), other.Address())
 		}
 	}
-	return s.CreateList(ctx, l)
+	return s.Together(ctx, func(ctx context.Context) error {
+		if err := s.CreateList(ctx, l); err != nil {
+			return err
+		}
+		e := event(EventCreated, l, by)
+		e.Detail = strings.TrimSuffix("kind="+kindOf(l)+", "+model.ChangedText(differences(New(l.Kind, l.Local, l.Domain), l)), ", ")
+		return s.SaveEvent(ctx, e)
+	})
+}
+
+func kindOf(l *model.List) string {
+	kind, _ := Get(l, "kind") // the table has it
+	return kind
 }
 
 // bases are the names of lists of which local is a function.

@@ -5,8 +5,11 @@
 // settings by mail, imports and docs/settings.md (written by the package's test
 // with -update, and compared by it). A setting's text is what a person types: yes
 // and no, words, sizes with a unit. Set refuses what makes no sense with a
-// sentence that says what would; it changes nothing then. Everything here is
-// pure but Create, the one way to a new list.
+// sentence that says what would; it changes nothing then.
+//
+// That much is pure. Create, Change and Remove are how lists are made, changed and
+// removed, whatever the door: each leaves its line of the trace, with who did it,
+// in the same transaction.
 package settings
 
 import (

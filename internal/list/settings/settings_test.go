@@ -178,7 +178,7 @@ Settings marked ! deserve a second look before they are changed.
 func TestAListCannotTakeAnotherListsAddress(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		create := func(local, domain string) error {
-			return settings.Create(t.Context(), s, settings.New(model.Discussion, local, domain))
+			return settings.Create(t.Context(), s, settings.New(model.Discussion, local, domain), "cli")
 		}
 		for _, c := range []struct{ local, domain, want string }{
 			{"talk", "example.org", ""}, {"talk", "example.org", "there is a list talk@example.org already"},
