@@ -11,8 +11,8 @@ func TestExplainSaysWhoIsMeant(t *testing.T) {
 	r.ok("list", "create", talk)
 	r.ok("subscriber", "add", talk, "ann@example.org")
 	r.ok("subscriber", "add", talk, "bo@example.net")
-	r.ok("subscriber", "add", talk, "off@example.net", "--set", "delivery=off")
-	r.ok("subscriber", "add", talk, "away@example.net", "--set", "delivery=off")
+	r.ok("subscriber", "add", talk, "off@example.net", "--set", "delivery=off-by-subscriber")
+	r.ok("subscriber", "add", talk, "away@example.net", "--set", "delivery=off-by-subscriber")
 	r.ok("subscriber", "add", talk, "mod@example.net", "--role", "moderator")
 	eml := r.file("post.eml", "DKIM-Signature: v=1; a=rsa-sha256; d=example.org;\n s=2026; b=abc\nARC-Seal: i=1; a=x\nAuthentication-Results: mx.example.org; dmarc=pass\n"+
 		"From: Ann <ann@example.org>\nTo: "+talk+"\nSubject: hello\n\nHello there.\n")

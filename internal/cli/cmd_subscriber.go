@@ -2,10 +2,7 @@ package cli
 
 import (
 	"fmt"
-	"strings"
 
-	"plenary/internal/app"
-	"plenary/internal/fault"
 	"plenary/internal/list/membership"
 	"plenary/internal/mail/address"
 	"plenary/internal/model"
@@ -17,10 +14,6 @@ type subscriberCmd struct {
 	Ls     subscriberLsCmd     `cmd:"" help:"The people of a list."`
 	Set    subscriberSetCmd    `cmd:"" help:"Change a person's options: KEY=VALUE ..."`
 	Import subscriberImportCmd `cmd:"" help:"Add people from a CSV file."`
-}
-
-var roles = map[string]model.Role{ //nolint:gochecknoglobals // a constant table
-	"subscriber": model.RoleSubscriber, "moderator": model.RoleModerator, "owner": model.RoleOwner, "editor": model.RoleEditor,
 }
 
 type subscriberAddCmd struct {
@@ -43,15 +36,21 @@ func (c *subscriberAddCmd) Run(e *env) error {
 	}
 	var set model.Role
 	for _, r := range c.Role {
-		bit, ok := roles[r]
+		more, ok := membership.ParseRoles(r)
 		if !ok {
-			return wrong("%q is no role; say subscriber, moderator, owner or editor", r)
+			return wrong("%q is no role; there are %s", r, membership.RoleNames(^model.Role(0)))
 		}
-		set |= bit
+		set |= more
 	}
 	s := &model.Subscriber{ListID: l.ID, Email: a.String(), EmailKey: a.Key(), Name: c.Name, Roles: set, Consent: "added on the command line"}
-	if err := applyOptions(s, c.Set); err != nil {
+	options, err := pairs(c.Set)
+	if err != nil {
 		return err
+	}
+	for _, o := range options {
+		if err := membership.SetOption(s, o, "cli"); err != nil {
+			return err
+		}
 	}
 	fresh, err := p.Membership.Add(e.ctx, l, s, "cli")
 	if err != nil {
@@ -63,20 +62,6 @@ func (c *subscriberAddCmd) Run(e *env) error {
 	return nil
 }
 
-// applyOptions sets a person's options from KEY=VALUE words.
-func applyOptions(s *model.Subscriber, pairs []string) error {
-	for _, p := range pairs {
-		key, value, ok := strings.Cut(p, "=")
-		if !ok {
-			return wrong("%q is not KEY=VALUE", p)
-		}
-		if err := membership.SetOption(s, strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 type subscriberRmCmd struct {
 	List  string `arg:"" help:"The list's address."`
 	Email string `arg:"" help:"The person's address."`
@@ -84,33 +69,15 @@ type subscriberRmCmd struct {
 
 // Run ends the subscription; the person gets no letter.
 func (c *subscriberRmCmd) Run(e *env) error {
-	p, err := e.app()
+	p, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}
-	l, _, err := findPerson(e, p, c.List, c.Email)
+	a, err := address.Parse(c.Email)
 	if err != nil {
 		return err
 	}
-	a, _ := address.Parse(c.Email)
 	return p.Membership.Remove(e.ctx, l, a, "cli")
-}
-
-// findPerson gives a list and one of its people.
-func findPerson(e *env, p *app.App, list, email string) (*model.List, *model.Subscriber, error) {
-	l, err := findList(e, p, list)
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := address.Parse(email)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := p.Store.FindSubscriber(e.ctx, l.ID, a.Key())
-	if err == nil && s == nil {
-		err = fault.New(fault.NotFound, "%s is not on %s", email, l.Address())
-	}
-	return l, s, err
 }
 
 type subscriberLsCmd struct {
@@ -134,6 +101,10 @@ func (c *subscriberLsCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	delivery, err := membership.FindOption("delivery")
+	if err != nil {
+		return err
+	}
 	var out []subscriberRow
 	for after := int64(0); ; {
 		batch, err := p.Store.SubscribersOf(e.ctx, l.ID, ^model.Role(0), after, listBatch)
@@ -143,7 +114,7 @@ func (c *subscriberLsCmd) Run(e *env) error {
 		for i := range batch {
 			s := &batch[i]
 			after = s.ID
-			out = append(out, subscriberRow{s.Email, s.Name, roleNames(s.Roles), deliveryNames[s.DeliveryStatus], s.BeganAt.Time().Format("2006-01-02")})
+			out = append(out, subscriberRow{s.Email, s.Name, membership.RoleNames(s.Roles), delivery.Get(s), s.BeganAt.Time().Format("2006-01-02")})
 		}
 		if len(batch) < listBatch {
 			break
@@ -154,18 +125,6 @@ func (c *subscriberLsCmd) Run(e *env) error {
 	})
 }
 
-var deliveryNames = [...]string{"on", "off", "off (bounces)", "off (moderator)"} //nolint:gochecknoglobals // a constant table
-
-func roleNames(r model.Role) string {
-	var out []string
-	for _, name := range []string{"subscriber", "moderator", "owner", "editor"} {
-		if r&roles[name] != 0 {
-			out = append(out, name)
-		}
-	}
-	return strings.Join(out, ",")
-}
-
 type subscriberSetCmd struct {
 	List  string   `arg:"" help:"The list's address."`
 	Email string   `arg:"" help:"The person's address."`
@@ -174,16 +133,17 @@ type subscriberSetCmd struct {
 
 // Run changes a person's options.
 func (c *subscriberSetCmd) Run(e *env) error {
-	p, err := e.app()
+	p, l, err := e.list(c.List)
 	if err != nil {
 		return err
 	}
-	_, s, err := findPerson(e, p, c.List, c.Email)
+	a, err := address.Parse(c.Email)
 	if err != nil {
 		return err
 	}
-	if err := applyOptions(s, c.Set); err != nil {
+	values, err := pairs(c.Set)
+	if err != nil {
 		return err
 	}
-	return p.Store.SaveSubscriber(e.ctx, s)
+	return p.Membership.Set(e.ctx, l, a, values, "cli")
 }

@@ -15,7 +15,7 @@ func story(t *testing.T) *beside {
 	b.ok("subscriber", "add", talk, "early@example.org")
 	b.ok("subscriber", "add", talk, "ann@example.org", "Ann")
 	b.ok("subscriber", "add", talk, "mod@example.org", "--role", "moderator")
-	b.ok("subscriber", "add", talk, "off@example.org", "--set", "delivery=off")
+	b.ok("subscriber", "add", talk, "off@example.org", "--set", "delivery=off-by-subscriber")
 	b.ok("subscriber", "add", talk, "bounced@example.org", "--set", "delivery=off-by-bounces")
 	b.ok("subscriber", "rm", talk, "early@example.org")
 	b.post("ann@example.org", "first")

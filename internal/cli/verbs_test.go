@@ -123,7 +123,7 @@ func peopleVerbs(r *rig) {
 	for _, p := range r.json("subscriber", "ls", talk) {
 		people[p["email"]] = p
 	}
-	if len(people) != 5 || people["dee@example.org"]["name"] != "Dee, Jo" || people["bo@example.net"]["delivery"] != "off" ||
+	if len(people) != 5 || people["dee@example.org"]["name"] != "Dee, Jo" || people["bo@example.net"]["delivery"] != "off-by-moderator" ||
 		people["cy@example.com"]["roles"] != "moderator" || people["ann@example.org"]["since"] == "" {
 		r.t.Errorf("%v", people)
 	}

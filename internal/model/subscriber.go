@@ -19,7 +19,7 @@ const (
 	DeliveryEnabled DeliveryStatus = iota
 	DeliveryOffBySubscriber
 	DeliveryOffByBounces
-	DeliveryOffByModerator
+	DeliveryOffByModerator // or an owner, or the postmaster
 )
 
 // Mode is how posts reach a subscriber.

@@ -81,7 +81,7 @@ func delivery(s *model.Subscriber) string {
 	case s.DeliveryStatus == model.DeliveryOffByBounces:
 		return "off, because mail to you came back"
 	case s.DeliveryStatus == model.DeliveryOffByModerator:
-		return "off, by a moderator"
+		return "off, by those who run the list"
 	}
 	return "each one as it comes"
 }

@@ -57,10 +57,15 @@ func (s *Service) Ban(ctx context.Context, l *model.List, b model.Ban) (*model.B
 	if l != nil {
 		b.ListID = l.ID
 	}
-	if err := s.Store.SaveBan(ctx, &b); err != nil {
+	err = s.Store.Together(ctx, func(ctx context.Context) error {
+		if err := s.Store.SaveBan(ctx, &b); err != nil {
+			return err
+		}
+		return s.traceBan(ctx, "member.banned", &b, b.CreatedBy)
+	})
+	if err != nil {
 		return nil, err
 	}
-	s.traceBan(ctx, "member.banned", &b, b.CreatedBy)
 	return &b, nil
 }
 
@@ -81,11 +86,12 @@ func (s *Service) Unban(ctx context.Context, l *model.List, pattern, by string) 
 	}
 	for i := range all {
 		if all[i].ListID == id && all[i].Pattern == pattern {
-			if err := s.Store.RemoveBan(ctx, all[i].ID); err != nil {
-				return err
-			}
-			s.traceBan(ctx, "member.unbanned", &all[i], by)
-			return nil
+			return s.Store.Together(ctx, func(ctx context.Context) error {
+				if err := s.Store.RemoveBan(ctx, all[i].ID); err != nil {
+					return err
+				}
+				return s.traceBan(ctx, "member.unbanned", &all[i], by)
+			})
 		}
 	}
 	return fault.New(fault.NotFound, "%s is not banned from %s; plenary ban ls shows all bans", pattern, where)
@@ -121,7 +127,7 @@ func (s *Service) Banned(ctx context.Context, b *model.Ban, lists []model.List) 
 const banPage = 1000
 
 // traceBan writes the trace of a ban; one of an address belongs to its person.
-func (s *Service) traceBan(ctx context.Context, kind string, b *model.Ban, by string) {
+func (s *Service) traceBan(ctx context.Context, kind string, b *model.Ban, by string) error {
 	e := model.Event{At: model.At(s.Now()), ListID: b.ListID, Kind: kind, Actor: by, Detail: b.Pattern}
 	if !strings.HasPrefix(b.Pattern, "@") && !strings.Contains(b.Pattern, "*") {
 		e.EmailKey, e.Detail = b.Pattern, ""
@@ -129,7 +135,5 @@ func (s *Service) traceBan(ctx context.Context, kind string, b *model.Ban, by st
 	if b.Reason != "" && kind == "member.banned" {
 		e.Detail = strings.TrimSpace(e.Detail + " (" + b.Reason + ")")
 	}
-	if err := s.Store.SaveEvent(ctx, &e); err != nil {
-		s.Log.Error("cannot write the trace", "event", kind, "pattern", b.Pattern, "err", err)
-	}
+	return s.Store.SaveEvent(ctx, &e)
 }

@@ -138,10 +138,25 @@ func (s *Service) Add(ctx context.Context, l *model.List, sub *model.Subscriber,
 	if sub.Roles == 0 {
 		sub.Roles = model.RoleSubscriber
 	}
-	if fresh, err = s.Store.Subscribe(ctx, sub); err != nil {
+	row := *sub
+	err = s.Store.Together(ctx, func(ctx context.Context) error {
+		row = *sub
+		before, err := s.Store.FindSubscriber(ctx, l.ID, sub.EmailKey)
+		if err != nil {
+			return err
+		}
+		if fresh, err = s.Store.Subscribe(ctx, &row); err != nil {
+			return err
+		}
+		if before != nil && len(differences(before, &row)) == 0 {
+			return nil
+		}
+		return s.note(ctx, l, model.Event{Kind: "member.added", Actor: by, EmailKey: row.EmailKey, Detail: RoleNames(row.Roles)})
+	})
+	if err != nil {
 		return false, err
 	}
-	s.trace(ctx, l, model.Event{Kind: "member.added", Actor: by, EmailKey: sub.EmailKey, Detail: RoleNames(sub.Roles)})
+	*sub = row
 	return fresh, nil
 }
 
@@ -209,15 +224,20 @@ func itself(l *model.List) error {
 // Remove takes someone off a list with all roles, at the word of an owner and
 // without a letter; NotFound when the address is not on it.
 func (s *Service) Remove(ctx context.Context, l *model.List, a address.Address, by string) error {
-	gone, err := s.Store.Unsubscribe(ctx, l.ID, a.Key(), "removed by "+model.Who(by))
-	if err != nil {
-		return err
-	}
-	if gone == nil {
-		return fault.New(fault.NotFound, "%s is not on %s", a.Unicode(), l.Address())
-	}
-	s.trace(ctx, l, model.Event{Kind: "member.removed", Actor: by, EmailKey: a.Key()})
-	return nil
+	return s.Store.Together(ctx, func(ctx context.Context) error {
+		gone, err := s.Store.Unsubscribe(ctx, l.ID, a.Key(), "removed by "+model.Who(by))
+		if err != nil {
+			return err
+		}
+		if gone == nil {
+			return absent(l, a)
+		}
+		return s.note(ctx, l, model.Event{Kind: "member.removed", Actor: by, EmailKey: a.Key()})
+	})
+}
+
+func absent(l *model.List, a address.Address) error {
+	return fault.New(fault.NotFound, "%s is not on %s", a.Unicode(), l.Address())
 }
 
 // Exit is someone who leaves a list.
@@ -262,8 +282,8 @@ func (s *Service) note(ctx context.Context, l *model.List, e model.Event) error 
 	return s.Store.SaveEvent(ctx, &e)
 }
 
-// trace writes a line that comes after the fact: a failure is logged and undoes
-// nothing.
+// trace writes a line of what changed no subscription, after the fact: a failure is
+// logged and undoes nothing.
 func (s *Service) trace(ctx context.Context, l *model.List, e model.Event) {
 	if err := s.note(ctx, l, e); err != nil {
 		s.Log.Error("cannot write the trace", "event", e.Kind, "list", l.Address(), "err", err)

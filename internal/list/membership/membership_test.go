@@ -383,12 +383,12 @@ func TestOptions(t *testing.T) {
 		key, value, want string
 		kind             fault.Kind
 	}{
-		{"delivery", "OFF", "off", 0}, {"delivery", "maybe", "", fault.Invalid}, {"moderation", "hold", "hold", 0}, {"moderation", "default", "default", 0},
+		{"delivery", "OFF", "off-by-moderator", 0}, {"delivery", "off-by-bounces", "off-by-bounces", 0}, {"delivery", "maybe", "", fault.Invalid}, {"moderation", "hold", "hold", 0}, {"moderation", "default", "default", 0},
 		{"moderation", "x", "", fault.Invalid}, {"roles", "owner, moderator", "moderator,owner", 0}, {"roles", "", "", fault.Invalid}, {"roles", "king", "", fault.Invalid},
 		{"Name", "Ann\r\nLee <x>", "Ann Lee x", 0}, {"colour", "red", "", fault.NotFound},
 	} {
 		s := &model.Subscriber{Roles: model.RoleSubscriber, Moderation: model.Reject}
-		err := membership.SetOption(s, c.key, c.value)
+		err := membership.SetOption(s, model.Pair{Key: c.key, Value: c.value}, "cli")
 		if c.kind != 0 {
 			if !fault.Is(err, c.kind) {
 				t.Errorf("%s=%s: %v", c.key, c.value, err)

@@ -124,7 +124,7 @@ func Spared(sub *model.Subscriber, lane model.Lane, author string) string {
 	case sub.DeliveryStatus == model.DeliveryOffByBounces:
 		return "delivery is off because of bounces"
 	case sub.DeliveryStatus == model.DeliveryOffByModerator:
-		return "delivery is off, set by a moderator"
+		return "delivery is off, set by those who run the list"
 	case sub.DeliveryStatus != model.DeliveryEnabled:
 		return "delivery is off"
 	case sub.Mode != model.ModeEach && lane == model.LanePost:
