@@ -8,6 +8,7 @@ import (
 
 	"plenary/internal/list/archive"
 	"plenary/internal/list/posting"
+	"plenary/internal/list/settings"
 	"plenary/internal/model"
 	"plenary/internal/store"
 )
@@ -72,7 +73,7 @@ func deliveryStatusText(s *model.Subscriber) string {
 	case s.DeliveryStatus == model.DeliveryOffByBounces:
 		return "delivery is off because her address bounced"
 	case s.DeliveryStatus == model.DeliveryOffByModerator:
-		return "delivery is off, set by a moderator"
+		return "delivery is off, set by those who run the list"
 	case s.Mode != model.ModeEach:
 		return "delivery is on, as digests"
 	case s.Options&model.OptNoCopyOfOwn != 0:
@@ -126,6 +127,7 @@ var eventWords = map[string]string{ //nolint:gochecknoglobals // a constant tabl
 	"mail.forwarded":         "was passed on to the people behind",
 	"member.joined":          "joined:",
 	"member.added":           "was added as",
+	"member.changed":         "options were changed:",
 	"member.removed":         "was taken off the list",
 	"member.left":            "left:",
 	"member.declined":        "declined to be added",
@@ -139,6 +141,9 @@ var eventWords = map[string]string{ //nolint:gochecknoglobals // a constant tabl
 	archive.EventMerged:      "was put",
 	archive.EventReset:       "was put back",
 	"member.unbanned":        "is no longer banned",
+	settings.EventCreated:    "the list was made with",
+	settings.EventChanged:    "settings were changed:",
+	settings.EventRemoved:    "the list was removed",
 }
 
 // eventText says an event in words.

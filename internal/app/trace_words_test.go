@@ -20,6 +20,8 @@ func TestEventsInWords(t *testing.T) {
 		{model.Event{Kind: "post.expired", Actor: "rule", Detail: `{"held":7,"comment":""}`}, "was held until its time was over, and is gone (held post 7)"},
 		{model.Event{Kind: "member.added", Actor: "cli", Detail: "subscriber,owner"}, "was added as subscriber,owner by the postmaster"},
 		{model.Event{Kind: "member.joined", Actor: "confirmed", Detail: "by mail"}, "joined: by mail"},
+		{model.Event{Kind: "member.changed", Actor: "cli", Detail: "delivery=on (was off-by-bounces)"}, "options were changed: delivery=on (was off-by-bounces) by the postmaster"},
+		{model.Event{Kind: "list.removed", Actor: "cli", EmailKey: "talk@x.example"}, "the list was removed by the postmaster"},
 		{model.Event{Kind: "member.left", Actor: "a@b.example", EmailKey: "a@b.example"}, "left"},
 		{model.Event{Kind: "member.removed", Actor: "cli"}, "was taken off the list by the postmaster"},
 		{model.Event{Kind: "member.join-refused", Actor: "rule", Detail: "banned; mail"}, "was not let in: banned; mail"},
