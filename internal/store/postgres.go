@@ -28,8 +28,12 @@ const (
 	unanswered        = 30 * time.Second // bytes on the wire that nobody acknowledges end the connection
 	heartbeat         = 5 * time.Second  // the listening connection is asked whether it lives
 	heartbeatPatience = 5 * time.Second
-	writePatience     = 5 * time.Minute // a transaction; the client that waits for its 250 waits 10 (RFC 5321 4.5.3.2.6)
+	writePatience     = 5 * time.Minute  // a transaction; the client that waits for its 250 waits 10 (RFC 5321 4.5.3.2.6)
+	connLife          = 30 * time.Minute // then a connection is made anew, and finds the server where it is now
 )
+
+// readOnly is SQLSTATE read_only_sql_transaction.
+const readOnly = "25006"
 
 // openPostgres opens one pool for everything and starts listening.
 func (s *Store) openPostgres(ctx context.Context) error {
@@ -40,10 +44,12 @@ func (s *Store) openPostgres(ctx context.Context) error {
 	dialer := &net.Dialer{Control: boundSilence, KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: unanswered / 2, Interval: unanswered / 6, Count: 3}}
 	cfg.DialFunc = dialer.DialContext
+	cfg.OnPgError = notReadOnly(cfg.OnPgError)
 	pool := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(s.readyPostgres))
 	pool.SetMaxOpenConns(postgresConns)
 	pool.SetMaxIdleConns(postgresConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
+	pool.SetConnMaxLifetime(connLife)
 	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), gormConfig(s.log))
 	if err == nil {
 		err = s.setClock(ctx, func(ctx context.Context, query string) scanner { return pool.QueryRowContext(ctx, query) })
@@ -56,6 +62,13 @@ func (s *Store) openPostgres(ctx context.Context) error {
 	s.wake.done.Add(1)
 	go s.listenPostgres(cfg)
 	return nil
+}
+
+// notReadOnly ends a connection that may not write. It may have begun while the
+// database was set to be read only, or lead to a server that is a standby now, and
+// keeps that for its whole life; the next one is made anew.
+func notReadOnly(usual pgconn.PgErrorHandler) pgconn.PgErrorHandler {
+	return func(c *pgconn.PgConn, e *pgconn.PgError) bool { return e.Code != readOnly && usual(c, e) }
 }
 
 // readyPostgres sets what a fresh connection needs, unless the DSN did. A
@@ -190,7 +203,7 @@ func postgresFault(err error) error {
 	case e.Code == "53100":
 		return fault.Wrap(fault.StorageFull, err, "there is no room to store this now, please try again later")
 	case strings.HasPrefix(e.Code, "53"), strings.HasPrefix(e.Code, "57"), strings.HasPrefix(e.Code, "08"),
-		strings.HasPrefix(e.Code, "40"), e.Code == "25006", e.Code == "25P03", e.Code == "55P03":
+		strings.HasPrefix(e.Code, "40"), e.Code == readOnly, e.Code == "25P03", e.Code == "55P03":
 		return fault.Wrap(fault.Temporary, err, "the database is not available, please try again later")
 	}
 	return fault.Wrap(fault.Internal, err, "something went wrong on our side, please try again later")
