@@ -15,12 +15,14 @@
 //   - owns TLS, STARTTLS included, so that all this also holds inside TLS
 //     (starttls.go);
 //   - owns the deadlines, below TLS: fixed for a command, rolling inside a
-//     message, absolute for a connection that finishes no message (flow.go);
+//     message, absolute for a connection that finishes no message (flow.go).
+//     While memory is short a large message that hardly comes is ended;
 //   - watches the octets of a message for lone CR and LF (vet.go) and sends
 //     replies only when it is about to wait, so pipelined ones share a packet.
 //
 // A session (session.go, receive.go, auth.go) is the other side of go-smtp: it
-// asks the desk at RCPT, gathers the message under the limits, and turns the
+// asks the desk at RCPT, gathers the message under the limits and within the
+// memory that all share (budget.go), and turns the
 // desk's faults and outcomes into replies by one table (reply.go). Only
 // fault.Text and Outcome.Text go out, as ASCII on one line; panics behind the
 // door become 451. A listener (listener.go) lets connections in up to the

@@ -20,6 +20,8 @@ func (w *wire) leave(why error) error {
 			w.out = append(w.out, "421 4.3.2 "+w.srv.opt.Hostname+" is stopping, please try again later\r\n"...)
 		case errors.Is(why, os.ErrDeadlineExceeded):
 			w.out = append(w.out, "421 4.4.2 "+w.srv.opt.Hostname+" timed out waiting for you\r\n"...)
+		case errors.Is(why, errSlow):
+			w.out = append(w.out, "421 4.3.1 "+w.srv.opt.Hostname+" has too many messages at once and yours comes too slowly, please try again later\r\n"...)
 		case errors.Is(why, errCut):
 			w.out = append(w.out, "421 4.3.0 "+w.srv.opt.Hostname+" had a problem, please try again later\r\n"...)
 		}
@@ -84,15 +86,17 @@ func (s source) Read(p []byte) (int, error) {
 	if err := w.flush(); err != nil {
 		return 0, err
 	}
+	began := w.srv.opt.Now()
 	for {
-		deadline, err := w.arm()
+		deadline, err := w.arm(began)
 		if err != nil {
 			return 0, err
 		}
 		n, err := w.conn.Read(p)
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && w.srv.opt.Now().Before(deadline) {
-			continue // Shutdown woke us up; arm says what to do
+			continue // Shutdown woke us up, or a minute is over; arm says what to do
 		}
+		w.pace.octets += int64(n)
 		if n > 0 {
 			err = nil // what comes after it will come again
 		}
@@ -103,8 +107,9 @@ func (s source) Read(p []byte) (int, error) {
 // arm sets the deadline of one read: fixed while a command is waited for, so
 // that nobody can hold a connection by one octet at a time; rolling inside a
 // message, so that a slow but steady upload passes; never beyond the absolute
-// end.
-func (w *wire) arm() (deadline time.Time, err error) {
+// end. Each minute it looks whether a message may go on so slowly: a read that
+// began long ago wakes for that.
+func (w *wire) arm(began time.Time) (deadline time.Time, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.gone != nil {
@@ -113,13 +118,20 @@ func (w *wire) arm() (deadline time.Time, err error) {
 	if w.srv.stopping.Load() && !w.waitUntil.IsZero() && !w.session.busy() {
 		return time.Time{}, errStopping
 	}
+	if hold := w.hold.Load(); w.pace.next(w.srv.opt.Now()) && hold != nil && hold.burdens() {
+		return time.Time{}, errSlow
+	}
 	if deadline = w.waitUntil; deadline.IsZero() {
-		deadline = w.srv.opt.Now().Add(w.srv.opt.ReadTimeout)
+		deadline = began.Add(w.srv.opt.ReadTimeout)
 	}
 	if w.capAt.Before(deadline) {
 		deadline = w.capAt
 	}
-	return deadline, w.raw.SetReadDeadline(deadline)
+	wake := w.pace.since.Add(paceOver)
+	if deadline.Before(wake) {
+		wake = deadline
+	}
+	return deadline, w.raw.SetReadDeadline(wake)
 }
 
 // wake makes a waiting read look whether the server is stopping.

@@ -19,6 +19,13 @@ const (
 	maxChunk     = 1<<32 - 1 // RFC 3030 2: no minimum; what go-smtp can count
 	maxReplies   = 4 << 20   // octets of replies to one command: LMTP answers once per recipient
 
+	firstBuffer  = 4 << 10   // most posts are small
+	doubleUpTo   = 1 << 20   // a larger buffer grows by a quarter
+	smallMessage = 256 << 10 // has room of its own in the budget
+	leastPace    = 60 << 10  // octets a message must bring while memory is short; no RFC minimum
+	paceOver     = time.Minute
+	tellEach     = time.Minute // the log, of messages refused for want of memory
+
 	maxAuthFailures = 5   // RFC 4954 4: no minimum
 	maxRefused      = 50  // refused RCPTs per connection; RFC 5321 7.3 allows to disconnect
 	maxMistakes     = 20  // commands we could not make sense of, per connection

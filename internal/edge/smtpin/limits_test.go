@@ -203,6 +203,9 @@ func TestHeldOctets(t *testing.T) {
 	<-entered
 	second.send(message(60<<10) + ".\r\n")
 	second.expect("452 4.3.1 ")
+	if !strings.Contains(h.log.String(), "most_by=127.0.0.1 ") {
+		t.Error("the log does not name who holds most")
+	}
 	close(leave)
 	first.expect("250 ")
 	h.waitFor(func(s Stats) bool { return s.HeldBytes == 0 })

@@ -44,7 +44,7 @@ type Options struct {
 	MaxRecipients   int   // per message; 0: 1000, less than 100 becomes 100 (RFC 5321 4.5.3.1.8)
 	MaxConnections  int   // at the same time; 0: 500
 	MaxPerIP        int   // at the same time from one IPv4 address or IPv6 /64; 0: 50; unix sockets are not counted
-	MaxHeldBytes    int64 // octets of all messages in memory at the same time; 0: 512 MiB or 4 messages, the greater
+	MaxHeldBytes    int64 // octets of all messages in memory at the same time, shared among clients (budget.go); 0: 512 MiB or 4 messages, the greater
 
 	TLSConfig         *tls.Config // for STARTTLS and ServeTLS; nil: no TLS
 	AllowInsecureAuth bool        // AUTH without TLS from elsewhere than this machine

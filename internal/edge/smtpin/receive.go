@@ -81,9 +81,10 @@ func outcomeReply(o intake.Outcome, beside int, utf8 bool) error {
 
 // take reads the message and gives it to the desk. Errors are replies.
 func (s *session) take(r io.Reader, tx transaction, account string) ([]intake.Outcome, error) {
-	hold := holder{srv: s.srv}
+	hold := &holder{budget: s.srv.budget, peer: countKey(s.w.peer)}
 	defer hold.release()
-	raw, err := s.read(r, tx, &hold)
+	s.w.hold.Store(hold)
+	raw, err := s.read(r, tx, hold)
 	switch {
 	case err != nil:
 		return nil, err
@@ -148,10 +149,12 @@ func (s *session) read(r io.Reader, tx transaction, hold *holder) ([]byte, error
 	switch {
 	case err == nil:
 	case errors.Is(err, errBuffers) || errors.Is(err, smtp.ErrDataTooLarge):
+		s.srv.tellShortage(s.w, err)
 		refusal := replyTo(fault.StorageFull, "Too many messages at once, please try again later", 0, false)
 		if errors.Is(err, smtp.ErrDataTooLarge) {
 			refusal = replyTo(fault.TooLarge, fmt.Sprintf("The message is larger than the %d octets allowed here", limit), 0, false)
 		}
+		hold.release()
 		if _, err = io.Copy(io.Discard, r); err == nil || errors.Is(err, smtp.ErrDataTooLarge) {
 			return nil, refusal // in the second case go-smtp reads the rest
 		}
@@ -167,26 +170,33 @@ func (s *session) read(r io.Reader, tx transaction, hold *holder) ([]byte, error
 	return raw, nil
 }
 
-// holder counts the octets of one message against what all may hold together.
-type holder struct {
-	srv *Server
-	n   int64
+// tellShortage logs, not for each message, that one was put off for want of memory.
+func (s *Server) tellShortage(w *wire, err error) {
+	if !errors.Is(err, errBuffers) {
+		return
+	}
+	if most, octets, tell := s.budget.most(s.opt.Now()); tell {
+		s.log.Warn("too many messages at once, one was put off", "door", s.protocol(), "peer", w.peer,
+			"held", s.budget.total(), "limit", s.opt.MaxHeldBytes, "most_by", most, "its_octets", octets)
+	}
 }
 
-const firstBuffer = 4 << 10 // most posts are small
-
-// gather reads r to its end into one buffer of at most limit octets. The
-// announced size is believed only as far as octets really come.
+// gather reads r to its end into one buffer of at most limit octets. It grows with
+// what comes; the announced size only says where it may end.
 func (h *holder) gather(r io.Reader, announced, limit int64) ([]byte, error) {
 	var buf []byte
 	for {
 		if len(buf) == cap(buf) {
-			size := max(2*int64(cap(buf)), firstBuffer)
-			if size > announced/2 {
-				size = max(size, announced+2)
+			have := int64(cap(buf))
+			size := max(2*have, firstBuffer)
+			if have >= doubleUpTo {
+				size = have + have/4
+			}
+			if have < announced+2 {
+				size = min(size, max(announced+2, firstBuffer))
 			}
 			size = min(size, max(limit+1, firstBuffer)) // one more, to see that it is too large
-			if !h.take(size - int64(cap(buf))) {
+			if !h.take(size - have) {
 				return nil, errBuffers
 			}
 			buf = append(make([]byte, 0, size), buf...)
@@ -202,16 +212,6 @@ func (h *holder) gather(r io.Reader, announced, limit int64) ([]byte, error) {
 			return nil, err
 		}
 	}
-}
-
-func (h *holder) take(n int64) bool {
-	h.n += n
-	return h.srv.held.Add(n) <= h.srv.opt.MaxHeldBytes
-}
-
-func (h *holder) release() {
-	h.srv.held.Add(-h.n)
-	h.n = 0
 }
 
 // protocol is the "with" word of the Received field (RFC 3848, RFC 6531 4.3).

@@ -25,7 +25,7 @@ type Server struct {
 	stopping atomic.Bool
 	stop     sync.Once
 	ended    chan struct{} // closed when the last connection ended after stop
-	held     atomic.Int64  // octets of messages in memory
+	budget   *budget       // octets of messages in memory
 	counts   counts
 
 	mu    sync.Mutex
@@ -52,6 +52,7 @@ type Stats struct {
 func New(opt Options) *Server {
 	s := &Server{opt: opt.filled(), wires: map[*wire]struct{}{}, perIP: map[string]int{}, ended: make(chan struct{})}
 	s.log = s.opt.Logger
+	s.budget = newBudget(s.opt.MaxHeldBytes)
 	s.base, s.cancel = context.WithCancel(context.Background())
 	s.smtp = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		w, ok := c.Conn().(*wire)
@@ -154,7 +155,7 @@ func (s *Server) Stats() Stats {
 	s.mu.Unlock()
 	return Stats{Open: open, Connections: s.counts.connections.Load(), TurnedAway: s.counts.turnedAway.Load(),
 		Accepted: s.counts.accepted.Load(), Refused: s.counts.refused.Load(), Deferred: s.counts.deferred.Load(),
-		HeldBytes: s.held.Load()}
+		HeldBytes: s.budget.total()}
 }
 
 func (s *Server) protocol() string {

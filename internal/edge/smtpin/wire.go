@@ -56,7 +56,9 @@ type wire struct {
 	capAt     time.Time
 	gone      error // why nothing can be read or written any more
 
-	receiving atomic.Bool // a message is with the desk
+	receiving atomic.Bool            // a message is with the desk
+	hold      atomic.Pointer[holder] // what the last message takes of the memory
+	pace      pace                   // of what comes
 	handshook bool
 	closeOnce sync.Once
 }
@@ -72,6 +74,7 @@ const (
 var (
 	errStopping = errors.New("the service is stopping")
 	errCut      = errors.New("the connection was cut")
+	errSlow     = errors.New("the message came too slowly while memory was short")
 )
 
 // newWire wraps an accepted socket. conn is raw, or a TLS connection over it
