@@ -1,6 +1,10 @@
 package store
 
-import "context"
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+)
 
 // noteBaseURL is where a serving node says under which address readers reach it.
 const noteBaseURL = "serve/base-url"
@@ -11,9 +15,30 @@ const noteHealth = "serve/health"
 // noteDemo marks a database that the demo made for itself.
 const noteDemo = "serve/demo"
 
-// CheckWrite stores something small, to find out whether it can.
+// roomForMail is how much must find room after something did not.
+const roomForMail = 1 << 20
+
+// CheckWrite stores something small, to find out whether it can. A full disk often
+// has room for that in pages the database has already: once something found no room,
+// as much as a post must, before all is well again.
 func (s *Store) CheckWrite(ctx context.Context) error {
-	return s.write(ctx, func(t *tx) error { return t.putNote(noteHealth, "") })
+	full := s.full.Load()
+	err := s.write(ctx, func(t *tx) error {
+		if full {
+			text := make([]byte, roomForMail/2)
+			if _, err := rand.Read(text); err != nil { // nothing that could be packed
+				return err
+			}
+			if err := t.putNote(noteHealth, hex.EncodeToString(text)); err != nil {
+				return err
+			}
+		}
+		return t.putNote(noteHealth, "")
+	})
+	if full && err == nil {
+		s.full.Store(false)
+	}
+	return err
 }
 
 // SaveBaseURL remembers the base URL of the service, for verbs of the command

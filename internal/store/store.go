@@ -29,6 +29,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -70,6 +71,7 @@ type Store struct {
 	eras    eraCount
 	lists   listCache
 	clock   clock
+	full    atomic.Bool // something found no room since CheckWrite found some
 	log     *slog.Logger
 
 	// Now is the clock of all timestamps the store sets itself.
@@ -316,9 +318,14 @@ func (s *Store) fault(err error) error {
 		return fault.Wrap(fault.Temporary, err, "the request was given up")
 	}
 	if s.dialect == SQLite {
-		return sqliteFault(err)
+		err = sqliteFault(err)
+	} else {
+		err = postgresFault(err)
 	}
-	return postgresFault(err)
+	if fault.Is(err, fault.StorageFull) {
+		s.full.Store(true)
+	}
+	return err
 }
 
 // String names the database without its password, for logs.
