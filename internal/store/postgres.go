@@ -30,6 +30,8 @@ const (
 	heartbeatPatience = 5 * time.Second
 	writePatience     = 5 * time.Minute  // a transaction; the client that waits for its 250 waits 10 (RFC 5321 4.5.3.2.6)
 	connLife          = 30 * time.Minute // then a connection is made anew, and finds the server where it is now
+	outageFirst       = 3                // failures in a row the log hears of
+	outageEach        = 30 * time.Second // then one so often
 )
 
 // readOnly is SQLSTATE read_only_sql_transaction.
@@ -135,8 +137,14 @@ func (s *Store) listenPostgres(cfg *pgx.ConnConfig) {
 		case <-ctx.Done():
 		}
 	}()
+	var o outage
 	for ctx.Err() == nil {
-		if err := s.listenOnce(ctx, cfg); err != nil && ctx.Err() == nil {
+		err := s.listenOnce(ctx, cfg, func() {
+			if o.over() {
+				s.log.Info("listening on the database again")
+			}
+		})
+		if err != nil && ctx.Err() == nil && o.tell(time.Now()) {
 			s.log.Warn("listening on the database failed, trying again", "err", err)
 		}
 		select {
@@ -146,7 +154,31 @@ func (s *Store) listenPostgres(cfg *pgx.ConnConfig) {
 	}
 }
 
-func (s *Store) listenOnce(ctx context.Context, cfg *pgx.ConnConfig) error {
+// outage says what the log hears of failures in a row: the first few, then one now
+// and then.
+type outage struct {
+	failed int
+	told   time.Time
+}
+
+// tell counts a failure, and tells whether it is one to log.
+func (o *outage) tell(now time.Time) bool {
+	if o.failed++; o.failed > outageFirst && now.Sub(o.told) < outageEach {
+		return false
+	}
+	o.told = now
+	return true
+}
+
+// over tells whether there were failures, which are over.
+func (o *outage) over() bool {
+	was := o.failed > 0
+	*o = outage{}
+	return was
+}
+
+// listenOnce listens until the connection breaks. It calls begun when it has begun.
+func (s *Store) listenOnce(ctx context.Context, cfg *pgx.ConnConfig, begun func()) error {
 	start, cancel := context.WithTimeout(ctx, 2*heartbeatPatience)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(start, cfg.Copy())
@@ -161,6 +193,7 @@ func (s *Store) listenOnce(ctx context.Context, cfg *pgx.ConnConfig) error {
 	if _, err := conn.Exec(start, "LISTEN "+notifyChannel); err != nil {
 		return err
 	}
+	begun()
 	s.wake.signalAll()
 	due := time.Now().Add(heartbeat)
 	for {
