@@ -139,6 +139,8 @@ func CheckAddress(local, domain string) error {
 		return fault.New(fault.Invalid, "the name of a list may have %d letters at most", maxLocal)
 	case strings.Contains(local, "xn--"):
 		return fault.New(fault.Invalid, "xn-- begins the ASCII form of names in other scripts; write the name as people read it")
+	case strings.HasPrefix(local, "."), strings.HasSuffix(local, "."), strings.Contains(local, ".."): // RFC 5322 3.2.3: no dot-atom
+		return fault.New(fault.Invalid, "the name of a list may not begin or end with a dot, nor hold two in a row")
 	case strings.ContainsFunc(local, notInName):
 		return fault.New(fault.Invalid, "the name of a list may hold letters, digits, dots, hyphens, underscores and apostrophes")
 	}

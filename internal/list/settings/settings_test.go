@@ -115,6 +115,7 @@ func TestCheckAddress(t *testing.T) {
 	for local, ok := range map[string]bool{"talk": true, "a.b-c_d": true, "bücher": true, "Talk": false, "a+b": false, "": false,
 		"listserv": false, strings.Repeat("x", 53): false, "a b": false, "a@b": false, "a\r\nb": false, "a/b": false,
 		"*": false, "a*b": false, "a&b": false, "a|b": false, "#a": false, "{a}": false, "a=b": false, "!a": false, "~": false, "o'brien": true,
+		"..": false, ".": false, ".talk": false, "talk.": false, "a..b": false, "a.b.c": true,
 		"bounces": false, "listserver": false, "listmaster": false, "talk-join": true,
 		"listserv-request": false, "owner-sympa": false, "owner-talk": true, "lists-club": true} {
 		if err := settings.CheckAddress(local, "lists.example.org"); (err == nil) != ok || err != nil && !fault.Is(err, fault.Invalid) {
