@@ -34,6 +34,9 @@ const (
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 2 * time.Minute
 	pageSize       = 100 // letters a page
+
+	maxConnections  = 1000        // at the same time; door.go says how they are shared
+	turnAwayTimeout = time.Second // to hand a 503 to a client that is not let in
 )
 
 // Lists finds lists; store.Store has it.
@@ -96,7 +99,8 @@ type Server struct {
 	pages *template.Template
 	http  *http.Server
 
-	searching chan struct{} // has room for those who search at once
+	maxConnections int
+	searching      chan struct{} // has room for those who search at once
 }
 
 // New parses the pages and makes the door.
@@ -105,7 +109,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, pages: pages, searching: make(chan struct{}, maxSearching)}
+	s := &Server{o: o, pages: pages, maxConnections: maxConnections, searching: make(chan struct{}, maxSearching)}
 	s.http = &http.Server{
 		Handler:           s.guard(s.routes()),
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -120,7 +124,7 @@ func New(o Options) (*Server, error) {
 
 // Serve answers on the listener until Shutdown.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.http.Serve(newDoor(l, s.maxConnections, s.o.Log)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
