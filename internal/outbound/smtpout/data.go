@@ -95,42 +95,29 @@ func (c *conn) open(f *feed, it *item) (ready bool, err error) {
 
 // answered reads the replies to a pipelined envelope and DATA.
 func (c *conn) answered(f *feed, it *item) (ready bool, err error) {
-	var refusal reply
-	refused, at := false, atData
 	if it.reset {
 		if _, err := c.readFor(f, it, c.t.Command); err != nil {
 			return false, err
 		}
 	}
-	for i := range 2 {
-		r, err := c.readFor(f, it, c.t.Command)
-		if err != nil {
+	var refusal reply
+	refused, at := false, atData
+	for i := range atData + 1 {
+		r, err := c.readAt(f, it, i)
+		switch {
+		case err != nil:
 			return false, err
-		}
-		if !refused && !r.ok() {
-			refusal, refused, at = r, true, stage(i)
-		}
-	}
-	r, err := c.readFor(f, it, c.t.Data)
-	if err != nil {
-		return false, err
-	}
-	switch {
-	case r.code == 354 && !refused:
-		return true, nil
-	case r.code == 354:
-		// Nobody is to get it, but the peer waits for a message: an empty one
-		// ends the transaction (RFC 2920 3.1).
-		f.refused(it, refusal, at)
-		c.buf = append(c.buf, ".\r\n"...)
-		_, err := c.finish()
-		return false, err
-	}
-	if !refused {
-		refusal, at = r, atData
-		if r.ok() {
-			f.answer(it, queue.Result{State: queue.Temporary, Code: r.code, Reply: r.text})
-			return false, fmt.Errorf("%w: DATA was answered %s", errGarbage, r)
+		case r.code == 354 && !refused:
+			return true, nil
+		case r.code == 354:
+			// Nobody is to get it, but the peer waits for a message: an empty one
+			// ends the transaction (RFC 2920 3.1).
+			f.refused(it, refusal, at)
+			c.buf = append(c.buf, ".\r\n"...)
+			_, err := c.finish()
+			return false, err
+		case !refused && !r.ok():
+			refusal, refused, at = r, true, i
 		}
 	}
 	c.reset = true
@@ -157,21 +144,32 @@ func (c *conn) step(f *feed, it *item) (ready bool, err error) {
 			f.broken(it, err)
 			return false, err
 		}
-		wait := c.t.Command
-		if i == 2 {
-			wait = c.t.Data
-		}
-		r, err := c.readFor(f, it, wait)
+		r, err := c.readAt(f, it, stage(i))
 		if err != nil {
 			return false, err
 		}
-		if i < 2 && !r.ok() || i == 2 && r.code != 354 {
+		if r.code >= 400 {
 			c.reset = i > 0
 			f.refused(it, r, stage(i))
 			return false, nil
 		}
 	}
 	return true, nil
+}
+
+// readAt reads the reply to MAIL, RCPT or DATA. One that can answer none of them
+// is the answer to something else: nothing that follows would be right either.
+func (c *conn) readAt(f *feed, it *item, at stage) (reply, error) {
+	wait := c.t.Command
+	if at == atData {
+		wait = c.t.Data
+	}
+	r, err := c.readFor(f, it, wait)
+	if err == nil && !r.fits(at) {
+		err = fmt.Errorf("%w: %s was answered %s", errGarbage, at, r)
+		f.broken(it, err)
+	}
+	return r, err
 }
 
 // readFor reads a reply before the message of it was sent. An error has

@@ -98,6 +98,14 @@ const (
 	atData
 )
 
+func (s stage) String() string { return [...]string{"MAIL", "RCPT", "DATA"}[s] }
+
+// fits reports whether a reply can come at a stage, as yes or as no: nothing but
+// 354 lets a message go (RFC 5321 4.1.1.4, 4.3.2).
+func (r reply) fits(at stage) bool {
+	return r.code >= 400 || at == atData && r.code == 354 || at != atData && r.ok()
+}
+
 // ours reports whether a refusal at MAIL is about who sends: not about the size
 // (5.3.x), the form (5.6.x) or a parameter (555) of this message.
 func (r reply) ours() bool {
