@@ -96,32 +96,33 @@ func (c *conn) open(f *feed, it *item) (ready bool, err error) {
 // answered reads the replies to a pipelined envelope and DATA.
 func (c *conn) answered(f *feed, it *item) (ready bool, err error) {
 	if it.reset {
-		if _, err := c.readFor(f, it, c.t.Command); err != nil {
+		if err := c.resetDone(f, it); err != nil {
 			return false, err
 		}
 	}
-	var refusal reply
-	refused, at := false, atData
 	for i := range atData + 1 {
 		r, err := c.readAt(f, it, i)
 		switch {
 		case err != nil:
 			return false, err
-		case r.code == 354 && !refused:
+		case r.code == 354 && !it.refused():
 			return true, nil
 		case r.code == 354:
 			// Nobody is to get it, but the peer waits for a message: an empty one
 			// ends the transaction (RFC 2920 3.1).
-			f.refused(it, refusal, at)
+			f.refused(it)
 			c.buf = append(c.buf, ".\r\n"...)
-			_, err := c.finish()
+			r, err := c.finish()
+			if err == nil && r.code == 421 {
+				err = closing(r)
+			}
 			return false, err
-		case !refused && !r.ok():
-			refusal, refused, at = r, true, i
+		case !r.ok():
+			it.note(r, i)
 		}
 	}
 	c.reset = true
-	f.refused(it, refusal, at)
+	f.refused(it)
 	return false, nil
 }
 
@@ -130,10 +131,10 @@ func (c *conn) step(f *feed, it *item) (ready bool, err error) {
 	if it.reset {
 		c.buf = append(c.buf, "RSET\r\n"...)
 		if err := c.flush(); err != nil {
-			f.broken(it, err)
+			f.untouched(it)
 			return false, err
 		}
-		if _, err := c.readFor(f, it, c.t.Command); err != nil {
+		if err := c.resetDone(f, it); err != nil {
 			return false, err
 		}
 	}
@@ -150,11 +151,28 @@ func (c *conn) step(f *feed, it *item) (ready bool, err error) {
 		}
 		if r.code >= 400 {
 			c.reset = i > 0
-			f.refused(it, r, stage(i))
+			it.note(r, stage(i))
+			f.refused(it)
 			return false, nil
 		}
 	}
 	return true, nil
+}
+
+// resetDone reads the reply to RSET. One is sent only when the letter before was
+// refused: that the connection ends here is no fault of this letter.
+func (c *conn) resetDone(f *feed, it *item) error {
+	r, err := c.read(c.t.Command)
+	switch {
+	case err != nil:
+		c.silent(err)
+	case r.code == 421:
+		err = closing(r)
+	}
+	if err != nil {
+		f.untouched(it)
+	}
+	return err
 }
 
 // readAt reads the reply to MAIL, RCPT or DATA. One that can answer none of them
@@ -250,18 +268,26 @@ func closing(r reply) error {
 func (c *conn) blame(it *item) bool { return c.taken == 0 && !it.rested }
 
 // broken answers the letter in work when the connection ended before the end of
-// the message was sent.
+// the message was sent. A refusal that was read counts (RFC 5321 4.2.1): some
+// peers close right behind it.
 func (f *feed) broken(it *item, err error) {
-	if f.c.blame(it) {
+	switch {
+	case it.refused():
+		f.refused(it)
+	case f.c.blame(it):
 		f.answer(it, queue.Result{State: queue.Temporary, Reply: "the connection ended: " + err.Error()})
-		return
+	default:
+		f.untouched(it)
 	}
-	f.untouched(it)
 }
 
 // closed answers the letter in work when the peer says 421, and gives the error
 // of the connection.
 func (f *feed) closed(it *item, r reply) error {
+	if it.refused() {
+		f.refused(it)
+		return closing(r)
+	}
 	if f.c.blame(it) {
 		f.answer(it, queue.Result{State: queue.Temporary, Code: r.code, Reply: r.text})
 		return closed(r)

@@ -34,7 +34,20 @@ type item struct {
 	survey survey
 	reset  bool // RSET was sent in front
 	rested bool // the connection had been idle before
+
+	no reply // the first refusal in its transaction; zero: none yet
+	at stage // of it
 }
+
+// note keeps the first refusal: what follows is only about the transaction that it
+// ended.
+func (it *item) note(r reply, at stage) {
+	if !it.refused() {
+		it.no, it.at = r, at
+	}
+}
+
+func (it *item) refused() bool { return it.no.code != 0 }
 
 func (f *feed) answer(it *item, r queue.Result) {
 	if r.State == queue.OK {
@@ -43,16 +56,16 @@ func (f *feed) answer(it *item, r queue.Result) {
 	f.outcomes <- queue.Outcome{Unit: it.unit, Index: it.index, Result: r}
 }
 
-// refused answers a letter that was refused at a stage of its transaction. A peer
+// refused answers a letter by the refusal that was noted. A peer
 // that says "too many recipients" on a connection that took some counts them by
 // connection, although each transaction had one: the next takes this one.
-func (f *feed) refused(it *item, r reply, at stage) {
-	if at == atRcpt && f.c.taken > 0 && r.tooMany() {
+func (f *feed) refused(it *item) {
+	if it.at == atRcpt && f.c.taken > 0 && it.no.tooMany() {
 		f.full = true
 		f.untouched(it)
 		return
 	}
-	f.answer(it, r.result(at))
+	f.answer(it, it.no.result(it.at))
 }
 
 // next gives the next letter that can be sent over this connection; those that

@@ -84,8 +84,6 @@ func (c *conn) whole(it *item) error {
 // answeredWhole reads the four replies to a message. An error has answered
 // every letter on the way.
 func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
-	var refusal reply
-	refused, at := false, atData
 	for i := range 4 {
 		wait := c.t.Command
 		if i == 3 {
@@ -96,10 +94,7 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 			if i < 3 {
 				c.silent(err)
 			}
-			if refused {
-				f.answer(it, refusal.result(at))
-				way = way[1:]
-			} else if i > 0 {
+			if i > 0 {
 				it.rested = false
 			}
 			c.brokenWindow(f, way, err)
@@ -122,17 +117,17 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 			err := fmt.Errorf("%w: RSET was answered %s", errGarbage, r)
 			c.brokenWindow(f, way, err)
 			return err
-		case refused || i == 0:
+		case it.refused() || i == 0:
 		case i < 3 && !r.ok():
-			refusal, refused, at = r, true, stage(i-1)
+			it.note(r, stage(i-1))
 		case i == 3 && (r.code == 500 || r.code == 502):
 			return c.noBDAT(f, way, r)
 		case i == 3:
 			f.answer(it, r.result(atData))
 		}
 	}
-	if refused {
-		f.refused(it, refusal, at)
+	if it.refused() {
+		f.refused(it)
 	}
 	return nil
 }
@@ -154,14 +149,17 @@ func (c *conn) noBDAT(f *feed, way []*item, r reply) error {
 }
 
 // brokenWindow answers what was on the way when the connection ended: any of it
-// may have arrived. But a peer that had rested with us and then says not a word
+// may have arrived, but what was refused. And a peer that had rested with us and then says not a word
 // has closed its end before it read anything.
 func (c *conn) brokenWindow(f *feed, way []*item, err error) {
 	asleep := len(way) > 0 && way[0].rested && !errors.Is(err, os.ErrDeadlineExceeded)
 	for _, it := range way {
-		if asleep {
+		switch {
+		case it.refused():
+			f.refused(it)
+		case asleep:
 			f.untouched(it)
-		} else {
+		default:
 			f.answer(it, lost(err))
 		}
 	}
