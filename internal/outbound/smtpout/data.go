@@ -159,8 +159,9 @@ func (c *conn) step(f *feed, it *item) (ready bool, err error) {
 	return true, nil
 }
 
-// resetDone reads the reply to RSET. One is sent only when the letter before was
-// refused: that the connection ends here is no fault of this letter.
+// resetDone reads the reply to RSET; any but yes is the answer to something else
+// (RFC 5321 4.1.1.5). One is sent only when the letter before was refused: that
+// the connection ends here is no fault of this letter.
 func (c *conn) resetDone(f *feed, it *item) error {
 	r, err := c.read(c.t.Command)
 	switch {
@@ -168,6 +169,8 @@ func (c *conn) resetDone(f *feed, it *item) error {
 		c.silent(err)
 	case r.code == 421:
 		err = closing(r)
+	case !r.ok():
+		err = fmt.Errorf("%w: RSET was answered %s", errGarbage, r)
 	}
 	if err != nil {
 		f.untouched(it)

@@ -8,6 +8,13 @@ import (
 	"plenary/internal/outbound/smtpout"
 )
 
+// yes are the replies to RSET, MAIL and RCPT.
+const yes = "250 reset\r\n250 mail\r\n250 rcpt"
+
+// atOnce is what a peer sends in one write; the client may be gone before it reads
+// all.
+func atOnce(lines ...string) string { return "raw> " + strings.Join(lines, "\r\n") + "\r\n" }
+
 func TestDialogues(t *testing.T) {
 	piped := hello("PIPELINING", "8BITMIME", "SIZE 100000")
 	window := hello("PIPELINING", "CHUNKING", "SIZE 0")
@@ -88,6 +95,11 @@ func TestDialogues(t *testing.T) {
 		{"a refused recipient in a window, and 421", join(window, bdat, bdat, four[0], four[1], "s> 550 5.1.1 who", "s> 421 4.7.0 too many errors", "x"), 2, "permanent 550, unsent", "421"},
 		{"a refused sender in a window, and the end", join(window, bdat, bdat, four, four[0], "s> 553 5.7.1 not you", "x"), 2, "ok 250, permanent 553", "EOF"},
 		{"too many recipients in a window, and 421", join(window, bdat, bdat, bdat, four, four[0], four[1], "s> 452 4.5.3 too many recipients", "s> 421 4.7.0 bye", "x"), 3, "ok 250, unsent, unsent", "421"},
+		{"the first message of a window answered twice, the others refused", join(window, bdat, bdat, bdat, bdat, four, atOnce("250 2.0.0 queued again", yes, "554 no", yes, "554 no", yes, "554 no")), 4,
+			"ok 250, ok 250, temporary lost, temporary lost", "RSET was answered 554"},
+		{"a window out of step by a 354", join(window, bdat, bdat, bdat, four, four[0], atOnce("354 go on", yes)), 3, "ok 250, temporary lost, temporary lost", "MAIL was answered 354"},
+		{"RSET refused", join(piped, env, ok[0], "s> 550 5.1.1 who", "s> 554 nobody", "c< RSET", env, atOnce("554 no", yes)), 3, "permanent 550, unsent, unsent", "RSET was answered 554"},
+		{"without PIPELINING RSET refused", join(slow, env[0], ok[0], env[1], "s> 550 5.1.1 who", "c< RSET", "s> 550 no"), 3, "permanent 550, unsent, unsent", "RSET was answered 550"},
 		{"bare codes", join(piped, env, "s> 250", "s> 250", "s> 354", end, "s> 250", "c< QUIT"), 1, "ok 250", ""},
 		{"lower-case extensions", join(hello("pipelining", "chunking"), bdat, bdat, four, four, "c< QUIT"), 2, "ok 250, ok 250", ""},
 		{"a peer that knows HELO only", join([]string{"s> 220 old", "c< EHLO", "s> 502 what", "c< HELO lists.example.org", "s> 250 hi"}, env[0], ok[0], env[1], ok[1], env[2], ok[2], end, "s> 250 yes", "c< QUIT"), 1, "ok 250", ""},
@@ -113,6 +125,23 @@ func TestCHUNKINGThatIsNone(t *testing.T) {
 	r := relay(peer(t, first, second))
 	r.Known = &smtpout.Known{}
 	if results, err := send(t, r, plainLetters(2)); brief(results) != "unsent, unsent" || err == nil {
+		t.Errorf("%s, %v", brief(results), err)
+	}
+	if results, err := send(t, r, plainLetters(1)); brief(results) != "ok 250" || err != nil {
+		t.Errorf("%s, %v", brief(results), err)
+	}
+}
+
+// TestAWindowOutOfStep: a peer that answers a message twice gets the next ones by
+// DATA, where an answer too many is seen before a refusal is taken for a yes.
+func TestAWindowOutOfStep(t *testing.T) {
+	window := hello("PIPELINING", "CHUNKING")
+	one := []string{"c< RSET", "c< MAIL", "c< RCPT", "c< BDAT", "c< ...", "c< text"}
+	first := window.and(one...).and(one...).and(one...).and(atOnce(yes, "250 queued", "250 queued again", yes, "554 no", yes, "554 no"))
+	second := window.and("c< MAIL", "c< RCPT", "c< DATA", "s> 250 ok", "s> 250 ok", "s> 354 go on", "c< ...", "c< .", "s> 250 yes", "c< QUIT")
+	r := relay(peer(t, first, second))
+	r.Known = &smtpout.Known{}
+	if results, err := send(t, r, plainLetters(3)); results[2].State.String() != "temporary" || err == nil {
 		t.Errorf("%s, %v", brief(results), err)
 	}
 	if results, err := send(t, r, plainLetters(1)); brief(results) != "ok 250" || err != nil {

@@ -110,11 +110,14 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 			return err
 		}
 		switch {
-		case i == 0 && (r.code == 500 || r.code == 502 || r.code == 503):
-			// Every server knows RSET: this answers a line of the message before,
-			// which a server did not take as the BDAT it was told of.
+		case !r.ok() && (i == 0 || r.code < 400):
+			// Every server takes RSET (RFC 5321 4.1.1.5), and none of these commands
+			// is answered 3yz: replies are out of step. A line of the message before
+			// was answered, which a server did not take as the BDAT it was told of, or
+			// something twice. By DATA that is seen before anything is wrong.
 			c.relay.Known.avoid(c.relay.Addr, chunking)
-			err := fmt.Errorf("%w: RSET was answered %s", errGarbage, r)
+			err := fmt.Errorf("%w: %s was answered %s", errGarbage, [...]string{"RSET", "MAIL", "RCPT", "BDAT"}[i], r)
+			it.rested = false
 			c.brokenWindow(f, way, err)
 			return err
 		case it.refused() || i == 0:
