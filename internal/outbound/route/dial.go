@@ -148,10 +148,16 @@ func (r *Router) open(ctx context.Context, s *Site, w way, mode smtpout.TLSMode,
 		cfg.ServerName = w.addr.String()
 	}
 	switch {
-	case w.host.dane:
+	case len(w.host.tlsa) > 0:
 		r.daneConfig(cfg, w.host)
-	case mode == smtpout.TLSOpportunistic && s.policy != nil && s.policy.Mode == ModeTesting:
-		cfg.VerifyConnection = r.tester(cfg, s.policy, w.host.Name, seen)
+	case s.required:
+	default:
+		// Of a host with none but unusable TLSA records any certificate will do, but
+		// not none (RFC 7672 2.2).
+		cfg.InsecureSkipVerify = cfg.InsecureSkipVerify || w.host.dane
+		if s.testing() && mode != smtpout.TLSNone {
+			cfg.VerifyConnection = r.tester(cfg, w.host.Name, seen)
+		}
 	}
 	addr := net.JoinHostPort(w.addr.String(), r.o.Port)
 	relay := &smtpout.Relay{Addr: addr, Hello: r.o.Hello, TLS: mode, TLSConfig: cfg, Timeouts: r.o.Timeouts,
@@ -168,7 +174,7 @@ func (r *Router) open(ctx context.Context, s *Site, w way, mode smtpout.TLSMode,
 
 // tester looks at certificates as a policy under test wants, and lets them all
 // pass (RFC 8461 5).
-func (r *Router) tester(cfg *tls.Config, p *Policy, host string, seen *session) func(tls.ConnectionState) error {
+func (r *Router) tester(cfg *tls.Config, host string, seen *session) func(tls.ConnectionState) error {
 	roots := cfg.RootCAs
 	return func(s tls.ConnectionState) error {
 		if len(s.PeerCertificates) == 0 {
@@ -190,14 +196,14 @@ func (r *Router) account(ctx context.Context, s *Site, w way, seen *session, err
 		return
 	}
 	result := ""
-	switch testing := s.policy != nil && s.policy.Mode == ModeTesting; {
+	switch {
 	case err != nil && (seen.shook || noSTARTTLS(err)):
 		result = resultOf(err)
 	case err != nil:
 		return
 	case !seen.shook:
 		result = resultNoTLS
-	case testing && !s.policy.Allows(w.host.Name):
+	case s.testing() && !s.policy.Allows(w.host.Name):
 		result = resultMX
 	case seen.bad != nil:
 		result = resultOf(seen.bad)
@@ -211,10 +217,12 @@ func (r *Router) count(s *Site, w *way, result, host string) {
 	}
 	t := TLSSession{Day: day(r.o.Now()), Domain: s.Domain, Policy: PolicyNone, MXHost: host, Result: result}
 	switch {
-	case w != nil && w.host.dane:
+	case w != nil && len(w.host.tlsa) > 0:
 		t.Policy = PolicyTLSA
 	case s.policy != nil && s.policy.Mode != ModeNone:
 		t.Policy = PolicySTS
+	case w != nil && w.host.dane:
+		t.Policy = PolicyTLSA
 	}
 	if w != nil && result != "" {
 		t.IP = w.addr.String()

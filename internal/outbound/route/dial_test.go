@@ -148,6 +148,9 @@ func TestTLSOfSites(t *testing.T) {
 		{"DANE, in clear", nil, "", tlsa(own[:]), true, "no STARTTLS", "tlsa starttls-not-supported"},
 		{"DANE, no usable record", stranger, "", []byte{0, 0, 1, 9}, true, "", "tlsa"},
 		{"DANE, no usable record, in clear", nil, "", []byte{0, 0, 1, 9}, true, "no STARTTLS", "tlsa starttls-not-supported"},
+		{"DANE, no usable record, and a policy, good", good, policy("enforce", 86400, "mx.a.example"), []byte{1, 0, 1, 9}, true, "", "sts"},
+		{"DANE, no usable record, and a policy, stranger", stranger, policy("enforce", 86400, "mx.a.example"), []byte{1, 0, 1, 9}, true, "unknown authority", "sts certificate-not-trusted"},
+		{"DANE, no usable record, and a policy under test, stranger", stranger, policy("testing", 86400, "mx.a.example"), []byte{1, 0, 1, 9}, true, "", "sts certificate-not-trusted"},
 		{"DANE, not validated", stranger, "", tlsa(own[:]), false, "", "no-policy-found"},
 		{"DANE before a policy that does not name the host", good, policy("enforce", 86400, "mx.c.example"), tlsa(own[:]), true, "", "tlsa"},
 	} {

@@ -233,8 +233,9 @@ func (r *Router) choose(ctx context.Context, site *Site, mx Answer[MX], found []
 	return destination{site: site}, hold(ttl)
 }
 
-// sts applies the MTA-STS policy of the domain. DANE comes first: a host with
-// TLSA records stands by those (RFC 8461 2).
+// sts applies the MTA-STS policy of the domain. DANE comes first: a host with TLSA
+// records stands by those (RFC 8461 2), if any can be used: others prove nothing
+// (RFC 7672 2.2).
 func (r *Router) sts(ctx context.Context, site *Site) *queue.Result {
 	if r.o.STS == nil || site.anyway {
 		return nil
@@ -243,7 +244,7 @@ func (r *Router) sts(ctx context.Context, site *Site) *queue.Result {
 	if site.policy == nil || site.policy.Mode != ModeEnforce {
 		return nil
 	}
-	allowed := slices.DeleteFunc(slices.Clone(site.Hosts), func(h Host) bool { return !h.dane && !site.policy.Allows(h.Name) })
+	allowed := slices.DeleteFunc(slices.Clone(site.Hosts), func(h Host) bool { return len(h.tlsa) == 0 && !site.policy.Allows(h.Name) })
 	if len(allowed) == 0 {
 		r.count(site, nil, resultMX, site.Hosts[0].Name)
 		res := temporary("4.7.5 the MTA-STS policy of %s names none of its mail hosts", site.Domain)

@@ -40,6 +40,9 @@ func (s *Site) PaceKey() string {
 	return "@" + s.Limits.Name
 }
 
+// testing reports whether MTA-STS is only tried out for Domain.
+func (s *Site) testing() bool { return s.policy != nil && s.policy.Mode == ModeTesting }
+
 // finish sorts the hosts and derives what follows from them.
 func (s *Site) finish(t *Table) {
 	slices.SortFunc(s.Hosts, func(a, b Host) int {

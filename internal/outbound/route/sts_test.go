@@ -201,3 +201,19 @@ func TestEnforceFiltersHosts(t *testing.T) {
 		t.Errorf("%v", fail)
 	}
 }
+
+// TestEnforceBesideUnusableTLSA: TLSA records that cannot be used prove nothing, so
+// the policy holds (RFC 7672 2.2, RFC 8461 2).
+func TestEnforceBesideUnusableTLSA(t *testing.T) {
+	r, _, w, _ := stsRig(t)
+	const record = "_25._tcp.mx.a.example"
+	r.dns.MX("a.example", 1, "mx.a.example")
+	r.dns.Host("mx.a.example", "127.0.0.1")
+	r.dns.TXT("_mta-sts.a.example", "v=STSv1; id=1")
+	r.dns.TLSA(record, append([]byte{1, 0, 1}, make([]byte, 32)...))
+	r.dns.Secure("a.example", "mx.a.example", record)
+	w.files["a.example"] = policy("enforce", 86400, "other.example")
+	if s, fail := r.Find(t.Context(), "a.example", false); s != nil || fail.State != queue.Temporary || !strings.HasPrefix(fail.Reply, "4.7.5") {
+		t.Errorf("%+v, %v", s, fail)
+	}
+}

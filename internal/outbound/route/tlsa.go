@@ -121,13 +121,9 @@ func verify(records []TLSA, certs []*x509.Certificate, host string, now time.Tim
 	return err
 }
 
-// daneConfig is TLS for a host with TLSA records; without usable ones any
-// certificate will do, but not none (RFC 7672 2.2).
+// daneConfig is TLS for a host with TLSA records that can be used.
 func (r *Router) daneConfig(cfg *tls.Config, h *Host) {
 	cfg.InsecureSkipVerify = true // VerifyConnection does it
-	if len(h.tlsa) == 0 {
-		return
-	}
 	cfg.VerifyConnection = func(s tls.ConnectionState) error {
 		return verify(h.tlsa, s.PeerCertificates, h.Name, r.o.Now())
 	}
