@@ -189,26 +189,31 @@ func (r *Router) tester(cfg *tls.Config, host string, seen *session) func(tls.Co
 	}
 }
 
-// account counts what became of TLS. A connection that failed for other reasons
-// says nothing about it.
+// account counts what became of TLS, for every domain that shares the connection. One
+// that failed for other reasons says nothing about it.
 func (r *Router) account(ctx context.Context, s *Site, w way, seen *session, err error) {
-	if r.o.Reports == nil || s.anyway || ctx.Err() != nil {
+	if r.o.Reports == nil || s.anyway || ctx.Err() != nil || err != nil && !seen.shook && !noSTARTTLS(err) {
 		return
 	}
-	result := ""
+	for _, of := range r.sharing.of(s) {
+		r.count(of, &w, of.outcome(w.host.Name, seen, err), w.host.Name)
+	}
+}
+
+// outcome is what a connection to a host says about TLS, by the policy of the site's
+// domain.
+func (s *Site) outcome(host string, seen *session, err error) string {
 	switch {
-	case err != nil && (seen.shook || noSTARTTLS(err)):
-		result = resultOf(err)
 	case err != nil:
-		return
+		return resultOf(err)
 	case !seen.shook:
-		result = resultNoTLS
-	case s.testing() && !s.policy.Allows(w.host.Name):
-		result = resultMX
+		return resultNoTLS
+	case s.testing() && !s.policy.Allows(host):
+		return resultMX
 	case seen.bad != nil:
-		result = resultOf(seen.bad)
+		return resultOf(seen.bad)
 	}
-	r.count(s, &w, result, w.host.Name)
+	return ""
 }
 
 func (r *Router) count(s *Site, w *way, result, host string) {

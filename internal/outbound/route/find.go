@@ -75,6 +75,9 @@ func (r *Router) Find(ctx context.Context, domain string, anyway bool) (*Site, q
 	if d.site == nil {
 		return nil, *d.fail
 	}
+	if r.o.Reports != nil && !anyway {
+		r.sharing.note(d.site)
+	}
 	return d.site, queue.Result{}
 }
 

@@ -24,8 +24,8 @@
 // MX host that is a CNAME is looked for under its own name only, though RFC 7672
 // would look at the end of the chain first; and public keys of anchors that the
 // server does not send. Such hosts are less protected, not unreachable. Outcomes of
-// TLS are counted for TLS-RPT (RFC 8460) per policy domain and day; the report
-// itself is not written here.
+// TLS are counted for TLS-RPT (RFC 8460) per policy domain and day, for every
+// domain that shares the connection; the report itself is not written here.
 //
 // Everything foreign is bounded: hosts, addresses, chains, sizes, memory. What
 // is remembered has an end and is asked for once, however many want to know.
@@ -82,6 +82,7 @@ type Router struct {
 	domains *memo[destination]
 	hosts   *memo[located]
 	shunned *shunned
+	sharing *sharing
 	known   smtpout.Known // of hosts that offer CHUNKING and do not know it
 }
 
@@ -89,6 +90,7 @@ type Router struct {
 func (r *Router) Tidy() {
 	r.domains.tidy()
 	r.hosts.tidy()
+	r.sharing.tidy()
 }
 
 // New makes a router.
@@ -118,5 +120,5 @@ func New(o Options) (*Router, error) {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
 	return &Router{o: o, domains: newMemo[destination](maxDomains, o.Now), hosts: newMemo[located](maxHostsKept, o.Now),
-		shunned: newShunned(o.Now)}, nil
+		shunned: newShunned(o.Now), sharing: newSharing(o.Now)}, nil
 }

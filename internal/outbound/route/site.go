@@ -64,9 +64,10 @@ func (s *Site) finish(t *Table) {
 }
 
 // key writes the hosts, "," between equals and ">" before the next preference,
-// and what is demanded of the connection.
+// and what is demanded of the connection, or would be.
 func (s *Site) key() string {
-	if len(s.Hosts) == 1 && !s.Hosts[0].dane && !s.Limits.Share && !s.required && !s.anyway {
+	tested := s.testing() && !s.required // its certificates are looked at
+	if len(s.Hosts) == 1 && !s.Hosts[0].dane && !s.Limits.Share && !s.required && !s.anyway && !tested {
 		return s.Hosts[0].Name // of most; the name is kept anyway
 	}
 	var b strings.Builder
@@ -88,6 +89,9 @@ func (s *Site) key() string {
 	}
 	if s.required {
 		b.WriteString("+tls")
+	}
+	if tested {
+		b.WriteString("+testing")
 	}
 	if s.anyway {
 		b.WriteString("+anyway")

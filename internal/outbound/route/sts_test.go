@@ -194,7 +194,7 @@ func TestEnforceFiltersHosts(t *testing.T) {
 	if k := r.find(t, "a.example").Key; k != "mx2.a.example+tls" {
 		t.Errorf("enforce: %s", k)
 	}
-	if k := r.find(t, "b.example").Key; k != "mx1.a.example>mx2.a.example" {
+	if k := r.find(t, "b.example").Key; k != "mx1.a.example>mx2.a.example+testing" {
 		t.Errorf("testing: %s", k)
 	}
 	if _, fail := r.Find(t.Context(), "c.example", false); fail.State != queue.Temporary || !strings.HasPrefix(fail.Reply, "4.7.5") {
