@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"golang.org/x/net/idna"
 
@@ -22,6 +23,7 @@ const (
 	maxAddrs     = 8     // of a host and family
 	lookAtOnce   = 4     // hosts of a domain looked up at the same time
 	maxName      = 253   // octets of a domain as A-labels (RFC 1035 2.3.4)
+	maxLabel     = 63    // of one label
 
 	lookTimeout  = 30 * time.Second // of all questions about a domain or a host
 	holdUnknown  = 5 * time.Minute  // DNS did not say how long
@@ -54,8 +56,8 @@ type located struct {
 func (r *Router) Find(ctx context.Context, domain string, anyway bool) (*Site, queue.Result) {
 	name := plainName(domain)
 	if !strings.HasPrefix(name, "[") {
-		ascii, err := idna.Lookup.ToASCII(name)
-		if err != nil || ascii == "" || len(ascii) > maxName {
+		ascii, ok := inASCII(name)
+		if !ok {
 			return nil, permanent(553, "5.1.2 %.100q is not the name of a domain", domain)
 		}
 		name = ascii
@@ -79,6 +81,28 @@ func (r *Router) Find(ctx context.Context, domain string, anyway bool) (*Site, q
 		r.sharing.note(d.site)
 	}
 	return d.site, queue.Result{}
+}
+
+// inASCII gives a name in A-labels. One in ASCII that has none is what it is (RFC
+// 5890 2.3.1): IDNA would refuse ab--cd.example for its hyphens.
+func inASCII(name string) (string, bool) {
+	if !strings.Contains(name, "xn--") && !strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return name, hostName(name)
+	}
+	ascii, err := idna.Lookup.ToASCII(name)
+	return ascii, err == nil && ascii != "" && len(ascii) <= maxName
+}
+
+// hostName reports whether a name consists of letters, digits and hyphens that stand
+// between others (RFC 5321 2.3.5, RFC 1123 2.1).
+func hostName(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > maxLabel || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.ContainsFunc(label, func(r rune) bool { return notAlnum(r) && r != '-' }) {
+			return false
+		}
+	}
+	return len(name) <= maxName
 }
 
 func permanent(code int, format string, args ...any) queue.Result {

@@ -53,6 +53,8 @@ func zone(s *dns.Server) {
 	s.MX("tous.example", 10, "lists.example.org")
 	s.MX("tous.example", 20, "b.three.example")
 	s.Host("byaddr.example", "198.51.100.77")
+	s.MX("ab--cd.example", 1, "a.three.example")
+	s.MX("r3---sn.ab--cd.example", 1, "a.three.example")
 	for i := range 40 {
 		s.MX("many.example", uint16(i), fmt.Sprintf("m%d.many.example", i))
 		s.Host(fmt.Sprintf("m%d.many.example", i), "198.51.100.40")
@@ -85,6 +87,13 @@ func TestFind(t *testing.T) {
 		{"inside.example", "permanent 550 5.4.4"},
 		{"müller.example", "a.three.example 2"},
 		{"xn--mller-kva.example", "a.three.example 2"},
+		{"AB--cd.example", "a.three.example 2"},
+		{"r3---sn.ab--cd.example", "a.three.example 2"},
+		{"-ab.example", "permanent 553 5.1.2"},
+		{"a_b.example", "permanent 553 5.1.2"},
+		{"a..example", "permanent 553 5.1.2"},
+		{"a b.example", "permanent 553 5.1.2"},
+		{strings.Repeat("a", 64) + ".example", "permanent 553 5.1.2"},
 		{"xn--a.example", "permanent 553 5.1.2"},
 		{"", "permanent 553 5.1.2"},
 		{strings.Repeat("a.", 200) + "example", "permanent 553 5.1.2"},
