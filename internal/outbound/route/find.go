@@ -257,6 +257,9 @@ func (r *Router) choose(ctx context.Context, site *Site, mx Answer[MX], found []
 		return failed(*fail)
 	}
 	site.finish(r.o.Table)
+	if trouble != nil { // the best host may be missing
+		return destination{site: site}, holdTrouble
+	}
 	return destination{site: site}, hold(ttl)
 }
 

@@ -341,3 +341,29 @@ func TestOurOwnDomains(t *testing.T) {
 		t.Errorf("the same host for a stranger's domain: %+v, %+v", site, fail)
 	}
 }
+
+// TestAHostThatIsMissingIsAskedForAgain: one name server that fails for a moment does
+// not take the best mail host away for as long as the others stay.
+func TestAHostThatIsMissingIsAskedForAgain(t *testing.T) {
+	r := newRig(t, func(o *route.Options) { o.DNS = lasting{o.DNS.(*route.Stub)} })
+	zone(r.dns)
+	const record = "_25._tcp.mx.dane.example"
+	r.dns.MX("dane.example", 1, "mx.dane.example")
+	r.dns.MX("dane.example", 2, "b.three.example")
+	r.dns.Host("mx.dane.example", "198.51.100.7")
+	r.dns.Secure("dane.example", "mx.dane.example", record)
+	for _, name := range []string{"a.three.example", record} {
+		r.dns.Fail(name, dnsmessage.RCodeServerFailure)
+	}
+	keys := func() string { return r.find(t, "three.example").Key + " " + r.find(t, "dane.example").Key }
+	if got := keys(); got != "b.three.example,c.three.example b.three.example" {
+		t.Errorf("without the best: %s", got)
+	}
+	for _, name := range []string{"a.three.example", record} {
+		r.dns.Fail(name, dnsmessage.RCodeSuccess)
+	}
+	r.clock.pass(61 * time.Second)
+	if got := keys(); got != "a.three.example>b.three.example,c.three.example mx.dane.example>b.three.example" {
+		t.Errorf("a minute later: %s", got)
+	}
+}
