@@ -234,9 +234,13 @@ func Load(file string, environ []string) (*Config, error) {
 }
 
 func (c *Config) readFile(file string) error {
-	md, err := toml.DecodeFile(file, c)
+	form := fileForm{Config: c, Outbound: outboundForm{Outbound: &c.Outbound}}
+	md, err := toml.DecodeFile(file, &form)
 	if err != nil {
 		return fault.New(fault.Invalid, "cannot read the configuration file %s: %v", file, err)
+	}
+	if port := form.Outbound.MXPort; port != nil {
+		c.Outbound.MXPort = string(*port)
 	}
 	var unknown []string
 	for _, k := range md.Undecoded() {
@@ -247,6 +251,23 @@ func (c *Config) readFile(file string) error {
 	}
 	return nil
 }
+
+// fileForm is Config as a file may write it: a port as a number, too.
+type fileForm struct {
+	*Config
+	Outbound outboundForm `toml:"outbound"`
+}
+
+type outboundForm struct {
+	*Outbound
+	MXPort *text `toml:"mx_port"`
+}
+
+// text is any single value as it is written.
+type text string
+
+// UnmarshalText implements encoding.TextUnmarshaler, which gets numbers as well.
+func (t *text) UnmarshalText(b []byte) error { *t = text(b); return nil }
 
 // Variables with our prefix that are not configuration.
 var otherEnv = map[string]bool{"PLENARY_CONFIG": true, "PLENARY_URL": true} //nolint:gochecknoglobals // a constant set

@@ -28,6 +28,14 @@ func TestLoad(t *testing.T) {
 	}{
 		{name: "defaults", check: func(c *Config) bool { return c.Database.DSN == "sqlite:/var/lib/plenary/plenary.db" }},
 		{name: "file", file: "data_dir = '/x'\n[smtp]\nlisten = ':2525'", check: func(c *Config) bool { return c.SMTP.Listen == ":2525" && c.DataDir == "/x" }},
+		{name: "a port as a number", file: "[outbound]\nmode = 'direct'\nmx_port = 41025\nip = '4'", check: func(c *Config) bool {
+			return c.Outbound.MXPort == "41025" && c.Outbound.Mode == "direct" && c.Outbound.IP == "4" && c.Outbound.Connections == 10
+		}},
+		{name: "a port as text", file: "[outbound]\nmx_port = '41025'", check: func(c *Config) bool { return c.Outbound.MXPort == "41025" }},
+		{name: "no port in the file", file: "[outbound]\nip = '4'", check: func(c *Config) bool { return c.Outbound.MXPort == "25" }},
+		{name: "a port that is none", file: "[outbound]\nmode = 'direct'\nmx_port = 410250", wrong: "outbound.mx_port must be a port"},
+		{name: "a port of no kind", file: "[outbound]\nmode = 'direct'\nmx_port = [25]", wrong: "mx_port"},
+		{name: "unknown key beside a port", file: "[outbound]\nmx_prot = 25", wrong: "outbound.mx_prot"},
 		{name: "env wins", file: "[smtp]\nlisten = ':1'", env: []string{"PLENARY_SMTP_LISTEN=:2"}, check: func(c *Config) bool { return c.SMTP.Listen == ":2" }},
 		{name: "test variables are ignored", env: []string{"PLENARY_TEST_REAL=required"}, check: func(*Config) bool { return true }},
 		{name: "unknown key", file: "[smtp]\nlistne = ':1'", wrong: "smtp.listne"},
