@@ -132,6 +132,21 @@ func TestCHUNKINGThatIsNone(t *testing.T) {
 	}
 }
 
+// TestRefusalsMakeTheWindowSmall: a peer that closes after some refusals has at most
+// one letter that may have arrived, until it takes letters again.
+func TestRefusalsMakeTheWindowSmall(t *testing.T) {
+	one := []string{"c< RSET", "c< MAIL", "c< RCPT", "c< BDAT 37 LAST", "c< ...", "c< text"}
+	no, ok := atOnce(yes[:len(yes)-len("250 rcpt")]+"550 5.1.1 who", "554 nobody"), atOnce(yes, "250 queued")
+	d := hello("PIPELINING", "CHUNKING").and(one...).and(one...).and(no, no).and(one...).and(no).and(one...).and(ok)
+	d = d.and(one...).and(one...).and(ok, no).and(one...).and("x") // it is not answered, and the last was not sent
+	r := relay(peer(t, d))
+	r.Window = 2
+	results, err := send(t, r, plainLetters(8))
+	if got := brief(results); err == nil || got != "permanent 550, permanent 550, permanent 550, ok 250, ok 250, permanent 550, temporary lost, unsent" {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
 // TestAWindowOutOfStep: a peer that answers a message twice gets the next ones by
 // DATA, where an answer too many is seen before a refusal is taken for a yes.
 func TestAWindowOutOfStep(t *testing.T) {

@@ -9,13 +9,16 @@ import (
 	"plenary/internal/outbound/queue"
 )
 
-// runWindow sends by BDAT: whole messages, several on the way.
+// runWindow sends by BDAT: whole messages, several on the way. After a refusal there is
+// one at a time until one is taken: peers close on who is refused too often, and what
+// is on the way then may have arrived.
 func (c *conn) runWindow(f *feed) error {
 	messages, octets := c.relay.window()
+	most := messages
 	var way []*item // written, oldest first, not answered
 	bytes := 0
 	for {
-		for len(way) < messages && (len(way) == 0 || bytes < octets) {
+		for len(way) < most && (len(way) == 0 || bytes < octets) {
 			it := f.next(len(way) == 0)
 			if it == nil {
 				break
@@ -43,9 +46,12 @@ func (c *conn) runWindow(f *feed) error {
 		// Answers first as they are there: the window is refilled when they are
 		// used up, in one write.
 		for len(way) > 0 {
-			it := way[0]
+			it, taken := way[0], c.taken
 			if err := c.answeredWhole(f, it, way); err != nil {
 				return err
+			}
+			if most = 1; c.taken > taken {
+				most = messages
 			}
 			bytes -= it.survey.size
 			f.done(it)
