@@ -2,10 +2,8 @@ package imapd
 
 import (
 	"bytes"
-	"encoding/base64"
-	"io"
-	"mime/quotedprintable"
-	"strings"
+
+	"plenary/internal/mail/message"
 )
 
 // section gives the bytes of one item, as they are stored. There is no such
@@ -87,8 +85,7 @@ func (s *section) names(field []byte) bool {
 }
 
 // decoded is the body of a part without its transfer encoding (RFC 3516). What
-// is broken is decoded as far as it goes; with an unknown encoding there is
-// none.
+// is broken is decoded all the same; with an unknown encoding there is none.
 func (m *part) decoded(path []int) ([]byte, bool) {
 	if len(path) == 0 {
 		return m.raw, true
@@ -98,23 +95,5 @@ func (m *part) decoded(path []int) ([]byte, bool) {
 	if !ok || p == nil {
 		return nil, false
 	}
-	body := m.raw[start:end]
-	switch strings.ToLower(p.Encoding) {
-	case "", "7bit", "8bit", "binary":
-		return body, true
-	case "base64":
-		clean := bytes.Map(func(r rune) rune {
-			if r == '\r' || r == '\n' || r == ' ' || r == '\t' {
-				return -1
-			}
-			return r
-		}, body)
-		out := make([]byte, base64.StdEncoding.DecodedLen(len(clean))+3)
-		n, _ := base64.StdEncoding.Decode(out, clean)
-		return out[:n], true
-	case "quoted-printable":
-		out, _ := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(body)))
-		return out, true
-	}
-	return nil, false
+	return message.DecodeTransfer(m.raw[start:end], p.Encoding)
 }

@@ -19,7 +19,7 @@ func (p *Part) text(raw []byte) string {
 	if len(body) > maxLeaf {
 		body = body[:maxLeaf]
 	}
-	octets := decodeTransfer(body, p.Encoding)
+	octets, _ := DecodeTransfer(body, p.Encoding)
 	charset := p.Param("charset")
 	if p.Subtype == "html" && charset == "" {
 		charset = metaCharset(octets)
@@ -28,27 +28,31 @@ func (p *Part) text(raw []byte) string {
 	return word.Clean(text)
 }
 
-// decodeTransfer undoes a Content-Transfer-Encoding. enmime does it; where it
-// gives up or nothing comes out, our own patient decoders do. What has no
-// encoding, or one we do not know, stays as it is.
-func decodeTransfer(body []byte, encoding string) []byte {
+// DecodeTransfer undoes a Content-Transfer-Encoding, in lower case (RFC 2045 6).
+// enmime does it; where it gives up or nothing comes out, our own patient
+// decoders do: nothing is cut off because something before it is broken. known
+// tells the encodings of the RFC. Of others uuencode is undone, and the rest
+// stays as it is.
+func DecodeTransfer(body []byte, encoding string) (octets []byte, known bool) {
 	switch encoding {
+	case "", "7bit", "8bit", "binary":
+		return body, true
 	case "quoted-printable":
 		if out, ok := enmimeLeaf(body, encoding); ok {
-			return out
+			return out, true
 		}
-		return decodeQuotedPrintable(body)
+		return decodeQuotedPrintable(body), true
 	case "base64":
 		if out, ok := enmimeLeaf(body, encoding); ok {
-			return out
+			return out, true
 		}
-		return decodeBase64(body)
+		return decodeBase64(body), true
 	case "uuencode", "x-uuencode", "x-uue", "uue":
 		if out := decodeUU(body); len(out) > 0 {
-			return out
+			return out, false
 		}
 	}
-	return body
+	return body, false
 }
 
 // enmimeOptions keep enmime to decoding: no guessing, no conversion.
@@ -76,13 +80,20 @@ func enmimeLeaf(body []byte, encoding string) (out []byte, ok bool) {
 	return part.Content, true
 }
 
-// decodeQuotedPrintable reads RFC 2045 6.7 and leaves what breaks its rules as it stands.
+// decodeQuotedPrintable reads RFC 2045 6.7 and leaves what breaks its rules as it
+// stands. Line ends stay what they are.
 func decodeQuotedPrintable(body []byte) []byte {
 	out := make([]byte, 0, len(body))
 	for at := 0; at < len(body); {
 		end := lineEnd(body, at)
 		line := bytes.TrimRight(body[at:end], " \t\r\n")
-		broken := body[at:end]
+		lineBreak := ""
+		if body[end-1] == '\n' {
+			lineBreak = "\n"
+			if end-2 >= at && body[end-2] == '\r' {
+				lineBreak = "\r\n"
+			}
+		}
 		at = end
 		soft := len(line) > 0 && line[len(line)-1] == '='
 		if soft {
@@ -98,8 +109,8 @@ func decodeQuotedPrintable(body []byte) []byte {
 			}
 			out = append(out, line[i])
 		}
-		if !soft && broken[len(broken)-1] == '\n' {
-			out = append(out, '\n')
+		if !soft {
+			out = append(out, lineBreak...)
 		}
 	}
 	return out
@@ -113,19 +124,21 @@ func hexDigit(c byte) int {
 	return strings.IndexByte("0123456789abcdef", c)
 }
 
-// decodeBase64 reads base64 with foreign characters and missing padding, and
-// keeps plain text that a list program once put after the encoded body.
+// decodeBase64 reads base64 without regard to foreign characters (RFC 2045 6.8)
+// and missing padding, and keeps plain text that a list program once put after
+// the encoded body.
 func decodeBase64(body []byte) []byte {
 	var letters, tail []byte
 	for at := 0; at < len(body); {
 		end := lineEnd(body, at)
 		line := bytes.TrimSpace(body[at:end])
-		if bytes.ContainsAny(line, " _-:.,@") && !isBase64Line(line) {
+		over := bytes.HasSuffix(letters, []byte{'='}) // padding ends the data
+		if bytes.ContainsAny(line, " _-:.,@") && !isBase64Line(line, over) {
 			tail = body[at:]
 			break
 		}
 		for _, c := range line {
-			if c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '=' {
+			if base64Char(c) {
 				letters = append(letters, c)
 			}
 		}
@@ -146,15 +159,20 @@ func decodeBase64(body []byte) []byte {
 	return out
 }
 
-// isBase64Line tells a line that is base64 but for a stray character or two.
-func isBase64Line(line []byte) bool {
+// isBase64Line tells a line that is base64 but for a stray character or two. A
+// short one is base64 only where the data is not over.
+func isBase64Line(line []byte, over bool) bool {
 	odd := 0
 	for _, c := range line {
-		if !(c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '=') {
+		if !base64Char(c) {
 			odd++
 		}
 	}
-	return odd <= 2 && len(line) >= 40
+	return odd <= 2 && (len(line) >= 40 || !over && odd*4 <= len(line))
+}
+
+func base64Char(c byte) bool {
+	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '='
 }
 
 // decodeUU reads the lines of a uuencoded body between begin and end.
