@@ -11,17 +11,16 @@ import (
 )
 
 // CreateList stores a new list with its counters and sets its ID, CreatedAt,
-// Version and, unless given, UIDValidity: the creation time in seconds, so that
-// a list made again under the same address never repeats the value (RFC 9051
-// 2.3.1.1). An address that is taken is a Conflict.
+// Version and, unless given, UIDValidity. An address that is taken is a Conflict.
 func (s *Store) CreateList(ctx context.Context, l *model.List) error {
 	made := *l
-	err := s.write(ctx, func(t *tx) error {
+	err := s.write(ctx, func(t *tx) (err error) {
 		made = *l
-		now := t.s.Now()
-		made.ID, made.CreatedAt, made.Version = 0, model.At(now), 1
+		made.ID, made.CreatedAt, made.Version = 0, model.At(t.s.Now()), 1
 		if made.UIDValidity == 0 {
-			made.UIDValidity = uint32(now.Unix())
+			if made.UIDValidity, err = t.newUIDValidity(); err != nil {
+				return err
+			}
 		}
 		if err := t.Create(&made).Error; err != nil {
 			return err
