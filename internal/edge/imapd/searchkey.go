@@ -53,7 +53,7 @@ func (r *searchReader) key(word string) (archive.Query, error) {
 			return none, err
 		}
 		value, err := r.text()
-		return archive.HeaderHas(field, value), err
+		return r.here(archive.HeaderHas(field, value)), err // within OR and NOT too: messages may have to be opened
 	case "BODY":
 		value, err := r.text()
 		return archive.Phrase(bodyColumns, value, true), err

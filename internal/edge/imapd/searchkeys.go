@@ -140,7 +140,17 @@ func (r *searchReader) keys() (archive.Query, error) {
 	if len(stack) != 1 || len(stack[0].args) == 0 {
 		return archive.Query{}, &syntaxError{text: "The search is not complete"}
 	}
-	return archive.And(stack[0].args...), nil
+	return r.here(archive.And(stack[0].args...)), nil
+}
+
+// here is a query about the folder of a year alone: the archive knows only of the
+// whole list.
+func (r *searchReader) here(q archive.Query) archive.Query {
+	if !r.sel.part {
+		return q
+	}
+	from := time.Date(r.sel.box.key.year, 1, 1, 0, 0, 0, 0, time.UTC)
+	return archive.And(archive.ReceivedFrom(from), archive.ReceivedBefore(from.AddDate(1, 0, 0)), q)
 }
 
 // deliver gives an operand to the operator that waits for it, and its result to

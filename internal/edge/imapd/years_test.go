@@ -1,11 +1,14 @@
 package imapd
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"plenary/internal/list/archive"
 )
 
 // TestYearsOfALargeList: they hold the same messages as the whole, with the same
@@ -89,5 +92,44 @@ func TestYearsOfALargeList(t *testing.T) {
 	m.leave(1, "alice@example.org")
 	if s := other.line(); !strings.HasPrefix(s, "* BYE") {
 		t.Error(s)
+	}
+}
+
+// opens notes whose bytes are read.
+type opens struct {
+	*memory
+	years map[int]bool
+}
+
+func (o opens) Bytes(ctx context.Context, id int64) ([]byte, error) {
+	o.mu.Lock()
+	for _, p := range o.posts[1] {
+		if p.Post.BytesID == id {
+			o.years[p.Post.ReceivedAt.Time().UTC().Year()] = true
+		}
+	}
+	o.mu.Unlock()
+	return o.memory.Bytes(ctx, id)
+}
+
+// TestSearchOfAYearOpensThatYear: a header field that is not kept apart is looked
+// for in each message, and 50,000 are the most.
+func TestSearchOfAYearOpensThatYear(t *testing.T) {
+	m := sample(t) // three posts of 2026
+	for _, year := range []int{2024, 2025, 2024} {
+		raw := strings.Replace(plainPost, "Subject:", "X-Odd: one two\nSubject:", 1)
+		m.postAt(1, strings.ReplaceAll(raw, "<1@", fmt.Sprintf("<%d.%d@", year, m.last[1])), time.Date(year, 12, 31, 23, 59, 59, 0, time.UTC))
+	}
+	o := opens{m, map[int]bool{}}
+	_, addr := serve(t, m, func(opt *Options, _ *times) { opt.YearsFrom, opt.Archive = 4, Over(archive.NewReader(o)) })
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("SELECT Lists/talk/2024", "OK")
+	c.says("UID SEARCH HEADER X-Odd two", "* SEARCH 4 6")
+	c.says("UID SEARCH NOT HEADER X-Odd three 2", "* SEARCH 6")
+	c.says("UID SEARCH OR HEADER X-Odd three FLAGGED", "* SEARCH")
+	c.says("UID SEARCH OR NOT HEADER X-Odd two UID 6", "* SEARCH 6")
+	c.says("UID SORT (REVERSE SUBJECT) UTF-8 HEADER X-Odd two", "* SORT 4 6")
+	if len(o.years) != 1 || !o.years[2024] {
+		t.Error(o.years)
 	}
 }
