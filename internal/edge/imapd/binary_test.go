@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -29,6 +30,31 @@ func TestBinaryIsWhole(t *testing.T) {
 		c.want("SELECT Lists/talk", "OK")
 		if got := c.want("FETCH * BINARY.PEEK[1]", "OK"); !strings.HasSuffix(got[0], "(BINARY[1] "+s.want+")") {
 			t.Errorf("%s %.60q: got %.200q", s.encoding, s.body, got)
+		}
+	}
+}
+
+// TestNoLiteralHasNUL: CHAR8 leaves NUL out (RFC 9051 9), literal8 does not. What is
+// kept stays as it is.
+func TestNoLiteralHasNUL(t *testing.T) {
+	m := sample(t)
+	raw := crlf("From: bob@example.org\nSubject: a\x00b\nX-Odd: c\x00d\nMessage-ID: <nul@x>\n\none\x00two\n")
+	m.post(1, raw)
+	_, addr := serve(t, m)
+	c := loggedIn(t, addr, "alice@example.org")
+	c.exact = true
+	c.want("SELECT Lists/talk", "OK")
+	for _, s := range [][2]string{
+		{"BODY.PEEK[]", "{" + strconv.Itoa(len(raw)) + "}\n" + strings.ReplaceAll(raw, "\x00", "\x80")},
+		{"BODY.PEEK[TEXT]", "{9}\none\x80two\r\n"},
+		{"BODY.PEEK[1]<2.3>", "{3}\ne\x80t"},
+		{"BODY.PEEK[HEADER.FIELDS (Subject)]", "{16}\nSubject: a\x80b\r\n\r\n"},
+		{"BODY.PEEK[HEADER.FIELDS (X-Odd)]", "{14}\nX-Odd: c\x80d\r\n\r\n"},
+		{"RFC822.TEXT", "{9}\none\x80two\r\n"},
+		{"BINARY.PEEK[1]", "~{9}\none\x00two\r\n"},
+	} {
+		if got := c.want("FETCH 4 "+s[0], "OK"); !strings.HasSuffix(got[0], " "+s[1]+")") {
+			t.Errorf("%s: %q", s[0], got)
 		}
 	}
 }

@@ -192,7 +192,7 @@ func TestRealClientReadsTortureMail(t *testing.T) {
 			continue // the client knows its structure only as RFC 9051 has it, ours is RFC 3501's
 		}
 		m.post(1, string(raw))
-		want = append(want, raw)
+		want = append(want, withoutNULs(raw))
 	}
 	if len(want) < 500 {
 		t.Fatal(len(want), "messages")

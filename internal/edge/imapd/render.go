@@ -148,8 +148,11 @@ func (f *fetching) parts(w *composer, first bool, m *part) {
 			w.b = append(w.b, "NIL"...)
 			continue
 		}
-		if s.binary && bytes.IndexByte(data, 0) >= 0 {
+		switch nul := bytes.IndexByte(data, 0) >= 0; {
+		case nul && s.binary:
 			w.b = append(w.b, '~') // RFC 3516 4.3: literal8
+		case nul:
+			data = withoutNULs(data)
 		}
 		w.literal(data)
 	}
@@ -162,6 +165,10 @@ func (f *fetching) parts(w *composer, first bool, m *part) {
 	}
 	f.scratch = m.scratch
 }
+
+// withoutNULs is data as a literal may carry it (RFC 9051 9, CHAR8): 0x80 stands
+// where a NUL was, so that sizes and offsets stay. data belongs to others too.
+func withoutNULs(data []byte) []byte { return bytes.ReplaceAll(data, []byte{0}, []byte{0x80}) }
 
 // cut is the part of data from offset on, of at most n octets. Both come from
 // the client and may be any number.
