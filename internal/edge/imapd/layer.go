@@ -112,8 +112,13 @@ func (f *front) answer(c *command) (pass bool, err error) {
 	case "SELECT", "EXAMINE", "STATUS", "LIST", "LSUB", "CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE",
 		"COPY", "UID COPY", "MOVE", "UID MOVE":
 		return f.guardName(c)
-	case "NOOP", "CHECK", "LOGOUT", "ENABLE", "NAMESPACE", "CLOSE", "UNSELECT", "EXPUNGE", "UID EXPUNGE",
-		"FETCH", "UID FETCH", "STORE", "UID STORE":
+	case "FETCH", "UID FETCH":
+		if err := checkItems(string(c.args)); err != nil {
+			f.refuse(&syntaxError{tag: c.tag, text: err.Error()})
+			return false, nil
+		}
+		return true, nil
+	case "NOOP", "CHECK", "LOGOUT", "ENABLE", "NAMESPACE", "CLOSE", "UNSELECT", "EXPUNGE", "UID EXPUNGE", "STORE", "UID STORE":
 		return true, nil
 	}
 	if !f.sess.loggedIn() {
