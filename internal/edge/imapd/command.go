@@ -10,13 +10,15 @@ import (
 
 // command is one command of the client, complete and in one line.
 type command struct {
-	tag  string
-	done bool   // go-imap has answered it
-	name string // upper case; "UID FETCH" and the like are one name
-	args []byte // what follows the name and its space, without the line end
-	rest *literal
-	cond conditions
-	page page // PARTIAL of FETCH
+	tag     string
+	done    bool   // go-imap has answered it
+	refused bool   // with BAD or NO
+	name    string // upper case; "UID FETCH" and the like are one name
+	args    []byte // what follows the name and its space, without the line end
+	rest    *literal
+	cond    conditions
+	page    page   // PARTIAL of FETCH
+	undo    func() // puts back what reading it began, where it is refused; nil: it began nothing
 }
 
 // literal is the announcement of a literal at the end of a line (RFC 9051 4.3).
@@ -27,6 +29,13 @@ type literal struct {
 
 // tagged is how the command's outcome begins.
 func (c *command) tagged() []byte { return []byte(c.tag + " ") }
+
+// undone puts back what reading a command began that was refused.
+func (c *command) undone() {
+	if c.undo != nil {
+		c.undo()
+	}
+}
 
 // line is the command as go-imap gets it.
 func (c *command) line() []byte {

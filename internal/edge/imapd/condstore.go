@@ -36,6 +36,7 @@ func (f *front) readConditions(c *command) error {
 		return nil
 	}
 	before := len(c.args)
+	told, resyncs := f.sess.told, f.sess.resyncs
 	switch c.name {
 	case "SELECT", "EXAMINE":
 		if err := f.takeSelect(c); err != nil {
@@ -60,6 +61,7 @@ func (f *front) readConditions(c *command) error {
 	}
 	if len(c.args) != before || c.cond != (conditions{}) {
 		f.sess.beginCondstore(c.name != "SELECT" && c.name != "EXAMINE")
+		c.undo = func() { f.sess.undoCondstore(told, resyncs) }
 	}
 	return nil
 }
@@ -71,6 +73,14 @@ func (s *session) beginCondstore(tell bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.knows(tell)
+}
+
+// undoCondstore puts things back after a command that was refused: it began
+// nothing.
+func (s *session) undoCondstore(told, resyncs bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told, s.resyncs = told, resyncs
 }
 
 func (s *session) knows(tell bool) {

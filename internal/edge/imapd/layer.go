@@ -18,6 +18,9 @@ func (f *front) next() ([]byte, error) {
 		f.srv.opt.Log.Error("imap: a command was not read to its end", "name", f.cmd.name)
 		return nil, errEnd
 	}
+	if f.cmd != nil && f.cmd.refused {
+		f.cmd.undone()
+	}
 	f.cmd = nil
 	for {
 		if err := f.ended(); err != nil {
@@ -48,6 +51,7 @@ func (f *front) next() ([]byte, error) {
 			f.cmd = c
 			return c.line(), nil
 		}
+		c.undone() // go-imap gets what is about mod-sequences, unless it is refused
 	}
 }
 

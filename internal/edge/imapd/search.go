@@ -53,7 +53,6 @@ func (s *session) reading(c *command) (r *searchReader, done func(), err error) 
 	r = &searchReader{rest: string(c.args), sel: sel, account: s.who.AccountID, now: s.front.srv.opt.Now()}
 	if s.condstore() && !sel.held {
 		r.modseqs = func() ([]uint64, error) {
-			s.knows(true)
 			m, err := s.modseqsOf(sel)
 			if err != nil {
 				return nil, s.failed("read flags", err)
@@ -65,8 +64,14 @@ func (s *session) reading(c *command) (r *searchReader, done func(), err error) 
 }
 
 // matching reads the search keys and gives the places of the rows that match, in
-// order; of a page at the end only what it needs.
-func (s *session) matching(r *searchReader, o searchOptions) ([]int, error) {
+// order; of a page at the end only what it needs. A search for mod-sequences that
+// is not refused tells that the client knows of them (RFC 7162 3.1).
+func (s *session) matching(r *searchReader, o searchOptions) (found []int, err error) {
+	defer func() {
+		if err == nil && r.seqs != nil {
+			s.knows(true)
+		}
+	}()
 	query, err := r.keys()
 	if err != nil || r.sel.box == nil || len(r.sel.rows) == 0 {
 		return nil, r.unsaved(o, err)
@@ -76,7 +81,8 @@ func (s *session) matching(r *searchReader, o searchOptions) ([]int, error) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.front.srv.times.search)
 	defer cancel()
-	found, ok, err := s.newest(ctx, r, query, o)
+	var ok bool
+	found, ok, err = s.newest(ctx, r, query, o)
 	if err == nil && !ok {
 		var uids []model.UID
 		uids, err = r.sel.box.texts.Search(ctx, r.sel.list.ID, query)

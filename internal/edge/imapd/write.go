@@ -32,6 +32,7 @@ func (f *front) outcome(p []byte) []byte {
 	c := f.cmd
 	c.done = true
 	status := p[len(c.tagged()):]
+	c.refused = !bytes.HasPrefix(status, []byte("OK"))
 	if back := c.cond.back; back != nil && back.tell != nil && bytes.HasPrefix(status, []byte("OK")) {
 		_ = back.tell(f) // an error stays with the front
 	}
