@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -54,6 +55,29 @@ func TestNoLiteralHasNUL(t *testing.T) {
 		{"BINARY.PEEK[1]", "~{9}\none\x00two\r\n"},
 	} {
 		if got := c.want("FETCH 4 "+s[0], "OK"); !strings.HasSuffix(got[0], " "+s[1]+")") {
+			t.Errorf("%s: %q", s[0], got)
+		}
+	}
+}
+
+// TestBinaryOfWhatIsNotThere: a part that there is not is NIL, as with BODY; one in
+// an encoding that nobody knows is refused, and no size is made up (RFC 3516 4.3).
+func TestBinaryOfWhatIsNotThere(t *testing.T) {
+	m := sample(t)
+	m.post(1, encoded("x-odd", "one\r\n"))
+	_, addr := serve(t, m)
+	c := loggedIn(t, addr, "alice@example.org")
+	c.want("SELECT Lists/talk", "OK")
+	c.says("FETCH 1 (BODY.PEEK[9] BINARY.PEEK[9])", "* 1 FETCH (BODY[9] NIL BINARY[9] NIL)")
+	c.says("FETCH 1 (UID BINARY.SIZE[9])", "* 1 FETCH (UID 1 BINARY.SIZE[9] 0)")
+	for _, s := range [][]string{
+		{"BINARY.SIZE[1]"},
+		{"(UID BINARY.SIZE[1])", "* 4 FETCH (UID 4)"},
+		{"(BINARY.SIZE[1] BINARY.SIZE[])", "* 4 FETCH (BINARY.SIZE[] 131)"},
+		{"(BODY.PEEK[1]<0.3> BINARY.SIZE[1])", "* 4 FETCH (BODY[1]<0> {3}\none)"},
+		{"BINARY.PEEK[1]", "* 4 FETCH (BINARY[1] NIL)"},
+	} {
+		if got := c.want("FETCH 4 "+s[0], "NO [UNKNOWN-CTE]"); !slices.Equal(got, s[1:]) {
 			t.Errorf("%s: %q", s[0], got)
 		}
 	}

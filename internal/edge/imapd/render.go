@@ -60,7 +60,7 @@ func (w *composer) flush() {
 // message appends the response for one row; raw is nil when the plan needs no
 // bytes.
 func (f *fetching) message(w *composer, i int, light [3][]byte, raw []byte) {
-	row := f.sel.rows[i]
+	row, begin := f.sel.rows[i], len(w.b)
 	w.b = append(appendInt(append(w.b, "* "...), int64(i+1)), " FETCH ("...)
 	start := len(w.b)
 	sep := func() {
@@ -96,7 +96,10 @@ func (f *fetching) message(w *composer, i int, light [3][]byte, raw []byte) {
 		w.b = append(append(w.b, "BODYSTRUCTURE "...), light[structures]...)
 	}
 	if len(f.plan.sections)+len(f.plan.sizes) > 0 || f.plan.body {
-		f.parts(w, len(w.b) == start, &part{raw: raw, headerLen: int(row.HeaderLen), usual: light[headers], scratch: f.scratch[:0]})
+		if !f.parts(w, len(w.b) != start, &part{raw: raw, headerLen: int(row.HeaderLen), usual: light[headers], scratch: f.scratch[:0]}) {
+			w.b = w.b[:begin] // nothing is to be told
+			return
+		}
 	}
 	w.b = append(w.b, ")\r\n"...)
 	if len(w.b) >= flushAt {
@@ -115,19 +118,20 @@ type part struct {
 	usual     []byte // the usual header fields, when nothing else is needed
 	structure *message.Structure
 	scratch   []byte
+	strange   bool // a part could not be decoded
 }
 
-// parts appends the sections of a message; first says that no item stands
-// before them.
-func (f *fetching) parts(w *composer, first bool, m *part) {
+// parts appends the sections of a message; some says whether items stand before
+// them, and the answer whether items stand there now.
+func (f *fetching) parts(w *composer, some bool, m *part) bool {
 	if f.plan.scan {
 		m.structure = message.Scan(m.raw)
 	}
 	item := func(label string) {
-		if !first {
+		if some {
 			w.b = append(w.b, ' ')
 		}
-		first = false
+		some = true
 		w.b = append(w.b, label...)
 	}
 	if f.plan.body {
@@ -138,7 +142,6 @@ func (f *fetching) parts(w *composer, first bool, m *part) {
 		s := &f.plan.sections[i]
 		item(s.label)
 		data, there := m.section(s)
-		f.strange = f.strange || s.binary && !there
 		if s.partial != nil {
 			w.b = append(appendInt(append(w.b, '<'), s.partial.Offset), '>')
 			data = cut(data, s.partial.Offset, s.partial.Size)
@@ -158,12 +161,15 @@ func (f *fetching) parts(w *composer, first bool, m *part) {
 	}
 	for i := range f.plan.sizes {
 		s := &f.plan.sizes[i]
+		octets, there := m.decoded(s.path)
+		if !there && m.structure.Find(s.path) != nil {
+			continue // nobody knows its size; of a part that there is not it is 0
+		}
 		item(s.label)
-		data, there := m.section(s)
-		f.strange = f.strange || !there
-		w.b = appendInt(append(w.b, ' '), int64(len(data)))
+		w.b = appendInt(append(w.b, ' '), int64(len(octets)))
 	}
-	f.scratch = m.scratch
+	f.scratch, f.strange = m.scratch, f.strange || m.strange
+	return some
 }
 
 // withoutNULs is data as a literal may carry it (RFC 9051 9, CHAR8): 0x80 stands

@@ -85,7 +85,8 @@ func (s *section) names(field []byte) bool {
 }
 
 // decoded is the body of a part without its transfer encoding (RFC 3516). What
-// is broken is decoded all the same; with an unknown encoding there is none.
+// is broken is decoded all the same; with an unknown encoding there is none, and
+// the message is strange.
 func (m *part) decoded(path []int) ([]byte, bool) {
 	if len(path) == 0 {
 		return m.raw, true
@@ -95,5 +96,7 @@ func (m *part) decoded(path []int) ([]byte, bool) {
 	if !ok || p == nil {
 		return nil, false
 	}
-	return message.DecodeTransfer(m.raw[start:end], p.Encoding)
+	octets, known := message.DecodeTransfer(m.raw[start:end], p.Encoding)
+	m.strange = m.strange || !known
+	return octets, known
 }
