@@ -166,12 +166,13 @@ func searchText(h message.Header, r message.Reading) model.SearchText {
 		}
 		return b.String()
 	}
+	body, quoted := r.Words()
 	return model.SearchText{
 		Subject:    IndexWords(h.Text("Subject")),
 		Author:     IndexWords(people("From")),
 		Recipients: IndexWords(people("To", "Cc")),
-		Body:       IndexWords(r.Body + "\n" + r.Attached),
-		Quoted:     IndexWords(r.Quoted),
+		Body:       IndexWords(body + "\n" + r.Attached),
+		Quoted:     IndexWords(quoted),
 		Files:      IndexWords(strings.Join(r.Files, "\n")),
 	}
 }

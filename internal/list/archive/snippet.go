@@ -85,13 +85,14 @@ func found(text string, sought []phrase) (marks []span) {
 // snippet cuts a line out of what was read, around the first thing sought: of
 // the own words, else of quoted lines and attachments, else the beginning.
 func snippet(r message.Reading, sought []phrase) string {
-	for _, text := range []string{r.Body, r.Quoted, r.Attached} {
+	body, quoted := r.Words()
+	for _, text := range []string{body, quoted, r.Attached} {
 		text = oneLine(text)
 		if marks := found(text, sought); len(marks) > 0 {
 			return marked(window(text, marks[0].start), sought)
 		}
 	}
-	return window(oneLine(r.Body), 0)
+	return window(oneLine(body), 0)
 }
 
 // oneLine makes runs of white space one space.
