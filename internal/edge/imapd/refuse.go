@@ -156,6 +156,8 @@ func (s *session) Unsubscribe(mailbox string) error {
 		return err
 	case !n.archive():
 		return no(imap.ResponseCodeCannot, "This mailbox is always shown")
+	case n.year != 0:
+		return no(imap.ResponseCodeCannot, "The years of a list never count as subscribed, and are there all the same")
 	}
 	return no(imap.ResponseCodeCannot, "Every list you may read is shown; to leave the list, send mail to "+s.addressOf(n.list, "-leave"))
 }

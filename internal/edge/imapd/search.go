@@ -50,7 +50,8 @@ func (s *session) reading(c *command) (r *searchReader, done func(), err error) 
 		s.mu.Unlock()
 		return nil, nil, err
 	}
-	r = &searchReader{rest: string(c.args), sel: sel, account: s.who.AccountID, now: s.front.srv.opt.Now()}
+	r = &searchReader{rest: string(c.args), sel: sel, account: s.who.AccountID, now: s.front.srv.opt.Now(),
+		utf8: s.conn.EnabledCaps().Has(imap.CapUTF8Accept)}
 	if s.condstore() && !sel.held {
 		r.modseqs = func() ([]uint64, error) {
 			m, err := s.modseqsOf(sel)

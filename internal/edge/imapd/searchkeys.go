@@ -19,18 +19,23 @@ type searchReader struct {
 	sel     *selected
 	account int64
 	now     time.Time
-	n       int // keys read
+	n       int  // keys read
+	utf8    bool // UTF8=ACCEPT is enabled
 
 	modseqs func() ([]uint64, error) // of all rows; nil: there are none
 	seqs    []uint64                 // once they were asked for
 }
 
-// options reads RETURN (...) and CHARSET, as SEARCH has them.
+// options reads RETURN (...) and CHARSET, as SEARCH has them. Who has enabled
+// UTF8=ACCEPT names no charset (RFC 6855 3).
 func (r *searchReader) options() (o searchOptions, err error) {
 	if o, err = r.returns(); err != nil {
 		return o, err
 	}
 	if rest, ok := cutWord(r.rest, "CHARSET"); ok {
+		if r.utf8 {
+			return o, &syntaxError{text: "After ENABLE UTF8=ACCEPT a search names no charset"}
+		}
 		r.rest = rest
 		return o, r.charset()
 	}

@@ -41,6 +41,7 @@ func TestYearsOfALargeList(t *testing.T) {
 	c.want("STATUS Lists"+strings.Repeat("/2024", 5000)+" (MESSAGES)", "NO [NONEXISTENT]")
 	c.want("SELECT Lists/news/2026", "NO [NONEXISTENT]") // a small list
 	c.want("SUBSCRIBE Lists/talk/2024", "NO [CANNOT]")
+	c.want("UNSUBSCRIBE Lists/talk/2024", "NO [CANNOT] The years of a list never count as subscribed")
 
 	whole, other := loggedIn(t, addr, "alice@example.org"), loggedIn(t, addr, "alice@example.org")
 	got := whole.want("SELECT Lists/talk (CONDSTORE)", "OK")
