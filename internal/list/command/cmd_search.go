@@ -6,11 +6,14 @@ import (
 
 	"plenary/internal/fault"
 	"plenary/internal/mail/address"
+	plain "plenary/internal/mail/message/word"
 	"plenary/internal/model"
 )
 
-// maxFound is how many posts one answer shows.
-const maxFound = 20
+const (
+	maxFound      = 20  // posts that one answer shows
+	maxFaultShown = 160 // characters of what is wrong with a search
+)
 
 // Found is what a search gave: the newest posts of all that match.
 type Found struct {
@@ -83,11 +86,20 @@ func runSearch(ctx context.Context, j *job, c call) (result, error) {
 	case err != nil && ours(err):
 		return result{}, err
 	case err != nil:
-		return result{text: sentence(fault.Text(err))}, nil
+		return result{text: sentence(j.shownFault(err))}, nil
 	case len(found.Posts) == 0:
 		return j.foundNothing(ctx, list, c)
 	}
 	return result{text: found.text()}, nil
+}
+
+// shownFault says what is wrong with a search; the words of it that it names are a
+// stranger's too.
+func (j *job) shownFault(err error) string {
+	if j.repeated >= maxRepeated {
+		return "that cannot be looked for"
+	}
+	return plain.Harmless(fault.Text(err), maxFaultShown)
 }
 
 // mayRead tells whether who asks is on the list, and may read its archive.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"plenary/internal/fault"
@@ -53,7 +54,7 @@ func runSubscribe(ctx context.Context, j *job, c call) (result, error) {
 	if strings.EqualFold(name, "anonymous") {
 		name = ""
 	}
-	if text, err := j.oursSays(email); err != nil || text != "" {
+	if text, err := j.otherSays(email); err != nil || text != "" {
 		return result{text: text}, err
 	}
 	key := "join " + list.Address() + " " + email.Key()
@@ -76,7 +77,7 @@ func runSubscribe(ctx context.Context, j *job, c call) (result, error) {
 }
 
 func joined(notes []string, last string) string {
-	return strings.Join(append(notes, last), "\n")
+	return strings.Join(append(slices.Compact(notes), last), "\n")
 }
 
 // readPerson reads what follows the list: a name, another address, options of
@@ -117,7 +118,7 @@ func reachable(a, from address.Address) error {
 	if strings.Contains(a.Domain, ".") || a.Domain == from.Domain {
 		return nil
 	}
-	return fault.New(fault.Invalid, "the address %s is not complete: a domain has a dot in it, as in name@example.org. Nothing was done", a.Unicode())
+	return fault.New(fault.Invalid, "the address is not complete: a domain has a dot in it, as in name@example.org. Nothing was done")
 }
 
 // leftOut says what an option of other list servers comes to here.
@@ -133,7 +134,7 @@ func leftOut(option string) string {
 	case name == "password" || name == "pw":
 		return "Passwords are not used here."
 	}
-	return "The option " + strings.ToUpper(option) + " was left out."
+	return "An option that does not exist here was left out."
 }
 
 // whichList asks for the list that a command did not name, or named wrongly.
@@ -141,14 +142,7 @@ func (j *job) whichList(c call) result {
 	if len(c.args) == 0 {
 		return result{text: "Which list? Write " + c.verb + " and the name of the list. LISTS shows the lists here.", help: true}
 	}
-	return result{text: "There is no list called " + clipWord(c.args[0]) + " here. LISTS shows the lists here."}
-}
-
-func clipWord(s string) string {
-	if r := []rune(s); len(r) > 60 {
-		return string(r[:60]) + "…"
-	}
-	return s
+	return result{text: "There is no list of that name here. LISTS shows the lists here."}
 }
 
 // visible tells whether a list is shown to the author: everybody may see an

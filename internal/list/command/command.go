@@ -17,6 +17,11 @@
 // one answer: the letter a command causes, or one that lists what became of each
 // line.
 //
+// Whoever writes in somebody's name must not reach her with words of his own: where
+// the return address is not the author's, only joining, leaving and codes are taken,
+// which cause letters without a word of the mail; all else gets one fixed letter.
+// What an answer repeats of a mail is little, and no link (job.go).
+//
 // From is not proof. Joining is always confirmed by the address itself; leaving
 // too, unless the mail was authenticated; moderators decide by a token that only
 // moderators got.
@@ -35,6 +40,7 @@ import (
 	"plenary/internal/list/notify"
 	"plenary/internal/mail/address"
 	"plenary/internal/mail/message"
+	plain "plenary/internal/mail/message/word"
 	"plenary/internal/model"
 )
 
@@ -42,7 +48,10 @@ import (
 const (
 	maxLines     = 25  // command lines of one mail that are read
 	maxErrors    = 3   // lines that are no commands before the rest is left
-	maxLineShown = 200 // characters of a line that an answer repeats
+	maxLineShown = 40  // characters of a line that an answer repeats
+	maxRepeated  = 3   // lines of which an answer repeats more than the command
+	maxOthers    = 5   // other addresses that one mail names
+	maxSubject   = 80  // characters of a subject that an answer repeats
 	maxWords     = 40  // words of one line that are looked at
 	maxListed    = 500 // lists in one answer
 	maxLeaving   = 50  // lists that one SIGNOFF * leaves
@@ -247,10 +256,26 @@ func sentence(s string) string {
 	return s
 }
 
-// reply writes the one answer to a mail.
+// strange tells that the author may well not have sent the mail.
+func (m *Mail) strange() bool {
+	return !m.Authenticated && !notify.SpeaksFor(m.ReversePath, m.From)
+}
+
+// reply writes the one answer to a mail. The subject comes back where it is a
+// command or holds a code of ours; any other may be meant for a victim's eyes.
 func (s *Service) reply(ctx context.Context, m Mail, text string, help bool) error {
 	subject, _ := message.BaseSubject(m.Header.Text("Subject"))
+	if m.strange() || plain.Harmless(subject, maxSubject) != subject || !s.means(ctx, m, subject) {
+		subject = ""
+	}
 	return s.send(ctx, m, notify.Letter{Kind: notify.CommandReply, Data: notify.Data{Text: text, Subject: subject, Help: help}})
+}
+
+// means tells a subject that is a command or holds a code of ours.
+func (s *Service) means(ctx context.Context, m Mail, subject string) bool {
+	j := &job{s: s, ctx: ctx, mail: m, lists: map[string]*model.List{}}
+	_, ok := j.parse(line{text: subject})
+	return ok || s.findToken(m.Header) != ""
 }
 
 func (s *Service) send(ctx context.Context, m Mail, l notify.Letter) error {

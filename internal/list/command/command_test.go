@@ -14,6 +14,7 @@ import (
 	"plenary/internal/list/settings"
 	"plenary/internal/mail/address"
 	"plenary/internal/mail/message"
+	plain "plenary/internal/mail/message/word"
 	"plenary/internal/model"
 	"plenary/internal/store"
 	"plenary/internal/testkit/stores"
@@ -159,7 +160,7 @@ func TestCommands(t *testing.T) {
 		{"list without the l", command.AtServer, "", "join talk-l", asked, "", ""},
 		{"anonymous with options", command.AtServer, "", "SUBSCRIBE TEST-L ANONYMOUS WITH NOMAIL", asked + " " + said, "The owners can switch it off", ""},
 		{"no list", command.AtServer, "", "subscribe\n", said, "Which list?", ""},
-		{"unknown list", command.AtServer, "", "subscribe gardening", said, "no list called gardening", ""},
+		{"unknown list", command.AtServer, "", "subscribe gardening", said, "no list of that name here", ""},
 		{"two lists", command.AtServer, "", "sub test-l\nsub talk\n", asked + " " + asked, "", ""},
 		{"job cards", command.AtServer, "", "// JOB\nsub test-l\n// EOJ\n", asked, "", ""},
 		{"continued cards", command.AtServer, "", "// subscribe test-l ,\n// Ann Lee\n", asked, "", ""},
@@ -179,7 +180,7 @@ func TestCommands(t *testing.T) {
 		{"lists, filtered", command.AtServer, "", "lists talk\n", said, "About talk.", "test-l"},
 		{"lists hides", command.AtServer, "", "lists\n", said, "About test-l.", "hidden"},
 		{"info", command.AtServer, "", "info talk\n", said, "talk-owner@lists.example.org", ""},
-		{"info of a hidden list", command.AtServer, "", "info hidden\n", said, "no list called hidden", ""},
+		{"info of a hidden list", command.AtServer, "", "info hidden\n", said, "no list of that name", ""},
 		{"help", command.AtServer, "Subject: help\r\n", "", said, "commands are below", ""},
 		{"help with a verb", command.AtServer, "", "help signoff", said, "UNSUBSCRIBE, LEAVE", ""},
 		{"ok without anything", command.AtServer, "", "ok", said, "just reply to it", ""},
@@ -193,9 +194,9 @@ func TestCommands(t *testing.T) {
 		{"own list named", command.AtRequest, "", "subscribe talk Ann Lee", asked, "", ""},
 		{"for somebody else", command.AtRequest, "", "subscribe digest=mime address=b@y.example", "confirm-join>b@y.example " + said, "on its way to b@y.example", ""},
 		{"LISTSERV form", command.AtRequest, "", "UNSUBSCRIBE talk", "not-on-list" + toAnn, "", ""},
-		{"for somebody without a domain", command.AtRequest, "", "subscribe talk address=b@host", said, "The address b@host is not complete: a domain has a dot in it", "on its way"},
+		{"for somebody without a domain", command.AtRequest, "", "subscribe talk address=b@host", said, "The address is not complete: a domain has a dot in it", "on its way"},
 		{"an address that is none", command.AtRequest, "", "subscribe address=@y.example", said, "", "on its way"},
-		{"leaves without a domain", command.AtRequest, "", "unsubscribe talk b@host", said, "The address b@host is not complete: a domain has a dot in it", "on its way"},
+		{"leaves without a domain", command.AtRequest, "", "unsubscribe talk b@host", said, "The address is not complete: a domain has a dot in it", "on its way"},
 		{"somebody else leaves", command.AtRequest, "", "unsubscribe address=<b@y.example>", "not-on-list>b@y.example " + said, "b@y.example", ""},
 		{"polite", command.AtRequest, "", "Please unsubscribe me from this list.\n\nThanks\nAnn\n", "not-on-list" + toAnn, "", ""},
 		{"reply prefix", command.AtRequest, "Subject: Re: unsubscribe\r\n", "", "not-on-list" + toAnn, "", ""},
@@ -386,7 +387,7 @@ func TestMembershipIsNotDisclosed(t *testing.T) {
 		var texts [2]string
 		for i, email := range []string{"in@example.net", "out@example.net"} {
 			_, text := r.mail(command.Mail{Entry: command.AtRequest, List: r.talk}, "", verb+" address="+email+"\n")
-			texts[i] = strings.ReplaceAll(text, email, "X")
+			texts[i] = strings.NewReplacer(email, "X", plain.Harmless(email, 80), "X").Replace(text)
 		}
 		if texts[0] != texts[1] {
 			t.Errorf("%q and %q differ", texts[0], texts[1])

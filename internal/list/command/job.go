@@ -7,6 +7,7 @@ import (
 
 	"plenary/internal/list/notify"
 	"plenary/internal/mail/message"
+	plain "plenary/internal/mail/message/word"
 	"plenary/internal/model"
 )
 
@@ -19,6 +20,9 @@ type job struct {
 	done   map[string]bool        // what was done, so that subject and text may say the same
 	failed error                  // of the database, while a line was read
 	below  bool                   // commands stand below the line at which reading stopped
+	// repeated counts the lines of the mail that the answer repeats.
+	repeated int
+	others   map[string]bool // other addresses than the author's that were named
 }
 
 // A human writes more than this many words below a subject that happens to be a
@@ -138,7 +142,7 @@ func (j *job) reads(c call, lines []line) bool {
 
 // commands carries out the commands of a mail and answers once.
 func (s *Service) commands(ctx context.Context, m Mail) error {
-	j := &job{s: s, ctx: ctx, mail: m, lists: map[string]*model.List{}, done: map[string]bool{}}
+	j := &job{s: s, ctx: ctx, mail: m, lists: map[string]*model.List{}, done: map[string]bool{}, others: map[string]bool{}}
 	calls, unknown, left := j.plan()
 	if j.failed != nil {
 		return j.failed
@@ -148,7 +152,12 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 	}
 	var out []string
 	help, letters := false, 0
+	strange, withheld := m.strange(), false
 	for _, c := range calls {
+		if strange && !c.cmd.changes && !c.cmd.end && codeOf(c.args) == "" {
+			withheld = true
+			continue
+		}
 		s.Count(strings.ToLower(c.cmd.name()))
 		r, err := c.cmd.run(ctx, j, c)
 		if err == nil {
@@ -161,12 +170,21 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 		if r.letter {
 			letters++
 		}
+		if strange && c.cmd.changes && r.text != "" {
+			withheld, r.text = true, ""
+		}
 		if r.text != "" || r.letter {
-			out = append(out, echo(c.line)+"\n"+indented(r.text, r.letter))
+			out = append(out, j.echo(c.line, c.verb)+"\n"+indented(r.text, r.letter))
 		}
 		if r.stop {
 			break
 		}
+	}
+	if strange && letters == len(out) {
+		if withheld || len(out) == 0 && !onlyEnd(calls) {
+			return j.notAnswered()
+		}
+		return nil
 	}
 	if len(out) == 0 || letters == len(out) && left == 0 && !j.below {
 		if letters > 0 || len(out) > 0 || onlyEnd(calls) {
@@ -174,7 +192,7 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 		}
 	}
 	for _, l := range unknown {
-		out = append(out, echo(l)+"\n    This was not understood.")
+		out = append(out, j.echo(l, "")+"\n    This was not understood.")
 	}
 	if j.below {
 		out = append(out, "Nothing below that line was read, so what stands there was not done. Please send it again.")
@@ -202,9 +220,12 @@ func (j *job) nothing(unknown []line) error {
 		return s.send(j.ctx, m, notify.Letter{Kind: notify.Help, Data: notify.Data{
 			Text: "This address is read by a program first. No command was found in your message, so it was passed on to the people who run the list."}})
 	}
+	if m.strange() {
+		return j.notAnswered()
+	}
 	var out []string
 	for _, l := range unknown {
-		out = append(out, echo(l)+"\n    This was not understood.")
+		out = append(out, j.echo(l, "")+"\n    This was not understood.")
 	}
 	if len(out) == 0 {
 		out = append(out, "Your message held no command.")
@@ -212,15 +233,39 @@ func (j *job) nothing(unknown []line) error {
 	return s.reply(j.ctx, m, strings.Join(out, "\n\n"), true)
 }
 
-// echo repeats a command line in an answer, and nothing else of the mail: answers
-// must not carry a stranger's text to a forged address.
-func echo(l line) string {
-	text := maskPassword(strings.Join(strings.Fields(l.text), " "))
+// notAnswered says, without a word of the mail, that it was not answered.
+func (j *job) notAnswered() error {
+	j.s.Log.Info("commands not answered: the return address is not the author's", "from", j.mail.From.String(), "reversePath", j.mail.ReversePath)
+	return j.s.send(j.ctx, j.mail, notify.Letter{Kind: notify.OtherReturn, Data: notify.Data{Email: j.mail.From.Unicode()}})
+}
+
+// echo repeats a line in an answer, and nothing else of the mail: answers must not
+// carry a stranger's text to a forged address. A line of our own words comes back
+// whole, of few others so much that who wrote it knows it again; then of a command
+// only its verb.
+func (j *job) echo(l line, verb string) string {
+	fields := strings.Fields(maskPassword(strings.Join(strings.Fields(l.text), " ")))
+	ours := verb != "" && len(fields) > 0 && len(fields) < maxWords
+	for i, f := range fields {
+		if i == 0 || !ours || !j.isOurs(f) {
+			fields[i], ours = plain.Harmless(f, maxLineShown), ours && i == 0
+		}
+	}
+	text := strings.Join(fields, " ")
+	if ours && !j.mail.strange() {
+		return "> " + text
+	}
+	if j.repeated++; j.repeated > maxRepeated || j.mail.strange() {
+		return strings.TrimSpace("> " + verb + " …")
+	}
 	if utf8.RuneCountInString(text) > maxLineShown {
 		text = string([]rune(text)[:maxLineShown]) + "…"
 	}
 	return "> " + text
 }
+
+// isOurs tells a word that comes from here: a list's name or address, or *.
+func (j *job) isOurs(w string) bool { return w == "*" || j.listNamed(w) != nil }
 
 // maskPassword hides what people still write as a password.
 func maskPassword(s string) string {

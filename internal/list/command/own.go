@@ -73,11 +73,15 @@ func isServer(local string) bool {
 
 const notForOurs = " is an address of the lists here and not of a person. The owners of a list can do more than a letter."
 
-// oursSays tells the author of a command that an address is one of the lists'; "" when
-// it is not.
-func (j *job) oursSays(a address.Address) (string, error) {
+// otherSays tells the author of a command why nothing is done for another address:
+// it is one of the lists', or she named many already, each of which gets a letter. ""
+// when there is no such reason.
+func (j *job) otherSays(a address.Address) (string, error) {
 	if a.Key() == j.mail.From.Key() {
 		return "", nil // looked at before
+	}
+	if j.others[a.Key()] = true; len(j.others) > maxOthers {
+		return "This was not done: one mail can name " + itoa(maxOthers) + " other addresses. Please send another one.", nil
 	}
 	own, err := j.s.isOwn(j.ctx, a, j.mail.Domain)
 	if err != nil || !own {

@@ -59,9 +59,9 @@ func TestSearch(t *testing.T) {
 		{line: "SEARCH test-l", at: r.talk, says: "  SEARCH test-l@lists.example.org and the words\n", asked: "ann@example.net talk 20: test-l"},
 		{line: "SEARCH hidden wool", at: r.talk, says: "Nothing in the archive of talk@lists.example.org matches.", asked: "ann@example.net talk 20: hidden wool"},
 		{line: "SEARCH wool sweaters IN test-l", at: r.talk, says: "40 posts", asked: "ann@example.net test-l 20: wool sweaters"},
-		{line: "SEARCH nowhere oak", says: "no list called"},
+		{line: "SEARCH nowhere oak", says: "no list of that name"},
 		{line: "SEARCH talk oak", from: bob, says: "is read by its members"},
-		{line: "SEARCH hidden oak", from: bob, says: "no list called"},
+		{line: "SEARCH hidden oak", from: bob, says: "no list of that name"},
 		{line: "SEARCH test-l oak", from: bob, says: "40 posts", asked: "bob@example.org test-l 20: oak"},
 	} {
 		asked = ""

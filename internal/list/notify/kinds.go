@@ -24,6 +24,7 @@ const (
 	Decided       Kind = "decided"
 	Refused       Kind = "refused"
 	CommandReply  Kind = "command-reply"
+	OtherReturn   Kind = "other-return"
 	Help          Kind = "help"
 )
 
@@ -44,14 +45,15 @@ type form struct {
 	Lane    model.Lane
 	Replied bool // answers one message: Auto-Submitted is auto-replied (RFC 3834 5)
 	Counted bool // a stranger can cause it: at most ten a day for an address
-	Apart   bool // counted apart from the ten: a few a day for an address and list
+	Apart   int  // counted apart from the ten: so many a day for an address from one list
+	InAll   int  // counted apart from the ten: so many a day for an address, whatever list it is from
 	Token   bool // wants an answer that carries a token
 }
 
 // kinds is the table of letters.
 var kinds = []form{
 	{Kind: ConfirmJoin, Doc: "asks the address itself whether it wants to join", From: fromRequest, Replied: true, Counted: true, Token: true},
-	{Kind: ConfirmLeave, Doc: "asks the address itself whether it wants to leave", From: fromRequest, Replied: true, Counted: true, Apart: true, Token: true},
+	{Kind: ConfirmLeave, Doc: "asks the address itself whether it wants to leave", From: fromRequest, Replied: true, Counted: true, Apart: maxApart, Token: true},
 	{Kind: AlreadyOnList, Doc: "who asked to join is on the list", From: fromRequest, Replied: true, Counted: true},
 	{Kind: NotOnList, Doc: "who asked to leave is not on the list", From: fromRequest, Replied: true, Counted: true},
 	{Kind: JoinWaiting, Doc: "a confirmed join waits for a moderator", From: fromOwner, Replied: true, Counted: true},
@@ -67,6 +69,7 @@ var kinds = []form{
 	{Kind: Decided, Doc: "tells the other moderators what was decided", From: fromOwner, Lane: model.LaneNotice},
 	{Kind: Refused, Doc: "tells an author that one of several lists did not take a post", From: fromOwner, Lane: model.LaneNotice, Replied: true, Counted: true},
 	{Kind: CommandReply, Doc: "says what became of each command of a mail", From: fromRequest, Replied: true, Counted: true},
+	{Kind: OtherReturn, Doc: "says that commands were not answered, because they came with another return address", From: fromRequest, Replied: true, Counted: true, InAll: 1},
 	{Kind: Help, Doc: "explains the commands", From: fromRequest, Replied: true, Counted: true},
 }
 

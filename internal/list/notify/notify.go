@@ -156,12 +156,8 @@ func (s *Service) Send(ctx context.Context, l Letter) error {
 		return err
 	}
 	now := s.Now()
-	if f.Counted {
-		budget, limit := l.To.Key(), maxAutoReplies
-		if f.Apart && l.List != nil {
-			budget, limit = fmt.Sprintf("%s %s %s", f.Kind, l.List.Address(), budget), maxApart
-		}
-		allowed, err := s.Store.CountAutoReply(ctx, budget, now.Unix()/86400, limit)
+	for _, b := range f.budgets(l) {
+		allowed, err := s.Store.CountAutoReply(ctx, b.key, now.Unix()/86400, b.limit)
 		if err != nil {
 			return err
 		}

@@ -232,6 +232,16 @@ func TestServerLetters(t *testing.T) {
 	}
 }
 
+func TestSpeaksFor(t *testing.T) {
+	ann := address.Address{Local: "ann", Domain: "example.net"}
+	for reversePath, want := range map[string]bool{"ann@example.net": true, "ANN@Example.NET": true, "al123@example.net": true, "": false, "ann@example.net.evil.example": false,
+		"ann@evil.example": false, "SRS0=x=y=example.net=ann@evil.example": false, "not an address": false} {
+		if SpeaksFor(reversePath, ann) != want || SpeaksFor(reversePath, address.Address{}) {
+			t.Error(reversePath)
+		}
+	}
+}
+
 func TestEveryTemplateIsAKind(t *testing.T) {
 	files, err := fs.Glob(templates.FS, "mail/*.txt")
 	if err != nil || len(files) != len(kinds) {

@@ -152,8 +152,8 @@ func (j *Judged) author() string {
 }
 
 // writer is whom a note about the post may be sent to: nobody when a machine
-// sent it. It is the author when she proved who she is or the envelope names her
-// too; else the envelope's address, which RFC 3834 4 prefers because it cannot be
+// sent it. It is the author when she proved who she is or the envelope names her,
+// or an address beside hers; else the envelope's address, which RFC 3834 4 prefers because it cannot be
 // a stranger's without the stranger's server having sent it. Whether the author is
 // on the list must not matter, or who named her would learn it by the letter that
 // comes or does not.
@@ -161,11 +161,11 @@ func (j *Judged) writer() (address.Address, bool) {
 	if j.automatic != "" {
 		return address.Address{}, false
 	}
-	envelope, err := address.Parse(j.offer.ReversePath)
 	author := j.Author.Address
-	if !author.IsZero() && (j.trusted || err == nil && envelope.Key() == author.Key()) {
+	if !author.IsZero() && (j.trusted || notify.SpeaksFor(j.offer.ReversePath, author)) {
 		return author, true
 	}
+	envelope, err := address.Parse(j.offer.ReversePath)
 	return envelope, err == nil
 }
 

@@ -1,0 +1,133 @@
+package command_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"plenary/internal/list/command"
+	"plenary/internal/mail/address"
+	"plenary/internal/model"
+)
+
+// A stranger wrote to the command address in a victim's name, and the answer carried
+// his subject and each line of his advertisement to her.
+
+// advert is a mail of commands that are none of the victim's.
+func advert() (header, body string) {
+	header = "Subject: CHEAP PILLS http://evil.example/now\r\n"
+	for i := range 25 {
+		body += fmt.Sprintf("SEARCH talk OR CHEAP PILLS http://evil.example/%d www.evil.example buy@evil.example\n", i)
+	}
+	return header, body
+}
+
+// readsAll makes the archive of talk one that strangers may search.
+func (r *rig) readsAll() {
+	r.t.Helper()
+	r.talk.ArchiveAccess = model.AccessPublic
+	if err := r.store.SaveList(context.Background(), r.talk); err != nil {
+		r.t.Fatal(err)
+	}
+	r.Search = func(context.Context, address.Address, *model.List, string, int) (command.Found, error) {
+		return command.Found{}, nil
+	}
+}
+
+// subjects are those the letters were given.
+func (r *rig) subjects() (all string) {
+	for _, l := range r.letters {
+		all += l.Data.Subject
+	}
+	return all
+}
+
+func TestAnotherReturnAddressIsNotAnsweredInDetail(t *testing.T) {
+	r := newRig(t)
+	r.readsAll()
+	r.add("test-l", "ann@example.net", model.RoleSubscriber)
+	const fixed = "other-return" + toAnn
+	header, body := advert()
+	for _, c := range []struct{ header, body, out string }{
+		{header, body, fixed},
+		{header, "buy this\nand that\n", fixed},
+		{"Subject: help\r\n", "", fixed},
+		{"Subject: Viagra\r\n", "lists\nsubscribe talk\n", asked + " " + fixed},
+		{"", "subscribe talk\n", asked},
+		{"", "signoff test-l\n", "confirm-leave" + toAnn},
+		{"", "subscribe talk WITH http://evil.example\n", asked + " " + fixed},
+		{"", "subscribe cheap-pills\n", fixed},
+		{"", "end\n", ""},
+	} {
+		out, text := r.mail(command.Mail{Entry: command.AtServer, ReversePath: "x@evil.example"}, c.header, c.body)
+		if out != c.out || text != "" || r.subjects() != "" {
+			t.Errorf("%q: %s, want %s\n%s%s", c.body, out, c.out, r.subjects(), text)
+		}
+	}
+	for _, own := range []command.Mail{{ReversePath: "ann+x@example.net"}, {ReversePath: "prvs=12345678ab=ann@example.net"}, {ReversePath: "x@evil.example", Authenticated: true}} {
+		own.Entry = command.AtServer
+		if out, text := r.mail(own, "", "lists\n"); out != said || !strings.Contains(text, "talk@lists.example.org") {
+			t.Errorf("%s: %s\n%s", own.ReversePath, out, text)
+		}
+	}
+	out, text := r.mail(command.Mail{Entry: command.AtRequest, List: r.talk, ReversePath: "x@evil.example"}, header, "hello\n")
+	if out != "help"+toAnn+" forwarded" || strings.Contains(text, "hello") {
+		t.Error(out, text)
+	}
+}
+
+// A code proves who has it: she is answered, without a word of the mail.
+func TestACodeIsTakenFromAnotherReturnAddress(t *testing.T) {
+	r := newRig(t)
+	tok := r.ask(model.PendingJoin)
+	m := command.Mail{Entry: command.AtServer, ReversePath: "srs0=ab=cd=example.net=ann@forwarder.example"}
+	if out, text := r.mail(m, "Subject: hello\r\n", "OK "+tok+"\n"); out != "welcome"+toAnn {
+		t.Errorf("%s\n%s", out, text)
+	}
+	out, text := r.mail(m, "Subject: CHEAP PILLS\r\n", "OK "+tok+" cheap pills\n")
+	if out != said || !strings.Contains(text, "answered already") || strings.Contains(text+r.subjects(), "pills") {
+		t.Errorf("%s\n%s", out, text)
+	}
+}
+
+// An envelope can be forged as well as From: then little of the mail comes back, and
+// no link.
+func TestLittleOfAMailIsRepeated(t *testing.T) {
+	r := newRig(t)
+	r.readsAll()
+	header, body := advert()
+	for _, body := range []string{body, "click http://evil.example/x\nor //evil.example\nor www.evil.example and evil.example " + strings.Repeat("pills ", 90) + "\n",
+		strings.Repeat("INFO evil.example/x\nsubscribe talk WITH http://evil.example\n", 12)} {
+		out, text := r.mail(command.Mail{Entry: command.AtServer}, header, body)
+		lower := strings.ToLower(text)
+		for _, link := range []string{"http", "www.", "//", "evil.example"} {
+			if strings.Contains(lower, link) {
+				t.Errorf("%s in\n%s", link, text)
+			}
+		}
+		if n := strings.Count(lower, "evil") + strings.Count(lower, "pills"); !strings.HasSuffix(out, said) || r.subjects() != "" || n > 6 {
+			t.Errorf("%s %d times %q\n%s", out, n, r.subjects(), text)
+		}
+	}
+	for subject, want := range map[string]string{"lists": "lists", "Re: INFO talk": "INFO talk", "hello": "", "search talk " + strings.Repeat("x ", 60): ""} {
+		if out, _ := r.mail(command.Mail{Entry: command.AtServer}, "Subject: "+subject+"\r\n", "lists\n"); out != said || r.subjects() != want {
+			t.Errorf("%s: %s %q", subject, out, r.subjects())
+		}
+	}
+	if _, text := r.mail(command.Mail{Entry: command.AtServer}, "", "info talk@lists.example.org\n"); !strings.HasPrefix(text, "> info talk@lists.example.org\n") {
+		t.Error(text)
+	}
+}
+
+func TestFewOtherAddressesInOneMail(t *testing.T) {
+	r := newRig(t)
+	body := ""
+	for i := range 20 {
+		body += fmt.Sprintf("subscribe talk address=p%d@example.com\n", i)
+	}
+	out, text := r.mail(command.Mail{Entry: command.AtServer}, "", body)
+	if strings.Count(out, "confirm-join") != 5 || !strings.Contains(text, "This was not done: one mail can name 5 other addresses.") {
+		t.Errorf("%s\n%s", out, text)
+	}
+}
