@@ -179,7 +179,7 @@ func (a *App) assemble(ctx context.Context) error {
 	commands := command.New(command.Deps{Store: a.Store, Membership: a.Membership, Moderation: a.Moderation, Letters: letters,
 		Owners: owners, ArchiveURL: a.archiveURL, Search: a.searchByMail, Count: a.Metrics.Command, Log: a.Log})
 	a.Desk = intake.New(intake.Deps{Store: a.Store, Posting: a.Posting, Commands: commands, Tokens: tokens, Owners: owners,
-		Bounces: bounce.New(bounce.Deps{Store: a.Store, Tokens: tokens}), Hostname: a.Config.Hostname, Count: a.Metrics.Received, Log: a.Log})
+		Bounces: bounce.New(bounce.Deps{Store: a.Store, Tokens: tokens, Log: a.Log}), Hostname: a.Config.Hostname, Count: a.Metrics.Received, Log: a.Log})
 	a.Transfer = &transfer.Importer{Store: a.Store, Now: time.Now}
 	if a.Queue, err = a.newQueue(tokens); err != nil {
 		return err

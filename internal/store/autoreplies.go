@@ -6,10 +6,10 @@ import (
 	"errors"
 )
 
-// CountAutoReply counts one automatic reply on that day (days since 1970-01-01
-// UTC) and tells whether it may still be sent: at most limit a day. budget is the
-// key of the address, or a word, a space and more for what is counted apart from
-// the other letters. A refused one is not counted.
+// CountAutoReply counts one automatic reply, or another thing that strangers can cause, on
+// that day (days since 1970-01-01 UTC) and tells whether it may still be: at most limit
+// a day. budget is the key of the address, or a word, a space and more for what
+// is counted apart from the other letters. A refused one is not counted.
 func (s *Store) CountAutoReply(ctx context.Context, budget string, day int64, limit int) (allowed bool, err error) {
 	if limit <= 0 {
 		return false, nil

@@ -56,6 +56,7 @@ type Commands interface {
 // Bounces stores what comes back.
 type Bounces interface {
 	Known(id string) bool
+	Takes(r bounce.Report) error
 	Record(ctx context.Context, r bounce.Report) error
 }
 

@@ -290,6 +290,19 @@ func TestTheSameListTwiceIsServedOnce(t *testing.T) {
 	}
 }
 
+// TestPeopleAreToldWhereSomebodyReads: a return address that names no delivery takes reports.
+func TestPeopleAreToldWhereSomebodyReads(t *testing.T) {
+	r := newRig(t, stores.SQLite(t))
+	for _, to := range []string{"talk-bounces@example.org", "bounces@example.org"} {
+		for from, want := range map[string]bool{"": true, "eve@example.com": false} {
+			out := r.Receive(ctx, intake.Incoming{ReversePath: from, Raw: message("1@x"), Recipients: []string{to}})[0]
+			if out.Accepted != want || !want && (out.Kind != fault.NotFound || !strings.Contains(out.Text, "please write to")) {
+				t.Errorf("%s from <%s>: %+v", to, from, out)
+			}
+		}
+	}
+}
+
 func TestBouncesAreStoredAndAnsweredByNothing(t *testing.T) {
 	stores.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)

@@ -147,6 +147,9 @@ func (d *Desk) understand(ctx context.Context, t *transaction, k *task) (err err
 			err = fault.New(fault.Invalid, "%s", why)
 		}
 	}
+	if k.role == RoleBounces {
+		err = d.Bounces.Takes(t.report(k))
+	}
 	if k.role == RolePost {
 		k.judged, err = d.Posting.Judge(ctx, k.list, &t.offer)
 	}
@@ -154,6 +157,11 @@ func (d *Desk) understand(ctx context.Context, t *transaction, k *task) (err err
 		t.seen[m] = k
 	}
 	return err
+}
+
+// report is what came to a return address.
+func (t *transaction) report(k *task) bounce.Report {
+	return bounce.Report{List: k.list, ID: k.token, ReversePath: t.in.ReversePath, Raw: t.in.Raw}
 }
 
 // doubt says why it cannot be told whose commands the message holds.
@@ -188,7 +196,7 @@ func (d *Desk) serve(ctx context.Context, t *transaction, k *task) {
 	case RolePost:
 		d.settle(ctx, k, k.judged)
 	case RoleBounces:
-		d.end(k, "bounce", d.Bounces.Record(ctx, bounce.Report{List: k.list, ID: k.token, Raw: t.in.Raw}))
+		d.end(k, "bounce", d.Bounces.Record(ctx, t.report(k)))
 	case RoleOwner, RoleModerators, RolePostmaster:
 		d.end(k, "forwarded", d.Owners.pass(ctx, k.target, &t.offer))
 	default:
