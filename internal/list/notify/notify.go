@@ -52,6 +52,7 @@ const (
 	maxApart       = 3       // letters counted apart, to one address from one list in a day
 	maxAttach      = 1 << 20 // octets of a post attached whole; of a larger one the header is
 	maxHeaderShown = 32 << 10
+	maxSubject     = 80 // characters of a foreign subject in a letter to its author
 	maxText        = 256 << 10 // octets of one letter's text
 )
 

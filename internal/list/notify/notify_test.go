@@ -277,6 +277,23 @@ func TestNothingIsInjected(t *testing.T) {
 	}
 }
 
+// TestNoAdvertisementInALetterToItsAuthor: who forges envelope and From has his
+// subject sent to a victim, but short and with no link in it.
+func TestNoAdvertisementInALetterToItsAuthor(t *testing.T) {
+	for _, f := range kinds {
+		s, k := service(t)
+		l := sample(f)
+		l.Attach, l.Data.Subject = nil, "CHEAP PILLS http://evil.example/x buy@evil.example www.evil.example "+strings.Repeat("now ", 40)
+		if err := s.Send(context.Background(), l); err != nil {
+			t.Fatal(err)
+		}
+		shown := bytes.Contains(k.data[0], []byte("http://evil.example")) // moderators see the message itself
+		if shown != (f.Kind == HeldModerator || f.Kind == Decided) || !shown && bytes.Contains(k.data[0], []byte("evil.example")) || bytes.Count(k.data[0], []byte("now ")) > 90 {
+			t.Errorf("%s:\n%s", f.Kind, k.data[0])
+		}
+	}
+}
+
 func TestAtMostTenCountedLettersADay(t *testing.T) {
 	s, k := service(t)
 	for range 10_000 {

@@ -72,6 +72,9 @@ func indent(s string) string {
 // render fills the template: the subject line and the text with LF line ends.
 func (s *Service) render(f form, l Letter) (subject, text string, err error) {
 	p := page{Data: clean(l.Data), Token: l.Token, Cut: len(l.Attach) > maxAttach || l.HeaderOnly, Unopened: l.HeaderOnly, Attach: len(l.Attach) > 0}
+	if f.Replied { // it may go to somebody who did not write the message
+		p.Subject = word.Harmless(p.Subject, maxSubject)
+	}
 	if p.Subject == "" && f.Kind != CommandReply {
 		p.Subject = "(no subject)" // of a post; a command needs none
 	}
