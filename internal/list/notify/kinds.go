@@ -52,7 +52,7 @@ type form struct {
 
 // kinds is the table of letters.
 var kinds = []form{
-	{Kind: ConfirmJoin, Doc: "asks the address itself whether it wants to join", From: fromRequest, Replied: true, Counted: true, Token: true},
+	{Kind: ConfirmJoin, Doc: "asks the address itself whether it wants to join", From: fromRequest, Replied: true, Counted: true, Apart: maxApart, InAll: maxJoins, Token: true},
 	{Kind: ConfirmLeave, Doc: "asks the address itself whether it wants to leave", From: fromRequest, Replied: true, Counted: true, Apart: maxApart, Token: true},
 	{Kind: AlreadyOnList, Doc: "who asked to join is on the list", From: fromRequest, Replied: true, Counted: true},
 	{Kind: NotOnList, Doc: "who asked to leave is not on the list", From: fromRequest, Replied: true, Counted: true},

@@ -11,11 +11,12 @@
 // that no machine answers them, and everything that comes from strangers is
 // reduced to plain text before it goes near a header or the page. Letters that a
 // stranger can cause are counted: at most ten a day for one address, whoever
-// asks. The letter by which an address leaves a list is counted apart, or a
-// stranger could use up the ten and keep it on the list: of it three go out a day
-// for each list the address is on, and each of them still works days later. So
-// whoever writes in the name of a subscriber of n lists can cause ten and three
-// times n letters. What is written is plain text in UTF-8, 7bit or quoted-printable: it
+// asks. The letters by which an address joins or leaves a list are counted apart, or a
+// stranger could use up the ten and keep it off the list, or on it: of each
+// three go out a day for a list, and each of them still works days later. Of those that
+// ask whether to join there are twenty a day in all, so that many lists are no cannon. So
+// whoever writes in the name of a subscriber of n lists can cause thirty and three
+// times n letters, and one about commands that were not answered. What is written is plain text in UTF-8, 7bit or quoted-printable: it
 // passes every relay unchanged.
 //
 // A letter that wants an answer carries a token three times: in the address
@@ -50,6 +51,7 @@ const (
 const (
 	maxAutoReplies = 10      // counted letters to one address in a day
 	maxApart       = 3       // letters counted apart, to one address from one list in a day
+	maxJoins       = 20      // letters that ask one address in a day whether it wants to join, of all lists
 	maxAttach      = 1 << 20 // octets of a post attached whole; of a larger one the header is
 	maxHeaderShown = 32 << 10
 	maxSubject     = 80 // characters of a foreign subject in a letter to its author

@@ -297,7 +297,7 @@ func TestNoAdvertisementInALetterToItsAuthor(t *testing.T) {
 func TestAtMostTenCountedLettersADay(t *testing.T) {
 	s, k := service(t)
 	for range 10_000 {
-		if err := s.Send(context.Background(), sample(form{Kind: ConfirmJoin, Token: true})); err != nil {
+		if err := s.Send(context.Background(), sample(form{Kind: Help})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -306,6 +306,38 @@ func TestAtMostTenCountedLettersADay(t *testing.T) {
 	}
 	if err := s.Send(context.Background(), sample(form{Kind: HeldModerator, Token: true})); err != nil || len(k.letters) != 11 {
 		t.Fatal("a moderator's letter must not be counted", err)
+	}
+}
+
+// TestNobodyIsKeptFromJoining: a stranger who used up somebody's letters, even those that
+// ask her whether to join other lists, left her those of this one.
+func TestNobodyIsKeptFromJoining(t *testing.T) {
+	s, k := service(t)
+	send := func(kind Kind, list string) bool {
+		l, before := sample(form{Kind: kind, Token: kind == ConfirmJoin}), len(k.letters)
+		l.List.Local = list
+		if err := s.Send(context.Background(), l); err != nil {
+			t.Fatal(err)
+		}
+		return len(k.letters) > before
+	}
+	for range 11 {
+		send(Help, "talk")
+	}
+	for i, want := range []bool{true, true, true, false} {
+		if send(ConfirmJoin, "talk") != want {
+			t.Errorf("request %d", i)
+		}
+	}
+	if !send(ConfirmJoin, "other") {
+		t.Error("of another list")
+	}
+	n := len(k.letters)
+	for i := range 100 {
+		send(ConfirmJoin, fmt.Sprint("list", i))
+	}
+	if n = len(k.letters) - n; n != 16 {
+		t.Errorf("many lists asked %d times more", n)
 	}
 }
 
