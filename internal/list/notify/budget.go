@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"strings"
 
 	"plenary/internal/mail/address"
 )
@@ -17,7 +18,7 @@ func (f form) budgets(l Letter) (all []budget) {
 	if !f.Counted {
 		return nil
 	}
-	who := l.To.Key()
+	who := person(l.To)
 	if f.Apart > 0 && l.List != nil {
 		all = append(all, budget{fmt.Sprintf("%s %s %s", f.Kind, l.List.Address(), who), f.Apart})
 	}
@@ -28,6 +29,15 @@ func (f form) budgets(l Letter) (all []budget) {
 		all = append(all, budget{who, maxAutoReplies})
 	}
 	return all
+}
+
+// person is the key of an address without what follows a plus in its local part: with many
+// providers all of ann+x@ are ann@, and ten letters for each would be any number.
+func person(a address.Address) string {
+	if at := strings.IndexByte(a.Local, '+'); at > 0 {
+		a.Local = a.Local[:at]
+	}
+	return a.Key()
 }
 
 // SpeaksFor tells whether the envelope of a message is that of its author: the

@@ -309,6 +309,29 @@ func TestAtMostTenCountedLettersADay(t *testing.T) {
 	}
 }
 
+// TestSuffixesOfAnAddressAreOnePerson: who names victim+1@, victim+2@ and so on reaches
+// one mailbox.
+func TestSuffixesOfAnAddressAreOnePerson(t *testing.T) {
+	s, k := service(t)
+	for i := range 25 {
+		l := sample(form{Kind: Help})
+		l.To.Local = fmt.Sprint("victim+", i)
+		if err := s.Send(context.Background(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, other := range []string{"+victim", "victim2"} {
+		l := sample(form{Kind: Help})
+		l.To.Local = other
+		if err := s.Send(context.Background(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(k.letters) != 12 || k.letters[9].Recipient != "victim+9@example.net" {
+		t.Errorf("%d letters", len(k.letters))
+	}
+}
+
 // TestNobodyIsKeptFromJoining: a stranger who used up somebody's letters, even those that
 // ask her whether to join other lists, left her those of this one.
 func TestNobodyIsKeptFromJoining(t *testing.T) {
