@@ -1,22 +1,40 @@
 package notify
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"plenary/internal/mail/address"
 )
 
-// budget is what a letter is counted in: so many of it in a day.
+// budget is what a letter is counted in: so many of it in a day, or in the hour that the
+// key names.
 type budget struct {
 	key   string
 	limit int
 }
 
+// allowed counts a letter and tells whether it may go.
+func (s *Service) allowed(ctx context.Context, f form, l Letter) (bool, error) {
+	now := s.Now()
+	for _, b := range f.budgets(l, now) {
+		allowed, err := s.Store.CountAutoReply(ctx, b.key, now.Unix()/86400, b.limit)
+		if err != nil || !allowed {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // budgets gives what a letter is counted in; each must allow it.
-func (f form) budgets(l Letter) (all []budget) {
+func (f form) budgets(l Letter, now time.Time) (all []budget) {
+	if f.Hourly > 0 && l.List != nil {
+		all = append(all, budget{fmt.Sprintf("%s %d %s %s", f.Kind, now.Unix()/3600, l.List.Address(), person(l.To)), f.Hourly})
+	}
 	if !f.Counted {
-		return nil
+		return all
 	}
 	who := person(l.To)
 	if f.Apart > 0 && l.List != nil {

@@ -18,6 +18,7 @@ const (
 	Goodbye       Kind = "goodbye"
 	HeldAuthor    Kind = "held-author"
 	HeldModerator Kind = "held-moderator"
+	HeldMore      Kind = "held-more"
 	Released      Kind = "released"
 	Rejected      Kind = "rejected"
 	Expired       Kind = "expired"
@@ -47,6 +48,8 @@ type form struct {
 	Counted bool // a stranger can cause it: at most ten a day for an address
 	Apart   int  // counted apart from the ten: so many a day for an address from one list
 	InAll   int  // counted apart from the ten: so many a day for an address, whatever list it is from
+	Hourly  int  // so many an hour for an address from one list; then Instead goes
+	Instead Kind // what goes in the place of one that may not, if it may
 	Token   bool // wants an answer that carries a token
 }
 
@@ -62,7 +65,8 @@ var kinds = []form{
 	{Kind: Welcome, Doc: "someone joined", From: fromOwner},
 	{Kind: Goodbye, Doc: "someone left", From: fromOwner},
 	{Kind: HeldAuthor, Doc: "tells the author that a post waits, and why", From: fromOwner, Lane: model.LaneNotice, Replied: true, Counted: true},
-	{Kind: HeldModerator, Doc: "asks the moderators to decide a post, which is attached", From: fromOwner, Lane: model.LaneNotice, Token: true},
+	{Kind: HeldModerator, Doc: "asks the moderators to decide a post, which is attached", From: fromOwner, Lane: model.LaneNotice, Hourly: maxAsking, Instead: HeldMore, Token: true},
+	{Kind: HeldMore, Doc: "tells the moderators that more posts wait than are worth a letter each", From: fromOwner, Lane: model.LaneNotice, Hourly: 1},
 	{Kind: Released, Doc: "tells the author that a held post went out", From: fromOwner, Lane: model.LaneNotice, Replied: true, Counted: true},
 	{Kind: Rejected, Doc: "tells the author that a held post was refused, and why", From: fromOwner, Lane: model.LaneNotice, Replied: true},
 	{Kind: Expired, Doc: "tells the author that nobody decided in time", From: fromOwner, Lane: model.LaneNotice, Replied: true, Counted: true},

@@ -51,10 +51,11 @@ const (
 const (
 	maxAutoReplies = 10      // counted letters to one address in a day
 	maxApart       = 3       // letters counted apart, to one address from one list in a day
+	maxAsking      = 30      // posts that one moderator of a list is asked about by letter in an hour
 	maxJoins       = 20      // letters that ask one address in a day whether it wants to join, of all lists
 	maxAttach      = 1 << 20 // octets of a post attached whole; of a larger one the header is
 	maxHeaderShown = 32 << 10
-	maxSubject     = 80 // characters of a foreign subject in a letter to its author
+	maxSubject     = 80        // characters of a foreign subject in a letter to its author
 	maxText        = 256 << 10 // octets of one letter's text
 )
 
@@ -145,7 +146,8 @@ type Data struct {
 }
 
 // Send writes the letter and commits it to the queue. A counted letter beyond
-// the day's allowance of its recipient is not written; that is no error.
+// the allowance of its recipient is not written, or one that says so in its place; that
+// is no error.
 func (s *Service) Send(ctx context.Context, l Letter) error {
 	f, ok := find(l.Kind)
 	if !ok {
@@ -159,15 +161,16 @@ func (s *Service) Send(ctx context.Context, l Letter) error {
 		return err
 	}
 	now := s.Now()
-	for _, b := range f.budgets(l) {
-		allowed, err := s.Store.CountAutoReply(ctx, b.key, now.Unix()/86400, b.limit)
-		if err != nil {
-			return err
-		}
-		if !allowed {
-			s.Log.Info("letter not sent: the address had its share today", "letter", string(l.Kind), "to", l.To.String())
+	allowed, err := s.allowed(ctx, f, l)
+	if err != nil {
+		return err
+	}
+	if !allowed {
+		s.Log.Info("letter not sent: the address had its share", "letter", string(l.Kind), "to", l.To.String())
+		if f.Instead == "" {
 			return nil
 		}
+		return s.Send(ctx, Letter{Kind: f.Instead, To: l.To, List: l.List, Domain: l.Domain, Data: Data{Email: l.Data.Email}})
 	}
 	d := &model.Distribution{Kind: model.DistributeLetter, Lane: f.Lane, Recipient: l.To.String(), CreatedAt: model.At(now)}
 	if l.List != nil {

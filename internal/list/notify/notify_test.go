@@ -309,6 +309,41 @@ func TestAtMostTenCountedLettersADay(t *testing.T) {
 	}
 }
 
+// TestModeratorsAreNotFlooded: invented authors wrote two hundred posts, and each
+// moderator got as many letters with a post attached.
+func TestModeratorsAreNotFlooded(t *testing.T) {
+	s, k := service(t)
+	now := s.Now()
+	s.Now = func() time.Time { return now }
+	flood := func() (asked, more int) {
+		before := len(k.letters)
+		for range 200 {
+			if err := s.Send(context.Background(), sample(form{Kind: HeldModerator, Token: true})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, raw := range k.data[before:] {
+			if bytes.Contains(raw, []byte("Subject: To decide")) {
+				asked++
+			} else if bytes.Contains(raw, []byte("Subject: Many messages wait")) && !bytes.Contains(raw, []byte("post.eml")) {
+				more++
+			}
+		}
+		return asked, more
+	}
+	for range 2 {
+		if asked, more := flood(); asked != 30 || more != 1 {
+			t.Errorf("%d letters ask, %d say that there are more", asked, more)
+		}
+		now = now.Add(time.Hour)
+	}
+	l := sample(form{Kind: HeldModerator, Token: true})
+	l.List.Local = "other"
+	if n := len(k.letters); s.Send(context.Background(), l) != nil || len(k.letters) != n+1 {
+		t.Error("another list's moderators are not asked")
+	}
+}
+
 // TestSuffixesOfAnAddressAreOnePerson: who names victim+1@, victim+2@ and so on reaches
 // one mailbox.
 func TestSuffixesOfAnAddressAreOnePerson(t *testing.T) {
