@@ -96,7 +96,7 @@ func authorName(h message.Header) string {
 		return "(unknown)"
 	}
 	if from[0].Name != "" {
-		return from[0].Name
+		return shownAuthor(from[0].Name)
 	}
 	return from[0].Address.Local + "@…"
 }

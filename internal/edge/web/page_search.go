@@ -118,7 +118,7 @@ func (s *Server) ask(ctx context.Context, p *searched, skip int) error {
 
 // shownAuthor keeps an address that stands for a name from strangers.
 func shownAuthor(name string) string {
-	if local, _, ok := strings.Cut(name, "@"); ok {
+	if local, _, ok := strings.Cut(strings.ReplaceAll(name, "＠", "@"), "@"); ok {
 		return local + "@…"
 	}
 	return name

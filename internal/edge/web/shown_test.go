@@ -57,6 +57,17 @@ func TestWhatHasNoSubjectIsNamed(t *testing.T) {
 	holds(t, srv.URL+"/list/open@lists.example.org/search?q=oak", []string{`">(no subject)</a>`}, nil)
 }
 
+// TestAnAddressForANameIsHidden: some mail programs write the address where the name should be.
+func TestAnAddressForANameIsHidden(t *testing.T) {
+	w, srv := start(t)
+	w.posts = map[string]string{"name": "From: \"ann@example.net\" <ann@example.net>\r\nSubject: x\r\n\r\nwords\r\n",
+		"wide": "From: =?utf-8?q?ann=EF=BC=A0example.net?= <ann@example.net>\r\nSubject: x\r\n\r\nwords\r\n",
+		"both": "From: Ann Lee <ann@example.net>\r\nSubject: x\r\n\r\nwords\r\n"}
+	holds(t, srv.URL+"/archive/open@lists.example.org/name", []string{"ann@…"}, []string{"example.net"})
+	holds(t, srv.URL+"/archive/open@lists.example.org/wide", []string{"ann@…"}, []string{"example.net"})
+	holds(t, srv.URL+"/archive/open@lists.example.org/both", []string{"Ann Lee"}, []string{"example.net"})
+}
+
 func TestPagesOfferOnlyWhatTheListAllows(t *testing.T) {
 	post, join, owner := `href="mailto:talk@lists.example.org"`, `href="mailto:talk-join@lists.example.org"`, `href="mailto:talk-owner@lists.example.org"`
 	for _, c := range []struct {
