@@ -87,11 +87,17 @@ func isClean(s string) bool {
 		case c >= ' ' && c < 0x7F, c == '\n', c == '\t':
 		case c < 0x80, c == 0xC2 && i+1 < len(s) && s[i+1] < 0xA0, c == 0xEF && strings.HasPrefix(s[i:], "\uFEFF"):
 			return false
+		case c == 0xE2 && i+2 < len(s) && (s[i+1] == 0x80 && s[i+2] >= 0xAA && s[i+2] <= 0xAE || s[i+1] == 0x81 && s[i+2] >= 0xA6 && s[i+2] <= 0xA9):
+			return false // U+202A to U+202E, U+2066 to U+2069
 		}
 	}
 	return utf8.ValidString(s)
 }
 
-// isControl tells the characters of class Cc and the byte order mark, which
-// means nothing inside a text.
-func isControl(r rune) bool { return r < ' ' || r >= 0x7F && r < 0xA0 || r == 0xFEFF }
+// isControl tells the characters of class Cc, the byte order mark, which means
+// nothing inside a text, and what turns the direction of all that follows, by which
+// "gpj.exe" is shown as "exe.jpg" and a name as another one. The marks of scripts that
+// run from right to left (U+200E, U+200F) and joiners stay: people write with them.
+func isControl(r rune) bool {
+	return r < ' ' || r >= 0x7F && r < 0xA0 || r == 0xFEFF || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+}
