@@ -93,12 +93,15 @@ func (d *Draft) render() []piece {
 	return join(all)
 }
 
+// originalLine names a line of a header that has no name of its own.
+const originalLine = "X-Original-Line:"
+
 // guard is what must stand between fields of our own and a message that begins
 // with white space: its first line would else be read as a continuation of our
 // last field.
 func guard(raw []byte) []byte {
 	if len(raw) > 0 && (raw[0] == ' ' || raw[0] == '\t') {
-		return []byte("X-Original-Line:\r\n")
+		return []byte(originalLine + "\r\n")
 	}
 	return nil
 }

@@ -23,6 +23,19 @@ func stepRemove(d *Draft) {
 	if f := d.header.Fields(); len(f) > 0 && isSeparator(d.header.Raw(f[0])) {
 		d.edits = append(d.edits, edit{start: f[0].Start, end: f[0].End})
 	}
+	d.name()
+}
+
+// name makes a field of each line of the header that is none, as guard does: many
+// servers end the header before such a line, and what follows it, our own fields and
+// signatures of authors too, would be text to them.
+func (d *Draft) name() {
+	for i, f := range d.header.Fields() {
+		line := d.header.Raw(f)
+		if f.Name == "" && line[0] != ' ' && line[0] != '\t' && (i > 0 || !isSeparator(line)) {
+			d.insert(f.Start, piece{data: []byte(originalLine + "\r\n ")})
+		}
+	}
 }
 
 // isSeparator tells an mbox "From " line. It ends the header for many readers
