@@ -61,6 +61,31 @@ func TestAnswersOfSubscribers(t *testing.T) {
 	}
 }
 
+// TestAnAbsenceNoticeIsNoYes: one that no field marks confirmed that an address wants to
+// join. It gets no answer, and the question stays open.
+func TestAnAbsenceNoticeIsNoYes(t *testing.T) {
+	for body, notice := range map[string]bool{
+		"I am away until Monday.\n": true, "Hello,\n\nthank you for your mail. I’m away, and\nwill be back on 4 May.\n": true,
+		"I am out of the\noffice this week.\n": true, "Vielen Dank. Ich bin bis Montag abwesend.\n": true, "Ich bin derzeit nicht im Büro.\n": true,
+		"Bonjour, je suis en congés jusqu'au 3 mai.\n": true, "Estoy fuera de la oficina.\n": true, "本日は休暇中です。\n": true,
+		"Hello, I want to join.\n": false, "ok\n\nI am away until Monday.\n": false,
+		"Please add me, the vacation policies interest me.\n": false, "Yes please\n": false, "> I am away until Monday.\n": false, "": false,
+	} {
+		r := newRig(t)
+		tok := r.ask(model.PendingJoin)
+		m := command.Mail{Entry: command.AtConfirm, List: r.talk, Token: tok}
+		out, text := r.mail(m, "Subject: Re: Please confirm\r\n", body)
+		if notice && out != "" || !notice && out != "welcome"+toAnn {
+			t.Errorf("%q: %s\n%s", body, out, text)
+		}
+		if notice {
+			if out, _ = r.mail(m, "", "yes\n"); out != "welcome"+toAnn {
+				t.Errorf("%q, then yes: %s", body, out)
+			}
+		}
+	}
+}
+
 // TestWaysOfAnswering: the token is found wherever mail programs leave it.
 func TestWaysOfAnswering(t *testing.T) {
 	for _, c := range []struct {

@@ -282,20 +282,3 @@ func (s *Service) send(ctx context.Context, m Mail, l notify.Letter) error {
 	l.List, l.Domain, l.To, l.InReplyTo = m.List, m.Domain, m.From, m.Header.MessageID()
 	return s.Letters.Send(ctx, l)
 }
-
-// absences begin the subjects of absence notices whose senders do not say that
-// they are machines.
-var absences = []string{"automatic reply", "auto reply", "autoreply", "auto-reply", "out of office", "out of the office", "vacation", "away from",
-	"abwesenheit", "automatische antwort", "abwesend", "réponse automatique", "reponse automatique", "absence du bureau", "respuesta automática",
-	"respuesta automatica", "fuera de la oficina", "risposta automatica", "fuori sede", "automatisch antwoord", "afwezig", "autosvar", "automatiskt svar",
-	"resposta automática", "automaattinen vastaus", "自動返信", "自动回复", "autoodpowiedź"}
-
-func absence(subject string) bool {
-	subject = strings.ToLower(strings.TrimSpace(subject))
-	for _, a := range absences {
-		if strings.HasPrefix(subject, a) {
-			return true
-		}
-	}
-	return false
-}
