@@ -306,31 +306,19 @@ func (k *Keeper) known(ctx context.Context, listID int64, p *model.NewPost) (boo
 	return true, nil
 }
 
-// indexed asks the index for the first word of each column of a post. An older
-// version had it in one with the next where a control character stands between
-// them: that is no damage, so what begins so will do.
+// indexed asks the index for the first word of each column of a post.
 func (k *Keeper) indexed(ctx context.Context, listID int64, uid model.UID, x *model.SearchText) (bool, error) {
-	found, err := k.finds(ctx, listID, uid, firstWords(x, false))
-	if err == nil && !found {
-		found, err = k.finds(ctx, listID, uid, firstWords(x, true))
-	}
-	return found, err
-}
-
-func firstWords(x *model.SearchText, prefix bool) (asked [][]model.MatchStep) {
+	var asked [][]model.MatchStep
 	for i, words := range []string{x.Subject, x.Author, x.Recipients, x.Body, x.Quoted, x.Files} {
 		if word, _, _ := strings.Cut(words, " "); word != "" && word != Filler {
-			asked = append(asked, []model.MatchStep{{Columns: 1 << i, Words: []string{word}, Prefix: prefix}})
+			asked = append(asked, []model.MatchStep{{Columns: 1 << i, Words: []string{word}}})
 		}
 	}
-	return asked
-}
-
-func (k *Keeper) finds(ctx context.Context, listID int64, uid model.UID, asked [][]model.MatchStep) (found bool, err error) {
 	if len(asked) == 0 {
 		return true, nil
 	}
+	found := false
 	m := model.Match{Steps: joinSteps(model.MatchAnd, asked), From: uid, To: uid, Limit: 1}
-	err = k.Reader.store.MatchPosts(ctx, listID, m, func(model.UID) bool { found = true; return false })
+	err := k.Reader.store.MatchPosts(ctx, listID, m, func(model.UID) bool { found = true; return false })
 	return found, err
 }

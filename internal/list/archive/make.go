@@ -166,13 +166,12 @@ func searchText(h message.Header, r message.Reading) model.SearchText {
 		}
 		return b.String()
 	}
-	body, quoted := r.Words()
 	return model.SearchText{
 		Subject:    IndexWords(h.Text("Subject")),
 		Author:     IndexWords(people("From")),
 		Recipients: IndexWords(people("To", "Cc")),
-		Body:       IndexWords(body + "\n" + r.Attached),
-		Quoted:     IndexWords(quoted),
+		Body:       IndexWords(r.Body + "\n" + r.Attached),
+		Quoted:     IndexWords(r.Quoted),
 		Files:      IndexWords(strings.Join(r.Files, "\n")),
 	}
 }

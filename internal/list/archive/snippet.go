@@ -85,14 +85,13 @@ func found(text string, sought []phrase) (marks []span) {
 // snippet cuts a line out of what was read, around the first thing sought: of
 // the own words, else of quoted lines and attachments, else the beginning.
 func snippet(r message.Reading, sought []phrase) string {
-	body, quoted := r.Words()
-	for _, text := range []string{body, quoted, r.Attached} {
+	for _, text := range []string{r.Body, r.Quoted, r.Attached} {
 		text = oneLine(text)
 		if marks := found(text, sought); len(marks) > 0 {
 			return marked(window(text, marks[0].start), sought)
 		}
 	}
-	return window(oneLine(body), 0)
+	return window(oneLine(r.Body), 0)
 }
 
 // oneLine makes runs of white space one space.

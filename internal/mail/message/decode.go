@@ -13,8 +13,7 @@ import (
 // maxLeaf bounds how much of one text part is decoded, in octets of the raw part.
 const maxLeaf = 8 << 20
 
-// text gives a text part as UTF-8 with LF lines and without control characters, but
-// parted where they were.
+// text gives a text part as UTF-8 with LF lines and without control characters.
 func (p *Part) text(raw []byte) string {
 	body := raw[p.BodyStart:p.End]
 	if len(body) > maxLeaf {
@@ -26,7 +25,7 @@ func (p *Part) text(raw []byte) string {
 		charset = metaCharset(octets)
 	}
 	text, _ := word.FromCharset(octets, charset)
-	return word.Parted(text)
+	return word.Clean(text)
 }
 
 // DecodeTransfer undoes a Content-Transfer-Encoding, in lower case (RFC 2045 6).

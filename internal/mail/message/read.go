@@ -23,17 +23,7 @@ type Reading struct {
 	Files    []string // names of attachments; the media type where there is no name
 	Opaque   bool     // beyond the limits of Scan: nothing was read
 
-	text   string     // Body and Quoted as they were
-	parted *[2]string // and as a search reads them; nil: as they are
-}
-
-// Words gives Body and Quoted for a search: where control characters went that
-// stood between words there is a space.
-func (r *Reading) Words() (body, quoted string) {
-	if r.parted != nil {
-		return r.parted[0], r.parted[1]
-	}
-	return r.Body, r.Quoted
+	text string // Body and Quoted as they were
 }
 
 // Answered gives, of Quoted, what seems to be the own words of the message this
@@ -62,13 +52,9 @@ func (s *Structure) Read(raw []byte) Reading {
 		r.preamble(s.Root)
 	}
 	var out Reading
-	out.Plain, out.HTML, out.Files = word.Shut(r.plain.String()), word.Shut(r.html.String()), r.files
-	body, quoted := splitQuoted(r.body.String())
-	out.Attached = word.Open(r.attached.String())
-	out.Body, out.Quoted, out.text = word.Shut(body), word.Shut(quoted), word.Shut(r.body.String())
-	if len(out.Body)+len(out.Quoted) < len(body)+len(quoted) {
-		out.parted = &[2]string{word.Open(body), word.Open(quoted)}
-	}
+	out.Plain, out.HTML, out.Attached, out.Files = r.plain.String(), r.html.String(), r.attached.String(), r.files
+	out.text = r.body.String()
+	out.Body, out.Quoted = splitQuoted(out.text)
 	return out
 }
 
@@ -83,7 +69,7 @@ func headless(raw []byte, root *Part) (text string, ok bool) {
 			return "", false
 		}
 	}
-	return word.Parted(word.Guess(raw[:min(len(raw), maxLeaf)])), root.isText("plain")
+	return word.Clean(word.Guess(raw[:min(len(raw), maxLeaf)])), root.isText("plain")
 }
 
 // preamble reads the text before the first boundary when the parts have none:
@@ -93,7 +79,7 @@ func (r *reader) preamble(root *Part) {
 	if !root.isMultipart() || r.body.Len()+r.attached.Len() > 0 {
 		return
 	}
-	text := word.Parted(word.Guess(r.raw[root.BodyStart:root.Children[0].HeaderStart]))
+	text := word.Clean(word.Guess(r.raw[root.BodyStart:root.Children[0].HeaderStart]))
 	if i := strings.LastIndex(strings.TrimRight(text, "\n"), "\n"); i >= 0 {
 		text = text[:i+1] // the last line is the boundary
 	} else {
@@ -105,8 +91,8 @@ func (r *reader) preamble(root *Part) {
 }
 
 // wordsOfHTML is TextOfHTML for a reading: character references can name what
-// Parted takes out.
-func wordsOfHTML(doc string) string { return word.Parted(TextOfHTML(doc)) }
+// Clean takes out.
+func wordsOfHTML(doc string) string { return word.Clean(TextOfHTML(doc)) }
 
 // reader gathers the texts of one message.
 type reader struct {

@@ -6,52 +6,24 @@ import (
 )
 
 // Clean makes s fit for any database and page: invalid UTF-8 becomes U+FFFD,
-// CRLF becomes LF, a lone CR becomes LF, and NUL and all other control
-// characters but LF and TAB go.
-func Clean(s string) string { return Shut(Parted(s)) }
-
-// gap stands in a parted text where control characters did. It is one itself, so
-// that no clean text has it.
-const gap = "\x1f"
-
-// Shut takes what Parted left of control characters out of its text, Open puts a
-// space in their place.
-func Shut(parted string) string { return strings.ReplaceAll(parted, gap, "") }
-
-// Open gives a parted text as a search reads it.
-func Open(parted string) string { return strings.ReplaceAll(parted, gap, " ") }
-
-// Parted is Clean for a text whose words are to be told apart: control characters
-// between two characters that are no white space part words, a form feed as well
-// as an escape, and leave one mark. NUL does not, nor those above ASCII but the line
-// break: they stand inside words, where a charset is not what it says.
-func Parted(s string) string {
+// CRLF becomes LF, a lone CR becomes LF, form feed and vertical tab, which part words,
+// become a space, and NUL and all other control characters but LF and TAB go, those of
+// direction too.
+func Clean(s string) string {
 	if s = strings.ReplaceAll(s, "\r\n", "\n"); isClean(s) {
 		return s
 	}
 	var out strings.Builder
 	out.Grow(len(s))
-	inWord, parts := false, false // white space is not before, a control character is
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case r == '\r', r == '\n':
+		case r == '\r':
 			out.WriteByte('\n')
-			inWord = false
-		case r == '\t', r == ' ':
-			out.WriteByte(byte(r))
-			inWord = false
-		case !isControl(r):
-			if inWord && parts {
-				out.WriteString(gap)
-			}
+		case r == '\f', r == '\v':
+			out.WriteByte(' ')
+		case r == '\n', r == '\t', !isControl(r):
 			out.WriteRune(r)
-			inWord, parts = true, false
-		case r != 0 && r <= 0x7F, r == 0x85:
-			parts = true
-		}
-		if !inWord {
-			parts = false
 		}
 		i += n
 	}

@@ -83,31 +83,13 @@ func TestClean(t *testing.T) {
 		{"a\xffb", "a\ufffdb", "a\ufffdb"},
 		{"\ufeffa\u2028b  ", "a\u2028b  ", "a b"},
 		{"çé", "çé", "çé"},
+		{"before\fafter\vall", "before after all", "before after all"},
 	} {
 		if got := Clean(c.in); got != c.clean {
 			t.Errorf("Clean(%q) = %q, want %q", c.in, got, c.clean)
 		}
 		if got := Line(c.in); got != c.line {
 			t.Errorf("Line(%q) = %q, want %q", c.in, got, c.line)
-		}
-	}
-}
-
-func TestParted(t *testing.T) {
-	for _, c := range []struct{ in, open string }{
-		{"before\x0cafter", "before after"},
-		{"a\x1b\x07b", "a b"},
-		{"a \x0cb\x0c c\x0c\nd\n\x0ce\x0c", "a b c\nd\ne"},
-		{"h\x00e\u0099y\ufeffx", "heyx"},
-		{"a\u0085b", "a b"},
-		{"\x0ca\x0b\r\nb", "a\nb"},
-	} {
-		parted := Parted(c.in)
-		if got := Open(parted); got != c.open {
-			t.Errorf("%q: %q, want %q", c.in, got, c.open)
-		}
-		if Shut(parted) != Clean(c.in) || Parted(parted) != parted {
-			t.Errorf("%q: %q", c.in, parted)
 		}
 	}
 }
