@@ -78,7 +78,7 @@ type Delivery struct {
 	At             Instant
 	NextAt         Instant // when to try again, for DeliveryRetry
 	Site           int64   // which site it waits for, for DeliveryRetry; see SiteKey
-	Again          bool    `gorm:"-"` // it had been claimed to be tried again: the claim ends
+	Claimed        string  `gorm:"-"` // who had claimed it to be tried again: that claim ends; empty: nobody
 }
 
 // Never is when copies are tried again that wait for a person.

@@ -41,7 +41,7 @@ func TestQueueProgress(t *testing.T) {
 			t.Fatal(err)
 		}
 		want(store.Progress{All: 30, Decided: 13, Retry: 5})
-		if err := s.RecordDeliveries(ctx, nil, again(outcomes(d, model.DeliverySent, 2, ids[10:15]...)), nil); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, again("a", outcomes(d, model.DeliverySent, 2, ids[10:15]...)), nil); err != nil {
 			t.Fatal(err)
 		}
 		want(store.Progress{All: 30, Decided: 18})

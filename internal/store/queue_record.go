@@ -26,19 +26,20 @@ const (
 // RecordDeliveries writes the fate of copies, and ends the ranges of which
 // these were the last, in one transaction; it is durable when it returns.
 // ranges are outcomes under a lease, rows are all others. Rows that wait for
-// another try are overwritten, decided ones never. Again says that the copy
-// had been claimed: the claim ends.
+// another try are overwritten, decided ones never. Claimed says whose claim on the
+// copy ends: another's, who took it over meanwhile, stays.
 func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcomes, rows []model.Delivery, ended []model.Chunk) error {
-	var again []model.Delivery // had been claimed
-	var maybe []int64          // distributions that may be finished by this
+	claimed := map[string][]model.Delivery{} // by owner
+	var maybe []int64                        // distributions that may be finished by this
 	for _, c := range ended {
 		maybe = append(maybe, c.DistributionID)
 	}
 	for _, r := range rows {
-		if r.Again {
-			again = append(again, r)
+		if r.Claimed == "" {
+			continue
 		}
-		if r.Again && r.State != model.DeliveryRetry && (len(maybe) == 0 || maybe[len(maybe)-1] != r.DistributionID) {
+		claimed[r.Claimed] = append(claimed[r.Claimed], r)
+		if r.State != model.DeliveryRetry && (len(maybe) == 0 || maybe[len(maybe)-1] != r.DistributionID) {
 			maybe = append(maybe, r.DistributionID)
 		}
 	}
@@ -69,8 +70,8 @@ func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcom
 		if err := t.bounced(all); err != nil {
 			return err
 		}
-		if len(again) > 0 {
-			if err := t.Exec("DELETE FROM queue_claims WHERE (distribution_id, recipient_id) IN " + pairs(again, deliveryKey)).Error; err != nil {
+		for owner, some := range claimed {
+			if err := t.Exec("DELETE FROM queue_claims WHERE owner = ? AND (distribution_id, recipient_id) IN "+pairs(some, deliveryKey), owner).Error; err != nil {
 				return err
 			}
 		}

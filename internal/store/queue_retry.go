@@ -60,14 +60,33 @@ func (s *Store) ClaimRetries(ctx context.Context, lease model.Chunk, now model.I
 	return rows, subs, err
 }
 
-// RenewClaims prolongs claims of owner; rows are those still in work.
-func (s *Store) RenewClaims(ctx context.Context, owner string, until model.Instant, rows []model.Delivery) error {
+// RenewClaims prolongs claims of owner and gives those it has not any more: the
+// outcome was recorded, another node has claimed the copy, or it was cancelled. rows
+// are those still in work.
+func (s *Store) RenewClaims(ctx context.Context, owner string, until model.Instant, rows []model.Delivery) ([]model.Delivery, error) {
 	if len(rows) == 0 {
-		return nil
+		return nil, nil
 	}
-	return s.write(ctx, func(t *tx) error {
-		return t.Exec("UPDATE queue_claims SET until = ? WHERE owner = ? AND (distribution_id, recipient_id) IN "+pairs(rows, deliveryKey), until, owner).Error
+	var kept []model.Delivery // ids only
+	err := s.write(ctx, func(t *tx) error {
+		kept = nil
+		return t.Raw("UPDATE queue_claims SET until = ? WHERE owner = ? AND (distribution_id, recipient_id) IN "+pairs(rows, deliveryKey)+
+			" RETURNING distribution_id, recipient_id", until, owner).Scan(&kept).Error
 	})
+	if err != nil || len(kept) == len(rows) {
+		return nil, err
+	}
+	have := make(map[[2]int64]bool, len(kept))
+	for _, r := range kept {
+		have[[2]int64{r.DistributionID, r.RecipientID}] = true
+	}
+	var lost []model.Delivery
+	for _, r := range rows {
+		if !have[[2]int64{r.DistributionID, r.RecipientID}] {
+			lost = append(lost, r)
+		}
+	}
+	return lost, nil
 }
 
 // ReleaseClaims gives claimed copies back: they are due as before.

@@ -10,10 +10,10 @@ import (
 	"plenary/internal/testkit/stores"
 )
 
-// again marks rows as claimed before.
-func again(rows []model.Delivery) []model.Delivery {
+// again marks rows as claimed by owner before.
+func again(owner string, rows []model.Delivery) []model.Delivery {
 	for i := range rows {
-		rows[i].Again = true
+		rows[i].Claimed = owner
 	}
 	return rows
 }
@@ -70,7 +70,7 @@ func TestQueueSites(t *testing.T) {
 			t.Errorf("%d rows of a site that is down, %v", len(got.Rows), err)
 		}
 		// What was never tried ends its claim too.
-		if err := s.RecordDeliveries(ctx, nil, again(outcomes(d, model.DeliverySent, 1, ids[:10]...)), nil); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, again("a", outcomes(d, model.DeliverySent, 1, ids[:10]...)), nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, copies, err := s.Reclaim(ctx, "a"); err != nil || copies != 0 {
@@ -89,7 +89,7 @@ func TestQueueSites(t *testing.T) {
 		if got, err = s.ClaimSites(ctx, []model.SiteRoom{{Site: b, Room: 100}}, lease, instant(s, time.Second)); err != nil || len(got.Rows) != 10 {
 			t.Errorf("%d rows after the pause, %v", len(got.Rows), err)
 		}
-		if err := s.RecordDeliveries(ctx, nil, again(outcomes(d, model.DeliverySent, 1, ids[10:]...)), nil); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, again("a", outcomes(d, model.DeliverySent, 1, ids[10:]...)), nil); err != nil {
 			t.Fatal(err)
 		}
 		if d, err = s.GetDistribution(ctx, d.ID); err != nil { // resuming opened it again

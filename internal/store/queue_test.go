@@ -276,7 +276,7 @@ func TestQueueRetries(t *testing.T) {
 		for _, r := range all {
 			ids = append(ids, r.RecipientID)
 		}
-		if err := s.RecordDeliveries(ctx, nil, again(outcomes(d, model.DeliverySent, 2, ids...)), nil); err != nil {
+		if err := s.RecordDeliveries(ctx, nil, again("b", outcomes(d, model.DeliverySent, 2, ids...)), nil); err != nil {
 			t.Fatal(err)
 		}
 		if e, err := s.QueueEntryOf(ctx, d.ID); err != nil || e.DoneAt == 0 || e.Sent != 40 {

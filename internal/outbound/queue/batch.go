@@ -121,7 +121,7 @@ func (e *Engine) take(b *batch, o Outcome) {
 // row is what is recorded of an outcome.
 func (e *Engine) row(j *job, t target, r Result, site int64) model.Delivery {
 	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, Attempts: t.attempts + 1, Code: r.Code,
-		Reply: oneLine(r.Reply), At: model.At(e.Now()), Again: j.claims != nil}
+		Reply: oneLine(r.Reply), At: model.At(e.Now()), Claimed: e.claimant(j)}
 	state := r.State
 	if state == Permanent && (row.Attempts < policyTries || !t.refused) && isPolicy(r.Reply) {
 		state = Temporary

@@ -104,11 +104,13 @@ func (e *Engine) back(u *Unit) bool {
 	return e.lanes.back(u)
 }
 
-// refresh looks again at recipients that were read a while ago. It reports
-// false when the unit went back because the store does not answer.
+// refresh leaves out of a unit what is another's, and looks again at recipients that
+// were read a while ago. It reports false when the unit went back because the store
+// does not answer.
 func (e *Engine) refresh(ctx context.Context, u *Unit) bool {
 	j := u.job
-	if j.source.d.Kind == model.DistributeLetter || e.Now().Sub(max(j.fresh, u.fresh).Time()) < freshFor {
+	e.leaveOut(u)
+	if len(u.to) == 0 || j.source.d.Kind == model.DistributeLetter || e.Now().Sub(max(j.fresh, u.fresh).Time()) < freshFor {
 		return true
 	}
 	ids := make([]int64, len(u.to))
@@ -141,7 +143,7 @@ func (e *Engine) refresh(ctx context.Context, u *Unit) bool {
 			continue
 		}
 		s.rows = append(s.rows, model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, State: model.DeliverySkipped,
-			Attempts: t.attempts, Reply: why, Again: j.claims != nil})
+			Attempts: t.attempts, Reply: why, Claimed: e.claimant(j)})
 		s.out++
 	}
 	u.to = keep
@@ -150,4 +152,15 @@ func (e *Engine) refresh(ctx context.Context, u *Unit) bool {
 		e.budget.give(s.out)
 	}
 	return true
+}
+
+// leaveOut drops from a unit what another node has claimed meanwhile.
+func (e *Engine) leaveOut(u *Unit) {
+	n, idle := e.lanes.ours(u)
+	e.budget.give(n)
+	if idle {
+		ctx, cancel := context.WithTimeout(context.Background(), noteTimeout)
+		defer cancel()
+		e.letGo(ctx, []*job{u.job})
+	}
 }

@@ -7,7 +7,7 @@ import "plenary/internal/model"
 type job struct {
 	source *source
 	chunk  *model.Chunk  // nil for retries
-	claims map[int64]int // retries whose outcome is not recorded: attempts, by recipient
+	claims map[int64]int // retries that are ours and whose outcome is not recorded: attempts, by recipient
 
 	units  []*Unit       // not handed out
 	queued int           // copies in units
@@ -142,6 +142,66 @@ func (l *lanes) drop(j *job) {
 			return
 		}
 	}
+}
+
+// claimant is whose claim ends with the outcome of a copy; empty: there is none.
+func (e *Engine) claimant(j *job) string {
+	if j.claims == nil {
+		return ""
+	}
+	return e.Node
+}
+
+// disown takes claims that are not ours any more off these jobs: what of that waits
+// is left out when its turn comes (ours).
+func (l *lanes) disown(jobs []*job, rows []model.Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	by := map[int64][]int64{}
+	for _, r := range rows {
+		by[r.DistributionID] = append(by[r.DistributionID], r.RecipientID)
+	}
+	for _, j := range jobs {
+		for _, id := range by[j.source.d.ID] {
+			delete(j.claims, id)
+		}
+	}
+}
+
+// ours leaves out of a unit whose turn has come the copies that another node has
+// claimed meanwhile, and gives their number. It reports whether the job waits for
+// nothing more.
+func (l *lanes) ours(u *Unit) (dropped int, idle bool) {
+	j := u.job
+	if j.claims == nil {
+		return 0, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	keep := u.to[:0]
+	for _, t := range u.to {
+		if _, ok := j.claims[t.ID]; ok {
+			keep = append(keep, t)
+		}
+	}
+	if dropped = len(u.to) - len(keep); dropped == 0 {
+		return 0, false
+	}
+	u.to = keep
+	j.out -= dropped
+	j.left -= dropped
+	l.dropped[j.source.d.ID] += dropped
+	return dropped, j.left <= 0 || j.halted && j.out == 0
+}
+
+// takeDropped gives how many copies of each distribution were left out since the last
+// look.
+func (l *lanes) takeDropped() map[int64]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.dropped
+	l.dropped = map[int64]int{}
+	return was
 }
 
 // forget takes decided retries off a job's claims.

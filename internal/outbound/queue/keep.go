@@ -90,10 +90,16 @@ func (e *Engine) renew(ctx context.Context) error {
 	if len(lost) > 0 && e.depots != nil {
 		e.depots.drop()
 	}
-	if err := e.Store.RenewClaims(ctx, e.Node, until, claims); err != nil {
+	gone, err := e.Store.RenewClaims(ctx, e.Node, until, claims)
+	if err != nil {
 		return err
 	}
+	e.lanes.disown(jobs, gone)
 	e.lanes.prolong(jobs, e.handOutUntil(until))
+	for id, n := range e.lanes.takeDropped() { // since the last time: each is noticed when its turn comes
+		e.Log.Warn("a lease was lost: another node goes on with copies that are tried again, or they were cancelled",
+			"distribution", id, "copies_dropped", n)
+	}
 	return nil
 }
 

@@ -31,12 +31,13 @@ type lanes struct {
 	// together: there is one bound for all kinds of jobs, with a Router. Else what waits
 	// of one kind keeps out no other.
 	together bool
+	dropped  map[int64]int // copies left out because they are another's, by distribution
 	more     chan struct{} // there is something to hand out
 	room     chan struct{} // some distribution has little left in hand
 }
 
 func newLanes() *lanes {
-	return &lanes{most: maxJobs, more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	return &lanes{most: maxJobs, dropped: map[int64]int{}, more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
 func hint(ch chan struct{}) {

@@ -37,7 +37,7 @@ func (p patient) ReleaseChunks(ctx context.Context, owner string, chunks []model
 }
 
 // RenewClaims implements Store.
-func (p patient) RenewClaims(ctx context.Context, owner string, until model.Instant, rows []model.Delivery) error {
+func (p patient) RenewClaims(ctx context.Context, owner string, until model.Instant, rows []model.Delivery) ([]model.Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, storePatience)
 	defer cancel()
 	return p.Store.RenewClaims(ctx, owner, until, rows)

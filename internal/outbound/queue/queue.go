@@ -76,7 +76,7 @@ type Store interface {
 	RenewChunks(ctx context.Context, owner string, until model.Instant, chunks []model.Chunk) ([]model.Chunk, error)
 	ReleaseChunks(ctx context.Context, owner string, chunks []model.Chunk) error
 	ClaimRetries(ctx context.Context, lease model.Chunk, now model.Instant, limit int) ([]model.Delivery, []model.Subscriber, error)
-	RenewClaims(ctx context.Context, owner string, until model.Instant, rows []model.Delivery) error
+	RenewClaims(ctx context.Context, owner string, until model.Instant, rows []model.Delivery) ([]model.Delivery, error)
 	ReleaseClaims(ctx context.Context, owner string, rows []model.Delivery) error
 	RecordDeliveries(ctx context.Context, ranges []model.RangeOutcomes, rows []model.Delivery, ended []model.Chunk) error
 	Recipients(ctx context.Context, ids []int64) ([]model.Subscriber, error)

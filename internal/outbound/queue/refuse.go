@@ -354,7 +354,7 @@ func pauseOf(name string) wait {
 // later is what is recorded of a copy that waits without having been tried.
 func (e *Engine) later(j *job, t target, w wait) model.Delivery {
 	row := model.Delivery{DistributionID: j.source.d.ID, RecipientID: t.ID, State: model.DeliveryRetry, Attempts: t.attempts,
-		Reply: oneLine(w.why), At: model.At(e.Now()), NextAt: w.next, Again: j.claims != nil,
+		Reply: oneLine(w.why), At: model.At(e.Now()), NextAt: w.next, Claimed: e.claimant(j),
 		Site: model.SiteKey(w.site, j.source.d.Lane)}
 	life := e.lifetime(j.source.d.Lane)
 	if t.attempts == 0 && j.source.d.Lane == model.LaneLetters {

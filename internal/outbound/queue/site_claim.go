@@ -241,16 +241,24 @@ func cmpErr(a, b error) error {
 // unclaimed leaves out copies that are in hand already. Of some the claim had run
 // out while the store was away: they are ours again. Others were just recorded
 // as waiting and are not forgotten yet: they are given back, to be read anew;
-// those whose row knows of more tries need not be.
+// those whose row knows of more tries need not be: we or another node had tried
+// them, and what is in hand of them is over.
 func (f *feeder) unclaimed(ctx context.Context, src *source, rows []model.Delivery) ([]model.Delivery, error) {
 	have := f.e.lanes.claimed(src)
-	var twice, fresh []model.Delivery
+	var twice, fresh, over []model.Delivery
 	for _, r := range rows {
-		if n, ok := have[r.RecipientID]; ok && r.Attempts <= n {
+		n, ok := have[r.RecipientID]
+		if ok && r.Attempts <= n {
 			twice = append(twice, r)
-		} else {
-			fresh = append(fresh, r)
+			continue
 		}
+		if fresh = append(fresh, r); ok {
+			over = append(over, r)
+		}
+	}
+	if len(over) > 0 {
+		jobs, _, _ := f.e.lanes.held()
+		f.e.lanes.disown(jobs, over)
 	}
 	if len(twice) == 0 {
 		return fresh, nil
@@ -293,7 +301,7 @@ func (f *feeder) claimedRows(ctx context.Context, src *source, lease model.Chunk
 		}
 		if why != "" {
 			skips = append(skips, model.Delivery{DistributionID: src.d.ID, RecipientID: r.RecipientID, State: model.DeliverySkipped,
-				Attempts: r.Attempts, Reply: why, Again: true})
+				Attempts: r.Attempts, Reply: why, Claimed: f.e.Node})
 			continue
 		}
 		to = append(to, target{recipient(sub), r.Attempts, refused})
