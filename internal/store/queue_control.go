@@ -14,6 +14,10 @@ import (
 // the trouble of a node that is not heard of any more.
 const keepNotes = 30 * 24 * time.Hour
 
+// queueNow is the time the queue is kept by. Nodes compare with the database's clock;
+// that of the machine where a person says something may be wrong.
+func (s *Store) queueNow() model.Instant { return model.At(s.Clock()) }
+
 // QueueScope chooses a part of the queue; the zero value is all of it. Only one
 // of the fields may be set.
 type QueueScope struct {
@@ -46,7 +50,7 @@ func (q QueueScope) where() (string, []any) {
 // putNote sets or replaces a note.
 func (t *tx) putNote(name, text string) error {
 	return t.Exec("INSERT INTO queue_notes (name, text, at) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text, at = excluded.at",
-		name, text, t.s.now()).Error
+		name, text, t.s.queueNow()).Error
 }
 
 // PauseQueue stops sending for everything, a list, a destination or one distribution, on all
@@ -57,7 +61,7 @@ func (s *Store) PauseQueue(ctx context.Context, q QueueScope, by string) error {
 		t.signal(TopicQueue)
 		if q.DistributionID == 0 {
 			if q.Destination != "" {
-				if err := t.noteSite(pausedSite(q.Destination, model.At(s.Now()))); err != nil {
+				if err := t.noteSite(pausedSite(q.Destination, s.queueNow())); err != nil {
 					return err
 				}
 			}
@@ -123,7 +127,7 @@ func (t *tx) resume(ids []int64, by string) error {
 			model.DistributeLetter, part).Error; err != nil {
 			return err
 		}
-		if err := t.Exec("UPDATE deliveries SET next_at = ? WHERE state = 2 AND distribution_id IN ?", t.s.now(), part).Error; err != nil {
+		if err := t.Exec("UPDATE deliveries SET next_at = ? WHERE state = 2 AND distribution_id IN ?", t.s.queueNow(), part).Error; err != nil {
 			return err
 		}
 		for _, id := range part {
@@ -148,7 +152,7 @@ func (s *Store) CancelDistribution(ctx context.Context, id int64, by string) err
 	return s.write(ctx, func(t *tx) error {
 		t.signal(TopicQueue)
 		res := t.Exec("UPDATE distributions SET state = ?, done_at = ? WHERE id = ? AND state <> ? AND done_at = 0",
-			model.DistributionCancelled, s.now(), id, model.DistributionCancelled)
+			model.DistributionCancelled, s.queueNow(), id, model.DistributionCancelled)
 		if res.Error != nil {
 			return res.Error
 		}
@@ -164,7 +168,7 @@ func (s *Store) CancelDistribution(ctx context.Context, id int64, by string) err
 			return err
 		}
 		return t.Exec("UPDATE deliveries SET state = ?, reply = ?, at = ?, next_at = 0 WHERE distribution_id = ? AND state = 2",
-			model.DeliverySkipped, "cancelled by "+model.Who(by), s.now(), id).Error
+			model.DeliverySkipped, "cancelled by "+model.Who(by), s.queueNow(), id).Error
 	})
 }
 
@@ -205,19 +209,19 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 		held = nil
 		t.signal(TopicQueue)
 		var ids []int64
-		if err := t.Raw("SELECT id FROM distributions WHERE state = 2 AND done_at = 0 AND created_at < ?", s.now()).Scan(&ids).Error; err != nil {
+		if err := t.Raw("SELECT id FROM distributions WHERE state = 2 AND done_at = 0 AND created_at < ?", s.queueNow()).Scan(&ids).Error; err != nil {
 			return err
 		}
 		if err := t.finish(ids); err != nil {
 			return err
 		}
-		if err := t.Exec("DELETE FROM queue_notes WHERE (name LIKE 'approved/%' OR name LIKE 'node/%' OR name LIKE 'retry/distribution/%') AND at < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {
+		if err := t.Exec("DELETE FROM queue_notes WHERE (name LIKE 'approved/%' OR name LIKE 'node/%' OR name LIKE 'retry/distribution/%') AND at < ?", s.queueNow().Add(-keepNotes)).Error; err != nil {
 			return err
 		}
 		if err := t.forgetRefused(); err != nil {
 			return err
 		}
-		if err := t.Exec("DELETE FROM queue_claims WHERE until < ?", model.At(s.Now().Add(-keepNotes))).Error; err != nil {
+		if err := t.Exec("DELETE FROM queue_claims WHERE until < ?", s.queueNow().Add(-keepNotes)).Error; err != nil {
 			return err
 		}
 		due, err := t.dueBefore(before)
@@ -229,7 +233,7 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 			"EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = distributions.id AND x.state = 2 AND x.next_at < ?)))"+
 			" AND NOT EXISTS (SELECT 1 FROM queue_notes n WHERE n.name = 'approved/' || distributions.id)"+
 			" AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.distribution_id = distributions.id AND c.lease_until > ?) RETURNING id",
-			before, due, model.At(s.Clock())).Scan(&held).Error
+			before, due, s.queueNow()).Scan(&held).Error
 		if err != nil {
 			return err
 		}
@@ -251,6 +255,6 @@ func (s *Store) NoteNode(ctx context.Context, node, text string) error {
 			return t.Exec("DELETE FROM queue_notes WHERE name = ?", "node/"+node).Error
 		}
 		return t.Exec("INSERT INTO queue_notes (name, text, at) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text",
-			"node/"+node, text, t.s.now()).Error
+			"node/"+node, text, t.s.queueNow()).Error
 	})
 }

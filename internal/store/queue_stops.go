@@ -130,7 +130,7 @@ func waitsForRelay(name string) (where, arg string) {
 // before the one writer is taken.
 func (s *Store) dueIfAny(ctx context.Context, where string, args ...any) error {
 	var some bool
-	if err := s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 2 AND next_at > ? AND "+where+")", append([]any{s.now()}, args...)...).
+	if err := s.read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 2 AND next_at > ? AND "+where+")", append([]any{s.queueNow()}, args...)...).
 		Row().Scan(&some); err != nil || !some {
 		return s.fault(err)
 	}
@@ -141,7 +141,7 @@ func (s *Store) dueIfAny(ctx context.Context, where string, args ...any) error {
 // makeDue lets waiting copies be tried now, a batch a transaction so that nobody
 // waits long.
 func (s *Store) makeDue(ctx context.Context, where string, args ...any) (n int64, err error) {
-	now := s.now()
+	now := s.queueNow()
 	for {
 		var k int64
 		err := s.write(ctx, func(t *tx) error {
@@ -185,7 +185,7 @@ func (s *Store) RetryNow(ctx context.Context, q QueueScope) (int64, error) {
 
 // retryOf tells nodes which distributions are to be tried.
 func (t *tx) retryOf(q QueueScope) error {
-	if err := t.Exec("DELETE FROM queue_notes WHERE name LIKE ? AND at < ?", retryOf+"%", model.At(t.s.Now().Add(-keepRetry))).Error; err != nil {
+	if err := t.Exec("DELETE FROM queue_notes WHERE name LIKE ? AND at < ?", retryOf+"%", t.s.queueNow().Add(-keepRetry)).Error; err != nil {
 		return err
 	}
 	var ids []int64

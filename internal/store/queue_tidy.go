@@ -24,10 +24,10 @@ func (s *Store) NoteAtWork(ctx context.Context) error {
 	return s.write(ctx, func(t *tx) error { return t.noteAtWork() })
 }
 
-// noteAtWork never puts the note back: the clock of a machine that starts may be
-// behind. One far ahead is wrong itself.
+// noteAtWork never puts the note back: SQLite has the clock of its machine, which may
+// be behind at a start. One far ahead is wrong itself.
 func (t *tx) noteAtWork() error {
-	now := model.At(t.s.Now())
+	now := t.s.queueNow()
 	return t.Exec("INSERT INTO queue_notes (name, text, at) VALUES (?, '', ?) ON CONFLICT (name) DO UPDATE SET at = CASE"+
 		" WHEN queue_notes.at > excluded.at AND queue_notes.at <= ? THEN queue_notes.at ELSE excluded.at END",
 		noteAtWork, now, now.Add(wrongClock)).Error
@@ -43,8 +43,9 @@ func (t *tx) dueBefore(before model.Instant) (model.Instant, error) {
 	if err := t.Raw("SELECT COALESCE(max(at), 0) FROM queue_notes WHERE name = ?", noteAtWork).Row().Scan(&at); err != nil {
 		return 0, err
 	}
-	switch rested := model.At(t.s.Now().Add(-restMost)); {
-	case at == 0, at > model.At(t.s.Now().Add(wrongClock)):
+	now := t.s.queueNow()
+	switch rested := now.Add(-restMost); {
+	case at == 0, at > now.Add(wrongClock):
 		return rested, nil
 	case at < rested:
 		return model.Never + 1, nil

@@ -92,7 +92,7 @@ func (e *Engine) tryAsked(ctx context.Context, st, old *stops) {
 		}
 	}
 	for name, asked := range st.said.Retry {
-		if asked > old.said.Retry[name] {
+		if asked != old.said.Retry[name] { // a clock may have been put back
 			e.announced.forget()
 			e.tryNow(name)
 			st.tried[name] = model.At(e.Now())
@@ -107,7 +107,7 @@ func (e *Engine) tryAsked(ctx context.Context, st, old *stops) {
 		maps.Copy(st.sites, old.sites)
 	}
 	for id, asked := range st.said.Again {
-		if asked <= old.said.Again[id] {
+		if asked == old.said.Again[id] {
 			continue
 		}
 		e.announced.forget()
