@@ -24,6 +24,7 @@ func (e *Engine) keep(ctx context.Context) {
 	defer tick.Stop()
 	last := e.Now().Round(0) // the count of seconds stands still while a machine sleeps
 	renewed, noted := last, last
+	failures, told := 0, last // of the renewal
 	var rest <-chan time.Time // after a look: wake-ups come with every commit
 	for {
 		looked := wake
@@ -53,10 +54,15 @@ func (e *Engine) keep(ctx context.Context) {
 		e.checkHalted(ctx)
 		e.checkStops(ctx)
 		if now.Sub(renewed) >= e.Lease/4 {
-			if err := e.renew(ctx); err != nil {
-				e.Log.Warn("leases could not be prolonged", "err", err)
-			} else {
-				renewed = now
+			switch err := e.renew(ctx); {
+			case err == nil:
+				renewed, failures = now, 0
+			case ctx.Err() != nil:
+			default: // the next round tries again
+				if failures++; failures <= logTries || now.Sub(told) >= logAgain {
+					told = now
+					e.Log.Warn("leases could not be prolonged", "err", err, "tries", failures)
+				}
 			}
 		}
 		e.wakeCleared(ctx)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"plenary/internal/fault"
+	"plenary/internal/model"
 	"plenary/internal/outbound/queue"
 	"plenary/internal/store"
 	"plenary/internal/testkit/sink"
@@ -37,4 +39,31 @@ func TestAtWorkIsNoted(t *testing.T) {
 		return s.noted.Load() >= 3
 	})
 	stop()
+}
+
+// TestLeasesCannotBeProlonged is said a few times, not as often as it is tried.
+func TestLeasesCannotBeProlonged(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t)
+	s := &stiff{Store: r.s}
+	var said lines
+	stop := run(t, r.engine(startSink(t, sink.Options{}), func(o *queue.Options) {
+		o.Store, o.Lease, o.Log = s, 100*time.Millisecond, said.logger()
+	}))
+	eventually(t, "it is tried again and again", func() bool { return s.tried.Load() >= 60 })
+	stop()
+	if n := said.count("leases could not be prolonged"); n == 0 || n > 30 {
+		t.Errorf("%d lines about %d tries", n, s.tried.Load())
+	}
+}
+
+// stiff is a store whose database can be read but not written to.
+type stiff struct {
+	*store.Store
+	tried atomic.Int64
+}
+
+func (s *stiff) RenewChunks(context.Context, string, model.Instant, []model.Chunk) ([]model.Chunk, error) {
+	s.tried.Add(1)
+	return nil, fault.New(fault.Temporary, "the database is read-only")
 }

@@ -308,7 +308,10 @@ func (e *Engine) tidy(ctx context.Context) error {
 	return err
 }
 
-const logTries = 6 // failures of the store in a row that are logged one by one
+const (
+	logTries = 6                // failures of the store in a row that are logged one by one
+	logAgain = 30 * time.Second // then one so often
+)
 
 // pause waits a little after a failure of the store; false when ctx has ended.
 func (e *Engine) pause(ctx context.Context, n int, err error, what string) bool {
