@@ -106,7 +106,7 @@ func TestTidyOfAWrongClock(t *testing.T) {
 	if err := s.TestExec(ctx, "UPDATE distributions SET created_at = ?", instant(s, -60*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.NoteAtWork(ctx); err != nil {
+	if err := s.NoteAtWork(ctx, "a"); err != nil {
 		t.Fatal(err)
 	}
 	for _, ahead := range []time.Duration{5 * time.Hour, -5 * time.Hour} {

@@ -215,7 +215,7 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 		if err := t.finish(ids); err != nil {
 			return err
 		}
-		if err := t.Exec("DELETE FROM queue_notes WHERE (name LIKE 'approved/%' OR name LIKE 'node/%' OR name LIKE 'retry/distribution/%') AND at < ?", s.queueNow().Add(-keepNotes)).Error; err != nil {
+		if err := t.Exec("DELETE FROM queue_notes WHERE (name LIKE 'approved/%' OR name LIKE 'node/%' OR name LIKE 'at-work/%' OR name LIKE 'retry/distribution/%') AND at < ?", s.queueNow().Add(-keepNotes)).Error; err != nil {
 			return err
 		}
 		if err := t.forgetRefused(); err != nil {
@@ -248,7 +248,7 @@ func (s *Store) TidyQueue(ctx context.Context, before model.Instant) ([]int64, e
 }
 
 // NoteNode says how a node's way out is, for the status, which tells since when
-// it has had trouble; empty text is all is well.
+// it has had trouble; empty text is all is well, or it stops.
 func (s *Store) NoteNode(ctx context.Context, node, text string) error {
 	return s.write(ctx, func(t *tx) error {
 		if text == "" {

@@ -26,7 +26,8 @@ type QueueStatus struct {
 	Entries     []QueueEntry  `json:"entries"`                // the undone distributions by lane and age, up to the limit asked
 }
 
-// QueueNode is a node with trouble on its way out.
+// QueueNode is a node with trouble on its way out; one that is not heard of any more is
+// left out.
 type QueueNode struct {
 	Name  string        `json:"name"`
 	Text  string        `json:"text"`
@@ -57,6 +58,8 @@ func (s *Store) QueueStatus(ctx context.Context, limit int) (*QueueStatus, error
 		return nil, s.fault(err)
 	}
 	why := map[int64]string{}
+	heard := map[string]model.Instant{} // of nodes; their names come before the kind "node"
+	gone := s.queueNow().Add(-nodeGone)
 	for _, n := range notes {
 		kind, rest, _ := strings.Cut(n.Name, "/")
 		switch {
@@ -71,7 +74,9 @@ func (s *Store) QueueStatus(ctx context.Context, limit int) (*QueueStatus, error
 		case kind == "pause":
 			id, _ := strconv.ParseInt(strings.TrimPrefix(rest, "list/"), 10, 64)
 			st.PausedLists = append(st.PausedLists, id)
-		case kind == "node":
+		case kind == noteAtWork:
+			heard[rest] = n.At
+		case kind == "node" && max(n.At, heard[rest]) > gone:
 			st.Nodes = append(st.Nodes, QueueNode{rest, n.Text, n.At})
 		case kind == "stale", kind == "stopped":
 			id, _ := strconv.ParseInt(rest, 10, 64)

@@ -8,8 +8,12 @@ import (
 )
 
 const (
-	// noteAtWork says when a node was last at work with the queue.
+	// noteAtWork says when a node was last at work with the queue; with a slash and its
+	// name, when that one was.
 	noteAtWork = "at-work"
+	// nodeGone is how long after its last word a node's trouble is not told any more:
+	// it said every few minutes that it was at work.
+	nodeGone = 30 * time.Minute
 	// restMost is how long a queue rests for a restart, an upgrade or a repair: as long
 	// as the longest wait between two tries. A database in which nobody was at work for
 	// longer may be an old copy.
@@ -19,9 +23,14 @@ const (
 )
 
 // NoteAtWork says that a node is at work with the queue; nodes call it every few
-// minutes. TidyQueue does it too.
-func (s *Store) NoteAtWork(ctx context.Context) error {
-	return s.write(ctx, func(t *tx) error { return t.noteAtWork() })
+// minutes. TidyQueue says that some node is.
+func (s *Store) NoteAtWork(ctx context.Context, node string) error {
+	return s.write(ctx, func(t *tx) error {
+		if err := t.putNote(noteAtWork+"/"+node, ""); err != nil {
+			return err
+		}
+		return t.noteAtWork()
+	})
 }
 
 // noteAtWork never puts the note back: SQLite has the clock of its machine, which may

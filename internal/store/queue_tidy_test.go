@@ -117,7 +117,7 @@ func TestTidyOfRetries(t *testing.T) {
 					t.Fatal(err)
 				}
 				if c.worked > 0 {
-					if err := s.NoteAtWork(ctx); err != nil {
+					if err := s.NoteAtWork(ctx, "a"); err != nil {
 						t.Fatal(err)
 					}
 					if err := s.TestExec(ctx, "UPDATE queue_notes SET at = ? WHERE name = 'at-work'", instant(s, -c.worked)); err != nil {
@@ -167,7 +167,7 @@ func TestTidyWithAWrongClock(t *testing.T) {
 			}
 		}
 		at(0) // the note is 100 hours ahead
-		if err := s.NoteAtWork(ctx); err != nil {
+		if err := s.NoteAtWork(ctx, "a"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.TidyQueue(ctx, model.At(s.Clock().Add(-48*time.Hour))); err != nil {

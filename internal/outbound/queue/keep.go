@@ -48,7 +48,7 @@ func (e *Engine) keep(ctx context.Context) {
 			}
 		}
 		last = now
-		if now.Sub(noted) >= noteWork && e.Store.NoteAtWork(ctx) == nil {
+		if now.Sub(noted) >= noteWork && e.Store.NoteAtWork(ctx, e.Node) == nil {
 			noted = now
 		}
 		e.checkHalted(ctx)

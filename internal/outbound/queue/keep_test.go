@@ -19,9 +19,9 @@ type diary struct {
 	noted atomic.Int64
 }
 
-func (d *diary) NoteAtWork(ctx context.Context) error {
+func (d *diary) NoteAtWork(ctx context.Context, node string) error {
 	d.noted.Add(1)
-	return d.Store.NoteAtWork(ctx)
+	return d.Store.NoteAtWork(ctx, node)
 }
 
 // TestAtWorkIsNoted every few minutes, also while there is nothing to do.

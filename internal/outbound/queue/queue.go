@@ -65,7 +65,7 @@ import (
 type Store interface {
 	WatchQueue() (wake <-chan struct{}, cancel func())
 	TidyQueue(ctx context.Context, before model.Instant) ([]int64, error)
-	NoteAtWork(ctx context.Context) error
+	NoteAtWork(ctx context.Context, node string) error
 	Reclaim(ctx context.Context, owner string) (ranges, copies int64, err error)
 	QueueWork(ctx context.Context, now model.Instant) (model.QueueWork, error)
 	ActiveDistributions(ctx context.Context, lane model.Lane, afterID int64, limit int) ([]model.Distribution, error)
@@ -274,6 +274,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	for _, s := range e.feeder.sources {
 		e.tell(s)
 	}
+	e.out.note("") // who is gone has no trouble
 	return errors.Join(recordErr, e.giveBack())
 }
 

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -82,4 +83,27 @@ func TestLogSaysWhatIsPaused(t *testing.T) {
 			t.Errorf("%d lines:\n%s", n, log.String())
 		}
 	})
+}
+
+// TestTroubleEndsWithTheNode: who has stopped is not said to have trouble.
+func TestTroubleEndsWithTheNode(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t)
+	r.subscribers(r.list.ID, 1, 5)
+	stop := run(t, r.engine(nil, func(o *queue.Options) {
+		o.Connect = func(context.Context) (queue.Courier, error) { return nil, errors.New("connection refused") }
+	}))
+	r.distribute(r.list.ID, model.LanePost)
+	nodes := func() int {
+		st, err := r.s.QueueStatus(context.Background(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(st.Nodes)
+	}
+	eventually(t, "the status says it", func() bool { return nodes() == 1 })
+	stop()
+	if n := nodes(); n != 0 {
+		t.Errorf("%d nodes have trouble", n)
+	}
 }
