@@ -172,6 +172,15 @@ func (s *Store) CancelDistribution(ctx context.Context, id int64, by string) err
 	})
 }
 
+// skipCancelled records as skipped what was on its way when its distribution was
+// cancelled and would be tried again: nobody does.
+func (t *tx) skipCancelled(where string, args ...any) (int64, error) {
+	res := t.Exec("UPDATE deliveries SET state = ?, reply = CASE reply WHEN '' THEN 'cancelled' ELSE 'cancelled; before: ' || reply END, next_at = 0, site = 0"+
+		" WHERE state = 2 AND distribution_id IN (SELECT id FROM distributions WHERE state = ? AND "+where+")",
+		append([]any{model.DeliverySkipped, model.DistributionCancelled}, args...)...)
+	return res.RowsAffected, res.Error
+}
+
 // forgetNotes removes what is noted of a distribution that is over.
 func (t *tx) forgetNotes(id int64) error {
 	name := strconv.FormatInt(id, 10)

@@ -67,6 +67,11 @@ func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcom
 		if err := t.putRows(ctx, all); err != nil {
 			return err
 		}
+		if again := triedAgain(all); len(again) > 0 {
+			if _, err := t.skipCancelled("id IN ?", again); err != nil {
+				return err
+			}
+		}
 		if err := t.bounced(all); err != nil {
 			return err
 		}
@@ -80,6 +85,17 @@ func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcom
 		}
 		return t.finish(maybe)
 	})
+}
+
+// triedAgain gives the distributions of copies that wait for another try; rows are in
+// their order.
+func triedAgain(rows []model.Delivery) (ids []int64) {
+	for i := range rows {
+		if r := &rows[i]; r.State == model.DeliveryRetry && (len(ids) == 0 || ids[len(ids)-1] != r.DistributionID) {
+			ids = append(ids, r.DistributionID)
+		}
+	}
+	return ids
 }
 
 // endRanges removes the leases of ranges that are done: on SQLite one by one, in a
