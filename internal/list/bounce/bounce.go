@@ -7,8 +7,8 @@
 // mail is taken. An address without an id takes reports only, which come with the null
 // reverse-path (RFC 5321 4.5.5). What comes is stored with the delivery it names, a small
 // report byte for byte and of a large one what tells who failed and why (keep.go), and
-// answered by nothing: an answer to a bounce is how loops begin. Beyond so many a day
-// for a list they are not kept: anybody can write to such an address.
+// answered by nothing: an answer to a bounce is how loops begin. Of one delivery, and of
+// those that name none, a day's share is kept: anybody can write to such an address.
 package bounce
 
 import (
@@ -22,11 +22,10 @@ import (
 	"plenary/internal/token"
 )
 
-// Reports kept of a list in a day.
+// Reports kept in a day.
 const (
-	maxNamed   = 10_000 // that name their delivery
-	maxOfOne   = 20     // that name the same one
-	maxUnnamed = 200    // that name none
+	maxOfOne   = 20  // that name the same delivery
+	maxUnnamed = 200 // of a list, that name none
 )
 
 // Store keeps bounces, and counts what a stranger can cause.
@@ -90,8 +89,8 @@ func (s *Service) Takes(r Report) error {
 }
 
 // Record stores a report; it is durable when Record returns. An id that is not
-// ours is NotFound and nothing is stored. Beyond the day's share of the list
-// it is only logged.
+// ours is NotFound and nothing is stored. Beyond the day's share it
+// is only logged.
 func (s *Service) Record(ctx context.Context, r Report) error {
 	b := &model.Bounce{ReceivedAt: model.At(s.Now())}
 	if r.List != nil {
@@ -111,23 +110,13 @@ func (s *Service) Record(ctx context.Context, r Report) error {
 
 // wanted counts a report and tells whether it is still to be kept today.
 func (s *Service) wanted(ctx context.Context, b *model.Bounce) (bool, error) {
-	type share struct {
-		budget string
-		limit  int
-	}
-	shares := []share{{fmt.Sprintf("bounces-unnamed %d", b.ListID), maxUnnamed}}
+	budget, limit := fmt.Sprintf("bounces-unnamed %d", b.ListID), maxUnnamed
 	if b.DistributionID != 0 {
-		shares = []share{{fmt.Sprintf("bounces-of %d %d", b.DistributionID, b.RecipientID), maxOfOne}, {fmt.Sprintf("bounces %d", b.ListID), maxNamed}}
+		budget, limit = fmt.Sprintf("bounces-of %d %d", b.DistributionID, b.RecipientID), maxOfOne
 	}
-	for _, c := range shares {
-		allowed, err := s.Store.CountAutoReply(ctx, c.budget, s.Now().Unix()/86400, c.limit)
-		if err != nil {
-			return false, err
-		}
-		if !allowed {
-			s.Log.Warn("a report of mail that came back is not kept: there were too many today", "list", b.ListID, "distribution", b.DistributionID, "recipient", b.RecipientID)
-			return false, nil
-		}
+	allowed, err := s.Store.CountAutoReply(ctx, budget, s.Now().Unix()/86400, limit)
+	if err == nil && !allowed {
+		s.Log.Warn("a report of mail that came back is not kept: there were too many today", "list", b.ListID, "distribution", b.DistributionID, "recipient", b.RecipientID)
 	}
-	return true, nil
+	return allowed, err
 }
