@@ -19,7 +19,7 @@ func (p *Part) text(raw []byte) string {
 	if len(body) > maxLeaf {
 		body = body[:maxLeaf]
 	}
-	octets, _ := DecodeTransfer(body, p.Encoding)
+	octets := decodeTransfer(body, p.Encoding)
 	charset := p.Param("charset")
 	if p.Subtype == "html" && charset == "" {
 		charset = metaCharset(octets)
@@ -28,24 +28,28 @@ func (p *Part) text(raw []byte) string {
 	return word.Clean(text)
 }
 
+// decodeTransfer is DecodeTransfer for reading. enmime does it; where it gives up
+// or nothing comes out, our own patient decoders do.
+func decodeTransfer(body []byte, encoding string) []byte {
+	if encoding == "quoted-printable" || encoding == "base64" {
+		if out, ok := enmimeLeaf(body, encoding); ok {
+			return out
+		}
+	}
+	out, _ := DecodeTransfer(body, encoding)
+	return out
+}
+
 // DecodeTransfer undoes a Content-Transfer-Encoding, in lower case (RFC 2045 6).
-// enmime does it; where it gives up or nothing comes out, our own patient
-// decoders do: nothing is cut off because something before it is broken. known
-// tells the encodings of the RFC. Of others uuencode is undone, and the rest
-// stays as it is.
+// Nothing is cut off because something before it is broken. known tells the
+// encodings of the RFC. Of others uuencode is undone, and the rest stays as it is.
 func DecodeTransfer(body []byte, encoding string) (octets []byte, known bool) {
 	switch encoding {
 	case "", "7bit", "8bit", "binary":
 		return body, true
 	case "quoted-printable":
-		if out, ok := enmimeLeaf(body, encoding); ok {
-			return out, true
-		}
 		return decodeQuotedPrintable(body), true
 	case "base64":
-		if out, ok := enmimeLeaf(body, encoding); ok {
-			return out, true
-		}
 		return decodeBase64(body), true
 	case "uuencode", "x-uuencode", "x-uue", "uue":
 		if out := decodeUU(body); len(out) > 0 {

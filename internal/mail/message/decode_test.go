@@ -14,6 +14,7 @@ func TestDecodeTransfer(t *testing.T) {
 		{"a long line", "quoted-printable", long + "=20more\r\nlast\r\n", long + " more\r\nlast\r\n"},
 		{"a form feed", "quoted-printable", "one\x0ctwo\r\nlast=21\r\n", "one\x0ctwo\r\nlast!\r\n"},
 		{"raw ISO-2022-JP", "quoted-printable", "\x1b$B%F%9%H\x1b(B\r\nlast=21\r\n", "\x1b$B%F%9%H\x1b(B\r\nlast!\r\n"},
+		{"white space behind a soft line break", "quoted-printable", "one \r\ntwo = \t\r\nthree=\r\n\r\n", "one\r\ntwo three\r\n"},
 		{"an equals sign alone", "quoted-printable", "a=b=zz\r\nlast=21\r\n", "a=b=zz\r\nlast!\r\n"},
 		{"no padding", "base64", "SGVsbG8gd29ybGQ\r\n", "Hello world"},
 		{"a stray character", "base64", "SGVsb!G8gd29\r\nybGQ=\r\n", "Hello world"},
@@ -28,7 +29,7 @@ func TestDecodeTransfer(t *testing.T) {
 		}
 	}
 	if got := string(decodeQuotedPrintable([]byte("one \r\ntw=\r\no\nthree"))); got != "one\r\ntwo\nthree" {
-		t.Errorf("our own decoder: %q", got)
+		t.Errorf("line ends: %q", got)
 	}
 	if got, known := DecodeTransfer([]byte("hello"), "x-odd"); string(got) != "hello" || known {
 		t.Errorf("unknown: %q, %v", got, known)
