@@ -30,7 +30,7 @@ func TestChangesAreTraced(t *testing.T) {
 			}
 		}
 	}
-	said(talk, "list.created", `the list was made with kind=discussion, name="Book club" (was "") by the postmaster`)
+	said(talk, "list.created", `the list was made with kind=discussion, name="Book club" by the postmaster`)
 	said(talk, "list.changed", "settings were changed: emergency=yes (was no), hold-size=500K (was 2M) by the postmaster")
 	said("ann@example.org", "member.changed", "options were changed: delivery=off-by-moderator (was on), moderation=hold (was default) by the postmaster")
 	r.has(r.ok("trace", "ann@example.org"), "delivery is off, set by those who run the list")

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -14,11 +13,15 @@ type Pair struct{ Key, Value string }
 type Changed struct{ Key, Was, Is string }
 
 // ChangedText writes changes for the trace, in one line however long the values
-// are: `emergency=yes (was no), name="Book club" (was "")`.
+// are: `emergency=yes (was no), name="Book club"` where there was no name.
 func ChangedText(all []Changed) string {
 	var out []string
 	for _, c := range all {
-		out = append(out, fmt.Sprintf("%s=%s (was %s)", c.Key, shown(c.Is), shown(c.Was)))
+		text := c.Key + "=" + shown(c.Is)
+		if c.Was != "" {
+			text += " (was " + shown(c.Was) + ")"
+		}
+		out = append(out, text)
 	}
 	return strings.Join(out, ", ")
 }

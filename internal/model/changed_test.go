@@ -14,7 +14,7 @@ func TestChangedText(t *testing.T) {
 		{Key: "roles", Was: "subscriber", Is: "subscriber,owner"},
 		{Key: "footer", Was: "a\nb\x1b[2J", Is: strings.Repeat("ä", 100)},
 	})
-	want := `emergency=yes (was no), name="Book club" (was ""), roles=subscriber,owner (was subscriber), footer="` +
+	want := `emergency=yes (was no), name="Book club", roles=subscriber,owner (was subscriber), footer="` +
 		strings.Repeat("ä", 60) + `…" (was "a\nb\x1b[2J")`
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)

@@ -82,7 +82,7 @@ func TestChangesOfPeopleAreTraced(t *testing.T) {
 		story(added)
 		r.ok(set("cli", "delivery=off", "name=Ann Lee"))
 		r.ok(set("cli", "delivery=off"))
-		off := `member.changed cli name="Ann Lee" (was ""), delivery=off-by-moderator (was on)`
+		off := `member.changed cli name="Ann Lee", delivery=off-by-moderator (was on)`
 		story(added, off)
 		r.ok(set(ann.Key(), "delivery=on", "Delivery=off"))
 		own := "member.changed ann@example.net delivery=off-by-subscriber (was off-by-moderator)"

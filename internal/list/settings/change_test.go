@@ -52,7 +52,7 @@ func TestAListsLifeIsTraced(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(settings.Create(ctx, s, l, "cli"))
-		made := `list.created cli kind=announcement, name="Book club" (was "")`
+		made := `list.created cli kind=announcement, name="Book club"`
 		story(made)
 
 		if err := settings.Change(ctx, s, l, []model.Pair{{Key: "emergency", Value: "yes"}, {Key: "held-days", Value: "never"}}, "cli"); !fault.Is(err, fault.Invalid) || l.Emergency {
