@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"plenary/internal/app"
 	"plenary/internal/fault"
@@ -78,6 +79,9 @@ func (c *archiveReindexCmd) Run(e *env) error {
 		return e.json(done)
 	}
 	fmt.Fprintf(e.out, "%s made anew, %s in threads changed\n", app.Counted(int64(done.Posts), "post", "posts"), app.Counted(int64(done.Threads), "place", "places"))
+	if len(done.Others) > 0 {
+		fmt.Fprintf(e.out, "a part of the full-text index was damaged; to be made anew as well: %s\n", strings.Join(done.Others, ", "))
+	}
 	if done.Damaged > 0 {
 		fmt.Fprintf(e.out, "%s cannot be read, left as before: restore from a backup\n", app.Counted(int64(done.Damaged), "message", "messages"))
 	}

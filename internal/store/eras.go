@@ -266,13 +266,15 @@ func moved(old []eraRange, from, next model.UID, era int64) (out []eraRange) {
 }
 
 // removeWords takes the words of a list out of all eras. Those that no range names
-// may be half gone (dropSome).
+// may be half gone (dropSome); those set aside are left alone.
 func (t *tx) removeWords(list int64) error {
 	var eras []int64
-	if err := t.Raw("SELECT DISTINCT era FROM fts_ranges").Scan(&eras).Error; err != nil {
+	if err := t.Raw("SELECT era FROM fts_eras WHERE posts < ? AND era IN (SELECT era FROM fts_ranges)", int64(setAsidePosts)).
+		Scan(&eras).Error; err != nil {
 		return err
 	}
 	for _, era := range eras {
+		t.writesTo(era)
 		if err := t.Exec("DELETE FROM "+eraTable(era)+" WHERE "+t.s.wordsID()+" >= ? AND "+t.s.wordsID()+" < ?",
 			model.MakePostID(list, 0), model.MakePostID(list+1, 0)).Error; err != nil {
 			return err
@@ -290,11 +292,13 @@ func (s *Store) wordsID() string {
 }
 
 // dropEras drops the eras that no range names, but for the newest two: who is
-// writing may not have seen yet that the last is there.
+// writing may not have seen yet that the last is there. One set aside nobody writes
+// to; where it cannot even be dropped it stays, and nobody reads it.
 func (s *Store) dropEras(ctx context.Context) error {
-	const unnamed = "SELECT era FROM fts_eras WHERE era < (SELECT max(era) - 1 FROM fts_eras) AND era NOT IN (SELECT era FROM fts_ranges)"
+	const unnamed = `SELECT era FROM fts_eras WHERE (era < (SELECT max(era) - 1 FROM fts_eras) OR posts >= ?)
+		AND era NOT IN (SELECT era FROM fts_ranges)`
 	var eras []int64
-	if err := s.read(ctx).Raw(unnamed).Scan(&eras).Error; err != nil {
+	if err := s.read(ctx).Raw(unnamed, int64(setAsidePosts)).Scan(&eras).Error; err != nil {
 		return s.fault(err)
 	}
 	for _, era := range eras {
@@ -303,7 +307,10 @@ func (s *Store) dropEras(ctx context.Context) error {
 				more, err = t.dropSome(era)
 				return err
 			}); err != nil {
-				return err
+				if _, damaged := damagedIndex(err); !damaged {
+					return err
+				}
+				more = false
 			}
 		}
 	}

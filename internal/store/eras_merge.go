@@ -76,7 +76,8 @@ func (s *Store) moveNew(ctx context.Context) error {
 // pieces, and goes on where it was; nothing to do changes no more than one row.
 func (t *tx) mergeSome(era int64) (more bool, err error) {
 	var there, before, after int64
-	if err := t.row("SELECT count(*), total_changes() FROM fts_ranges WHERE era = ?", era).Scan(&there, &before); err != nil || there == 0 {
+	if err := t.row("SELECT count(*), total_changes() FROM fts_ranges WHERE era = (SELECT era FROM fts_eras WHERE era = ? AND posts < ?)",
+		era, int64(setAsidePosts)).Scan(&there, &before); err != nil || there == 0 {
 		return false, err
 	}
 	table := eraTable(era)

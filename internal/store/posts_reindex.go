@@ -58,8 +58,8 @@ func (s *Store) ReindexPosts(ctx context.Context, posts []*model.NewPost) error 
 }
 
 // reindexWords writes the words of posts of one list in the place of what there
-// is. Those of an era that is far too large go to the newest, as if they had come
-// now; that it still holds the old ones does not matter.
+// is. Those of an era that is far too large, or set aside, go to the newest, as if
+// they had come now; that it still holds the old ones does not matter.
 func (t *tx) reindexWords(posts []*model.NewPost) error {
 	ranges, err := t.ranges(posts[0].Post.ID.List())
 	if err != nil {
@@ -103,6 +103,7 @@ func eraOf(ranges []eraRange, p *model.NewPost) (era int64, known bool) {
 
 // replaceWords writes words of an era anew.
 func (t *tx) replaceWords(era int64, posts []*model.NewPost) error {
+	t.writesTo(era)
 	for some := range slices.Chunk(posts, maxInList) {
 		ids := make([]model.PostID, len(some))
 		for i, p := range some {

@@ -54,6 +54,7 @@ func (t *tx) insertWords(posts []*model.NewPost) error {
 // fillEra writes words into an era.
 func (t *tx) fillEra(era int64, posts []*model.NewPost) error {
 	t.s.eras.wrote(era, len(posts))
+	t.writesTo(era)
 	if t.s.dialect == Postgres {
 		return t.insertVectors(era, posts)
 	}

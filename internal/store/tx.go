@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -13,7 +14,15 @@ type tx struct {
 	*gorm.DB
 	s      *Store
 	topics []string
+	eras   []int64 // of the full-text index that it writes to
 	behind *behind // PostgreSQL's; nil: every statement is sent by itself
+}
+
+// writesTo notes an era that is written to.
+func (t *tx) writesTo(era int64) {
+	if !slices.Contains(t.eras, era) {
+		t.eras = append(t.eras, era)
+	}
 }
 
 // signal wakes the watchers of topic once the transaction is committed.
@@ -80,7 +89,11 @@ func (s *Store) write(ctx context.Context, fn func(t *tx) error) error {
 			s.wake.signal(t.topics...)
 			return nil
 		}
-		if s.dialect != Postgres || !postgresRetry(err) {
+		aside, aerr := s.setAside(ctx, t.eras, err)
+		if aerr != nil {
+			return s.fault(errors.Join(err, aerr))
+		}
+		if !aside && (s.dialect != Postgres || !postgresRetry(err)) {
 			break
 		}
 	}

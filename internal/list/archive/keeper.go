@@ -17,6 +17,9 @@ type Repairs interface {
 	ThreadRulings(ctx context.Context, listID int64) ([]model.ThreadRuling, error)
 	ThreadHints(ctx context.Context, listID int64, yield func(*model.ThreadHint) error) error
 	SaveThreadHints(ctx context.Context, listID int64, wrong, missing []model.ThreadHint) error
+	DamagedEras(ctx context.Context, listID int64) (eras []int64, err error)
+	SetErasAside(ctx context.Context, listID int64) (eras []int64, err error)
+	LeaveEras(ctx context.Context, listID int64, eras []int64) (others []model.List, err error)
 }
 
 // Keeper compares what is kept of a list's posts with the messages themselves,
@@ -63,7 +66,14 @@ func (k *Keeper) Check(ctx context.Context, l *model.List, tell func(Finding)) (
 		c.Findings++
 		tell(f)
 	}
-	err := k.each(ctx, l, func(b *kept) error {
+	damaged, err := k.Repairs.DamagedEras(ctx, l.ID)
+	if err != nil {
+		return c, err
+	}
+	if len(damaged) > 0 {
+		say(Finding{Text: "the full-text index is damaged"})
+	}
+	err = k.each(ctx, l, func(b *kept) error {
 		c.Posts += len(b.rows)
 		for i, row := range b.rows {
 			if b.made[i] == nil {
@@ -74,9 +84,11 @@ func (k *Keeper) Check(ctx context.Context, l *model.List, tell func(Finding)) (
 			for _, text := range b.compare(i) {
 				say(Finding{row.UID, text})
 			}
-			ok, err := k.indexed(ctx, l.ID, row.UID, &b.made[i].Text)
-			if err != nil {
-				return err
+			ok := len(damaged) > 0 // it may not be asked
+			if !ok {
+				if ok, err = k.indexed(ctx, l.ID, row.UID, &b.made[i].Text); err != nil {
+					return err
+				}
 			}
 			if !ok {
 				say(Finding{row.UID, "the full-text index does not find it"})
@@ -122,6 +134,10 @@ type Reindexed struct {
 	Posts   int `json:"posts"`
 	Damaged int `json:"damaged"` // messages that cannot be read: left as they were
 	Threads int `json:"thread_nodes_changed"`
+
+	// Others are lists whose words are in a part of the index that is damaged:
+	// they are to be indexed anew as well.
+	Others []string `json:"other_lists,omitempty"`
 }
 
 // Reindex makes everything derived from the messages of a list anew: rows, wire
@@ -129,7 +145,11 @@ type Reindexed struct {
 // flags stay. A service that runs shows new dates and facts after a restart.
 func (k *Keeper) Reindex(ctx context.Context, l *model.List) (Reindexed, error) {
 	var done Reindexed
-	err := k.each(ctx, l, func(b *kept) error {
+	eras, err := k.Repairs.SetErasAside(ctx, l.ID)
+	if err != nil {
+		return done, err
+	}
+	err = k.each(ctx, l, func(b *kept) error {
 		var batch []*model.NewPost
 		for _, p := range b.made {
 			if p == nil {
@@ -149,6 +169,13 @@ func (k *Keeper) Reindex(ctx context.Context, l *model.List) (Reindexed, error) 
 		n := 0
 		n, err = k.mend(ctx, l.ID, d)
 		done.Threads += n
+	}
+	if err != nil {
+		return done, err
+	}
+	others, err := k.Repairs.LeaveEras(ctx, l.ID, eras)
+	for i := range others {
+		done.Others = append(done.Others, others[i].Address())
 	}
 	return done, err
 }

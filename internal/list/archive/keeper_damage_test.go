@@ -146,3 +146,36 @@ func arriving(t *testing.T, s *store.Store, l *model.List) (stop func(), came *i
 	})
 	return func() { close(done); wg.Wait() }, came
 }
+
+// An index that SQLite cannot read is told of by a check, and mended by a reindex.
+func TestADamagedIndexIsMended(t *testing.T) {
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "x.db")
+	s, err := store.Open(ctx, "sqlite:"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	l := fillBoth(t, s)
+	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	// A word's places alone: the first words of a post are found.
+	if _, err := db.Exec("UPDATE post_fts_0_data SET block = zeroblob(length(block)) WHERE id = (SELECT max(id) FROM post_fts_0_data)"); err != nil {
+		t.Fatal(err)
+	}
+	if found := check(t, s, l); !strings.HasPrefix(strings.Join(found, "\n"), "0: the full-text index is damaged") {
+		t.Error(found)
+	}
+	if done, err := keeper(s).Reindex(ctx, l); err != nil || len(done.Others) > 0 {
+		t.Error(done, err)
+	}
+	if found := check(t, s, l); len(found) > 0 {
+		t.Error(found)
+	}
+}
