@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"plenary/internal/app"
+	"plenary/internal/fault"
 	"plenary/internal/list/transfer"
 )
 
@@ -102,6 +103,14 @@ func (c *exportCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	_, err = transfer.ExportMbox(e.ctx, p.Reader, l.ID, e.out, nil)
+	done, err := transfer.ExportMbox(e.ctx, p.Reader, l.ID, e.out, nil)
+	if err == nil && len(done.Unread) > 0 {
+		uids := make([]string, len(done.Unread))
+		for i, uid := range done.Unread {
+			uids[i] = fmt.Sprint(uid)
+		}
+		err = fault.New(fault.Internal, "%s cannot be read and were left out, all others are written; restore from a backup: UID %s",
+			app.Counted(int64(len(uids)), "message", "messages"), strings.Join(uids, ", "))
+	}
 	return err
 }

@@ -85,8 +85,12 @@ func (r *Reader) Bytes(ctx context.Context, row Row) ([]byte, error) {
 			return nil, err
 		}
 		// The bytes were moved since the row was read: packed with others.
+		was := row.BytesID
 		if row, err = r.look(ctx, row); err != nil {
 			return nil, err
+		}
+		if row.BytesID == was {
+			return nil, fault.New(fault.Internal, "the bytes of a message are missing")
 		}
 	}
 	return nil, fault.New(fault.Temporary, "the message is being moved, please try again")

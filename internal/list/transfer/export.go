@@ -4,43 +4,98 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"time"
 
+	"plenary/internal/fault"
 	"plenary/internal/list/archive"
 	"plenary/internal/model"
 )
 
+// Exported is what an export wrote.
+type Exported struct {
+	Messages int
+	Unread   []model.UID // messages that are damaged, and were left out
+}
+
 // ExportMbox writes a list's archive as mboxrd: importing the file again (as
 // mbox or mboxrd) gives the same bytes and dates of arrival. Lines end in LF;
-// what that would lose is said behind the name in the From line (marksOf). It
-// tells how many messages were written.
-func ExportMbox(ctx context.Context, r *archive.Reader, listID int64, w io.Writer, progress func(Progress)) (n int, err error) {
+// what that would lose is said behind the name in the From line (marksOf). A
+// message that is damaged is left out and named, and those after it are written.
+func ExportMbox(ctx context.Context, r *archive.Reader, listID int64, w io.Writer, progress func(Progress)) (done Exported, err error) {
 	ix, err := r.Open(ctx, listID)
 	if err != nil {
-		return 0, err
+		return done, err
 	}
-	rows := ix.Rows()
-	out := bufio.NewWriterSize(w, 256<<10)
-	if len(rows) == 0 {
-		return 0, nil
+	x := &export{r: r, out: bufio.NewWriterSize(w, 256<<10), rows: ix.Rows(), progress: progress}
+	for x.next < len(x.rows) {
+		err := x.stream(ctx, listID)
+		if err != nil && x.failed == nil && ctx.Err() == nil {
+			err = x.one(ctx)
+		}
+		if x.failed != nil {
+			return x.done, x.failed
+		}
+		if err != nil {
+			return x.done, errors.Join(err, x.out.Flush())
+		}
 	}
-	next := 0
-	err = r.AllBytes(ctx, listID, rows[0].UID, rows[len(rows)-1].UID, func(uid model.UID, data []byte) error {
-		for next < len(rows)-1 && rows[next].UID < uid {
-			next++
+	return x.done, x.out.Flush()
+}
+
+// export is an export on its way.
+type export struct {
+	r        *archive.Reader
+	out      *bufio.Writer
+	rows     []archive.Row
+	next     int // in rows
+	done     Exported
+	failed   error // of writing
+	progress func(Progress)
+}
+
+// stream writes messages until one cannot be read.
+func (x *export) stream(ctx context.Context, listID int64) error {
+	err := x.r.AllBytes(ctx, listID, x.rows[x.next].UID, x.rows[len(x.rows)-1].UID, func(uid model.UID, data []byte) error {
+		for x.rows[x.next].UID < uid { // it is not there any more
+			x.next++
 		}
-		n++
-		if progress != nil && n%batchPosts == 0 {
-			progress(Progress{Octets: int64(n), Total: int64(len(rows)), Messages: n})
-		}
-		return writeMessage(out, data, rows[next].ReceivedAt.Time())
+		return x.write(data)
 	})
-	if err != nil {
-		return n, err
+	if err == nil {
+		x.next = len(x.rows)
 	}
-	return n, out.Flush()
+	return err
+}
+
+// one writes the next message, or names it where it is damaged.
+func (x *export) one(ctx context.Context) error {
+	data, err := x.r.Bytes(ctx, x.rows[x.next])
+	switch {
+	case err == nil:
+		return x.write(data)
+	case fault.Is(err, fault.NotFound): // it is not there any more
+	case ctx.Err() != nil || fault.Is(err, fault.Temporary):
+		return err
+	default:
+		x.done.Unread = append(x.done.Unread, x.rows[x.next].UID)
+	}
+	x.next++
+	return nil
+}
+
+func (x *export) write(data []byte) error {
+	if x.failed = writeMessage(x.out, data, x.rows[x.next].ReceivedAt.Time()); x.failed != nil {
+		return x.failed
+	}
+	x.next++
+	x.done.Messages++
+	if n := x.done.Messages; x.progress != nil && n%batchPosts == 0 {
+		x.progress(Progress{Octets: int64(n), Total: int64(len(x.rows)), Messages: n})
+	}
+	return nil
 }
 
 // What mboxrd alone cannot say of a message, as letters behind rdMark.

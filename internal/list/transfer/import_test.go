@@ -156,14 +156,14 @@ func exportAndImport(t *testing.T, s *store.Store, l *model.List) {
 		t.Fatal(err)
 	}
 	r := archive.NewReader(s)
-	n, err := transfer.ExportMbox(ctx, r, l.ID, f, nil)
+	done, err := transfer.ExportMbox(ctx, r, l.ID, f, nil)
 	if err != nil || f.Close() != nil {
 		t.Fatal(err)
 	}
 	to := makeList(t, s, l.Local+"-again")
 	rep, err := importer(s).Import(ctx, to, "mbox", path)
-	if err != nil || rep.Added != n {
-		t.Fatalf("%d exported, %+v %v", n, rep, err)
+	if err != nil || rep.Added != done.Messages || len(done.Unread) > 0 {
+		t.Fatalf("%+v exported, %+v %v", done, rep, err)
 	}
 	a, b := digest(t, r, l), digest(t, r, to)
 	for i := range a {
