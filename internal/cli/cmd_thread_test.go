@@ -53,3 +53,29 @@ func TestThreadVerbs(t *testing.T) {
 	r.fails(exitFailure, "below itself", "thread", "move", "talk@lists.example.org", "b@x", "b@x")
 	r.fails(exitFailure, "no moderator decided", "thread", "reset", "talk@lists.example.org", "d@x")
 }
+
+// Taking a decision back does not hang a post below itself: another decision has to
+// go first.
+func TestResetMakesNoLoop(t *testing.T) {
+	r := newRig(t)
+	r.ok("list", "create", "talk@lists.example.org")
+	const sep = "From ann@example.org Mon Mar  2 10:00:00 2026\n"
+	mbox := sep + "Message-ID: <k1@x>\nFrom: Ann <ann@example.org>\nSubject: Shelves\n\none\n\n" +
+		sep + "Message-ID: <k2@x>\nFrom: Bob <bob@example.org>\nSubject: Re: Shelves\nReferences: <k1@x>\n\ntwo\n\n" +
+		sep + "Message-ID: <k3@x>\nFrom: Cy <cy@example.org>\nSubject: Re: Shelves\nReferences: <k1@x> <k2@x>\n\nthree\n\n" +
+		sep + "Message-ID: <l1@x>\nFrom: Cy <cy@example.org>\nSubject: Loop\nReferences: <l2@x>\n\nfour\n\n" +
+		sep + "Message-ID: <l2@x>\nFrom: Cy <cy@example.org>\nSubject: Loop\nReferences: <l1@x>\n\nfive\n"
+	r.ok("import", "mbox", "talk@lists.example.org", r.file("a.mbox", mbox))
+	r.ok("thread", "split", "talk@lists.example.org", "k2@x")
+	r.ok("thread", "move", "talk@lists.example.org", "k1@x", "k3@x")
+	before := r.ok("thread", "show", "talk@lists.example.org", "k1@x")
+	r.fails(exitFailure, "take that back first", "thread", "reset", "talk@lists.example.org", "k2@x")
+	if after := r.ok("thread", "show", "talk@lists.example.org", "k1@x"); after != before {
+		t.Errorf("%s became\n%s", before, after)
+	}
+	r.ok("thread", "reset", "talk@lists.example.org", "k1@x")
+	r.ok("thread", "reset", "talk@lists.example.org", "k2@x")
+	r.ok("thread", "split", "talk@lists.example.org", "l2@x") // messages that name each other
+	r.ok("thread", "reset", "talk@lists.example.org", "l2@x")
+	r.ok("archive", "check", "talk@lists.example.org")
+}

@@ -79,7 +79,7 @@ func (s *Store) RuleThreads(ctx context.Context, listID int64, set []model.Threa
 			return r.Error
 		}
 		for _, do := range []func() error{
-			func() error { return g.rule(set) }, func() error { return g.lift(lift) }, g.write, func() error { return g.refuseLoops(set) }, g.settle,
+			func() error { return g.rule(set) }, func() error { return g.lift(lift) }, g.write, func() error { return g.refuseLoops(set, lift) }, g.settle,
 		} {
 			if err := do(); err != nil {
 				return err
@@ -140,21 +140,37 @@ func (g *graph) lift(lift []model.ThreadLift) error {
 	return nil
 }
 
-// refuseLoops looks up from each node that was moved.
-func (g *graph) refuseLoops(set []model.ThreadRuling) error {
+// refuseLoops looks up from each node that was moved, or hangs where it says itself
+// again: below what was put below it meanwhile, maybe. Loops that messages make among
+// themselves stay what they were.
+func (g *graph) refuseLoops(set []model.ThreadRuling, lift []model.ThreadLift) error {
+	type moved struct {
+		key, parent int64
+		why         string
+	}
+	var all []moved
 	for _, r := range set {
-		if r.ParentKey == 0 {
+		all = append(all, moved{r.Key, r.ParentKey, "a post cannot stand below itself, or below an answer to it"})
+	}
+	for _, l := range lift {
+		if n := g.nodes[l.Key]; n != nil {
+			all = append(all, moved{l.Key, n.ParentKey, "it would stand below an answer to it, for what was decided about another post of the thread; take that back first"})
+		}
+	}
+	for _, m := range all {
+		if m.parent == 0 {
 			continue
 		}
 		var found int
-		if err := g.t.Raw(`WITH RECURSIVE up (k, parent) AS (
-			SELECT key, parent_key FROM thread_nodes WHERE list_id = ? AND key = ?
-			UNION SELECT n.key, n.parent_key FROM up CROSS JOIN thread_nodes n WHERE n.list_id = ? AND n.key = up.parent)
-			SELECT count(*) FROM up WHERE k = ?`, g.list, r.ParentKey, g.list, r.Key).Row().Scan(&found); err != nil {
+		if err := g.t.Raw(`WITH RECURSIVE up (k, parent, link) AS (
+			SELECT key, parent_key, link FROM thread_nodes WHERE list_id = ? AND key = ?
+			UNION SELECT n.key, n.parent_key, n.link FROM up CROSS JOIN thread_nodes n WHERE n.list_id = ? AND n.key = up.parent)
+			SELECT count(*) FROM up WHERE k = ? AND EXISTS (SELECT 1 FROM up WHERE link = ?)`,
+			g.list, m.parent, g.list, m.key, model.LinkModerator).Row().Scan(&found); err != nil {
 			return err
 		}
 		if found > 0 {
-			return fault.New(fault.Conflict, "a post cannot stand below itself, or below an answer to it")
+			return fault.New(fault.Conflict, "%s", m.why)
 		}
 	}
 	return nil
