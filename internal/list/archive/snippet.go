@@ -49,7 +49,7 @@ func (q Query) sought() []phrase {
 }
 
 // begins reports whether the phrase stands at the beginning of the words.
-func (p phrase) begins(at []span) bool {
+func (p phrase) begins(at []placed) bool {
 	if len(at) < len(p.words) {
 		return false
 	}
@@ -62,20 +62,30 @@ func (p phrase) begins(at []span) bool {
 	return true
 }
 
-// found gives the words of text that are sought, in order.
-func found(text string, sought []phrase) (marks []span) {
-	var all []span
-	scanWords(text, func(s span) bool {
-		all = append(all, s)
-		return true
-	})
-	marked := 0 // words before are
+// mark is a piece of a text that is marked.
+type mark struct{ start, end int }
+
+// found gives the places of the words of text that are sought, in order. Pairs of
+// characters that overlap are one.
+func found(text string, sought []phrase) (marks []mark) {
+	all := placedWords(text)
+	add := func(m mark) {
+		if n := len(marks); n > 0 && m.start < marks[n-1].end {
+			marks[n-1].end = max(marks[n-1].end, m.end)
+			return
+		}
+		marks = append(marks, m)
+	}
 	for i := range all {
 		for _, p := range sought {
-			if p.begins(all[i:]) {
-				end := i + len(p.words)
-				marks = append(marks, all[max(i, marked):max(end, marked)]...)
-				marked = max(end, marked)
+			if !p.begins(all[i:]) {
+				continue
+			}
+			for k, w := range all[i : i+len(p.words)] {
+				if p.words[k] == w.first {
+					w.end = w.firstEnd
+				}
+				add(mark{w.start, w.end})
 			}
 		}
 	}
@@ -102,12 +112,12 @@ func oneLine(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// window cuts the text around octet at, at spaces where there are any.
+// window cuts the text around octet at, at spaces where there are any near the ends.
 func window(text string, at int) string {
 	from, to := at-snippetBefore, at+snippetAfter
 	var b strings.Builder
 	if from > 0 {
-		if n := strings.IndexByte(text[from:at], ' '); n >= 0 {
+		if n := strings.IndexByte(text[from:at], ' '); n >= 0 && n < snippetBefore/2 {
 			from += n + 1
 		}
 		for !utf8.RuneStart(text[from]) {
@@ -120,7 +130,7 @@ func window(text string, at int) string {
 		b.WriteString(text[from:])
 		return b.String()
 	}
-	if n := strings.LastIndexByte(text[at:to], ' '); n > 0 {
+	if n := strings.LastIndexByte(text[at:to], ' '); n > snippetAfter/2 {
 		to = at + n
 	}
 	for !utf8.RuneStart(text[to]) {
@@ -135,10 +145,8 @@ func marked(text string, sought []phrase) string {
 	var b strings.Builder
 	done := 0
 	for _, s := range found(text, sought) {
-		if s.start >= done { // words of one run without spaces share a place
-			b.WriteString(text[done:s.start] + MarkStart + text[s.start:s.end] + MarkEnd)
-			done = s.end
-		}
+		b.WriteString(text[done:s.start] + MarkStart + text[s.start:s.end] + MarkEnd)
+		done = s.end
 	}
 	return b.String() + text[done:]
 }
