@@ -60,8 +60,9 @@ func (r *Reader) Ask(ctx context.Context, who model.Actor, a Ask) (Answer, error
 	if err != nil {
 		return Answer{}, err
 	}
+	may := lists
 	if a.List != 0 {
-		lists = slices.DeleteFunc(lists, func(l model.List) bool { return l.ID != a.List })
+		lists = slices.DeleteFunc(slices.Clone(lists), func(l model.List) bool { return l.ID != a.List })
 		if len(lists) == 0 {
 			return Answer{}, fault.New(fault.Forbidden, "you may not read this archive")
 		}
@@ -80,6 +81,9 @@ func (r *Reader) Ask(ctx context.Context, who model.Actor, a Ask) (Answer, error
 		}
 		found = append(found, some...)
 		out.Total += total
+	}
+	if out.Total == 0 {
+		return out, r.refuse(ctx, q, lists, may)
 	}
 	if len(lists) > 1 {
 		slices.SortFunc(found, inOrder)

@@ -1,8 +1,11 @@
 package archive
 
 import (
+	"context"
+	"slices"
 	"strconv"
 
+	"plenary/internal/fault"
 	"plenary/internal/model"
 )
 
@@ -22,7 +25,7 @@ func (s *searcher) marked(account int64, flag string) (conj, error) {
 }
 
 // inList answers for all posts of the list at once.
-func (s *searcher) inList(name string) (conj, error) {
+func (s *searcher) inList(st step) (conj, error) {
 	l := (*model.List)(nil)
 	if s.who != nil {
 		l = s.who.list
@@ -34,7 +37,7 @@ func (s *searcher) inList(name string) (conj, error) {
 		}
 	}
 	set := newBitset(len(s.rows))
-	if name == Fold(l.Local) || name == Fold(l.Address()) {
+	if st.names(l) {
 		set = fullBitset(len(s.rows))
 	}
 	return conj{set: &set}, nil
@@ -43,13 +46,7 @@ func (s *searcher) inList(name string) (conj, error) {
 // thread answers for the thread of one post.
 func (s *searcher) thread(post string) (conj, error) {
 	set := newBitset(len(s.rows))
-	id := model.PostID(0)
-	if n, err := strconv.ParseUint(post, 10, 32); err == nil {
-		id = model.MakePostID(s.list, model.UID(n))
-	} else if id, err = s.r.store.FindPostByKey(s.ctx, s.list, model.KeyMessageID, MessageKey(post)); err != nil {
-		return conj{}, err
-	}
-	posts, err := s.r.store.FindPosts(s.ctx, []model.PostID{id})
+	posts, err := s.r.postNamed(s.ctx, s.list, post)
 	if err != nil || len(posts) == 0 {
 		return conj{set: &set}, err
 	}
@@ -60,6 +57,43 @@ func (s *searcher) thread(post string) (conj, error) {
 		}
 	}
 	return conj{set: &set}, err
+}
+
+// postNamed gives the post of a list with this number or Message-ID, if there is one.
+func (r *Reader) postNamed(ctx context.Context, listID int64, post string) ([]model.Post, error) {
+	id := model.PostID(0)
+	if n, err := strconv.ParseUint(post, 10, 32); err == nil {
+		id = model.MakePostID(listID, model.UID(n))
+	} else if id, err = r.store.FindPostByKey(ctx, listID, model.KeyMessageID, MessageKey(post)); err != nil {
+		return nil, err
+	}
+	return r.store.FindPosts(ctx, []model.PostID{id})
+}
+
+// refuse says which list or post a query that finds nothing names in vain. A list
+// that may not be read is none.
+func (r *Reader) refuse(ctx context.Context, q Query, asked, may []model.List) error {
+	for _, st := range q.steps {
+		switch st.op {
+		case opList:
+			if !slices.ContainsFunc(may, func(l model.List) bool { return st.names(&l) }) {
+				return fault.New(fault.Invalid, "there is no list %s you may read", st.listed())
+			}
+		case opThread:
+			found := false
+			for i := 0; i < len(asked) && !found; i++ {
+				posts, err := r.postNamed(ctx, asked[i].ID, st.text)
+				if err != nil {
+					return err
+				}
+				found = len(posts) > 0
+			}
+			if !found {
+				return fault.New(fault.Invalid, "there is no post %s here: behind thread: belongs the Message-ID or the number of a post", st.text)
+			}
+		}
+	}
+	return nil
 }
 
 func (r *Reader) threadOf(s *searcher, thread model.PostID) (ids []model.PostID, err error) {

@@ -192,7 +192,7 @@ func TestEachPrefix(t *testing.T) {
 			"nq:sycamores": "4", "syca": "", `"and a second"`: "", `"anda second"`: "4", "q:aspengrove": "4", // RFC 3676 with DelSp: the space goes
 			"nq:hazel": "5", "b:juniper": "5", "b:spruce": "5", "alder": "", "n:notes": "5", "n:plan": "5", "n:arbol": "5", "n:hazel": "", "has:attachment": "5",
 			"s:baume": "6", "s:Bäume": "6", "図書": "6", "書館": "6", "館": "6", "елка": "6", "naive": "6", "図館": "",
-			"m:1@x": "1", "m:<1@X>": "", "mid:2@x": "2", "list:talk has:attachment": "5", "l:other": "", "is:unread": "6 5 4", "is:read": "3 2 1", "is:unread has:attachment": "5",
+			"m:1@x": "1", "m:<1@X>": "", "mid:2@x": "2", "list:talk has:attachment": "5", "-l:talk": "", "is:unread": "6 5 4", "is:read": "3 2 1", "is:unread has:attachment": "5",
 			"thread:1@x": "1", "thread:3": "3", "d:2026-03-02 s:beech": "1", "d:20260302..20260303 s:beech": "1", "d:20260303..": "", "d:..20260301": "", "d:march s:beech": "1", "d:3.weeks.ago.. s:beech": "1",
 			"bir*": "1", `"birch"`: "1", "-is:read -has:attachment": "6 4", "birch OR larch": "2 1", "(birch OR larch) -q:maple": "1",
 		} {

@@ -241,7 +241,7 @@ func (t term) query(now time.Time) (q Query, ok bool, err error) {
 	case "thread":
 		q, err = OfThread(strings.Trim(t.value, "<> ")), t.needs("a Message-ID or a number: thread:<id@host>")
 	case "list", "l":
-		q, err = OfList(t.value), t.needs("the name or address of a list: list:talk")
+		q, err = OfList(t.value, t.prefix), t.needs("the name or address of a list: list:talk")
 	case "is":
 		m, ok := marks[strings.ToLower(t.value)]
 		if !ok {

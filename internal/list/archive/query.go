@@ -173,8 +173,25 @@ func MessageID(id string) Query { return leaf(step{op: opMessage, text: id}) }
 // knows who that is.
 func Mine(flag string) Query { return leaf(step{op: opMine, text: flag}) }
 
-// OfList matches the posts of the list of that address, or local part.
-func OfList(name string) Query { return leaf(step{op: opList, text: strings.ToLower(name)}) }
+// OfList matches the posts of the list of that address, or local part; with prefix
+// those of all lists that begin so.
+func OfList(name string, prefix bool) Query {
+	return leaf(step{op: opList, text: Fold(name), prefix: prefix})
+}
+
+// listed is the name behind list: as it was asked for.
+func (st step) listed() string {
+	if st.prefix {
+		return st.text + "*"
+	}
+	return st.text
+}
+
+// names reports whether the step means the list.
+func (st step) names(l *model.List) bool {
+	local, address := Fold(l.Local), Fold(l.Address())
+	return st.text == local || st.text == address || st.prefix && strings.HasPrefix(address, st.text)
+}
 
 // OfThread matches the posts of the thread that holds the post with this
 // Message-ID, written without <>, or with this UID.

@@ -169,7 +169,7 @@ func (s *searcher) leaf(st step) (conj, error) {
 		}
 		return s.marked(s.who.account, st.text)
 	case opList:
-		return s.inList(st.text)
+		return s.inList(st)
 	case opThread:
 		return s.thread(st.text)
 	case opReceived:
