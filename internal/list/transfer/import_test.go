@@ -364,3 +364,24 @@ func TestMaildirAndEml(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What is not one message is left out and named, and the others are imported.
+func TestEmlIsOneMessage(t *testing.T) {
+	s := stores.SQLite(t)
+	l := makeList(t, s, "talk")
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write([]byte("A: packed\r\n\r\nx\r\n"))
+	_ = z.Close()
+	paths := []string{write(t, "a.eml", "A: 1\r\n\r\nx\r\n"), write(t, "zip.eml", "PK\x03\x04\x14\x00A: 1\r\n"), write(t, "text.eml", "Dear all,\n\nA: 1\n"),
+		write(t, "mbox.eml", mboxOf(0, 2)), write(t, "one.eml", mboxOf(2, 3)), write(t, "gz.eml", packed.String()), write(t, "z.eml", "B: 1\r\n\r\nx\r\n")}
+	rep, err := importer(s).Import(context.Background(), l, "eml", paths...)
+	if !fault.Is(err, fault.Invalid) || rep.Added != 4 || rep.Messages != 4 {
+		t.Fatalf("%+v %v", rep, err)
+	}
+	for _, want := range []string{"zip.eml is a packed file", "text.eml is no message", "mbox.eml holds several messages: use import mbox"} {
+		if !strings.Contains(fault.Text(err), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"plenary/internal/fault"
+	"plenary/internal/mail/message"
 )
 
 // single reads a file that is one message.
@@ -45,6 +47,34 @@ func (s *single) Next() (Message, error) {
 		b.blank = false // an empty line at the end belongs to the message
 		return Message{Raw: b.end(), TooLarge: b.over, ReceivedAt: nameDate(s.name), End: b.size}, nil
 	}
+}
+
+// noMessage says what a file is that is not one message; nothing where it is, or
+// was too large to be looked at.
+func noMessage(m Message) string {
+	if m.TooLarge || len(m.Raw) == 0 {
+		return ""
+	}
+	for _, packed := range []string{"PK\x03\x04", "\x1f\x8b"} {
+		if bytes.HasPrefix(m.Raw, []byte(packed)) {
+			return "is a packed file: unpack it"
+		}
+	}
+	if bytes.HasPrefix(m.Raw, []byte("From ")) {
+		r := readMbox(bytes.NewReader(m.Raw), 0, int64(len(m.Raw)))
+		for n := 0; ; n++ {
+			if _, err := r.Next(); err != nil {
+				break
+			}
+			if n > 0 {
+				return "holds several messages: use import mbox"
+			}
+		}
+	}
+	if !slices.ContainsFunc(message.ParseHeader(m.Raw).Fields(), func(f message.Field) bool { return f.Name != "" }) {
+		return "is no message: it has no header field"
+	}
+	return ""
 }
 
 // nameDate reads the time a maildir file name begins with.

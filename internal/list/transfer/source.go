@@ -8,10 +8,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"plenary/internal/fault"
@@ -147,11 +149,22 @@ func expand(f Format, paths []string) ([]string, error) {
 	return slices.Clip(files), nil
 }
 
-// singles imports files of one message each.
+// singles imports files of one message each. Those that are something else are left
+// out and named.
 func (j *job) singles(ctx context.Context, files []string) error {
 	r := &folder{files: files, total: int64(len(files)), limit: j.im.limit()}
-	return j.run(ctx, j.format.Name+":files", j.format.Name, r)
+	if err := j.run(ctx, j.format.Name+":files", j.format.Name, r); err != nil || len(r.refused) == 0 {
+		return err
+	}
+	text := strings.Join(r.refused[:min(len(r.refused), maxNamed)], "; ")
+	if n := len(r.refused) - maxNamed; n > 0 {
+		text += fmt.Sprintf("; and so %d more", n)
+	}
+	return fault.New(fault.Invalid, "left out: %s", text)
 }
+
+// maxNamed is how many files that are left out are named.
+const maxNamed = 20
 
 // folder reads one file after the other; its octets are files.
 type folder struct {
@@ -159,18 +172,32 @@ type folder struct {
 	done  int64
 	total int64
 	limit int64
+
+	refused []string // a sentence for each file that is no message
 }
 
 func (f *folder) octets() (read, total int64) { return f.done, f.total }
 
-// Next gives the message of the next file.
+// Next gives the message of the next file that is one.
 func (f *folder) Next() (Message, error) {
-	if len(f.files) == 0 {
-		return Message{}, io.EOF
+	for len(f.files) > 0 {
+		path := f.files[0]
+		f.files = f.files[1:]
+		f.done++
+		m, err := f.open(path)
+		if err != nil {
+			return Message{}, err
+		}
+		why := noMessage(m)
+		if why == "" {
+			return m, nil
+		}
+		f.refused = append(f.refused, path+" "+why)
 	}
-	path := f.files[0]
-	f.files = f.files[1:]
-	f.done++
+	return Message{}, io.EOF
+}
+
+func (f *folder) open(path string) (Message, error) {
 	src, err := openSource(path, "")
 	if err != nil {
 		return Message{}, err
