@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -44,7 +45,12 @@ func (c *archiveCheckCmd) Run(e *env) error {
 		return err
 	}
 	if len(out) > 0 {
-		if err := rows(e, c.JSON, out, "UID FOUND", func(r findingRow) []any { return []any{r.UID, r.Text} }); err != nil {
+		if err := rows(e, c.JSON, out, "UID FOUND", func(r findingRow) []any {
+			if r.UID == 0 {
+				return []any{"-", r.Text}
+			}
+			return []any{r.UID, r.Text}
+		}); err != nil {
 			return err
 		}
 	}
@@ -54,7 +60,13 @@ func (c *archiveCheckCmd) Run(e *env) error {
 		fmt.Fprintf(e.out, "%s read (%d octets), %s in threads: %s\n", app.Counted(int64(sum.Posts), "post", "posts"), sum.Octets,
 			app.Counted(int64(sum.Threads), "place", "places"), app.Counted(int64(sum.Findings), "finding", "findings"))
 	}
-	if err == nil && sum.Findings > 0 {
+	switch {
+	case err != nil:
+	case sum.Damaged > 0 && sum.Findings > sum.Damaged:
+		err = fault.New(fault.Conflict, "some messages cannot be read: restore them from a backup; the rest is mended by plenary archive reindex %s", c.List)
+	case sum.Damaged > 0:
+		err = fault.New(fault.Conflict, "some messages cannot be read, and no reindex helps: restore them from a backup")
+	case sum.Findings > 0:
 		err = fault.New(fault.Conflict, "the archive does not fit its messages: plenary archive reindex %s", c.List)
 	}
 	return err
@@ -76,16 +88,22 @@ func (c *archiveReindexCmd) Run(e *env) error {
 		return err
 	}
 	if c.JSON {
-		return e.json(done)
+		return errors.Join(e.json(done), unreadable(done))
 	}
 	fmt.Fprintf(e.out, "%s made anew, %s in threads changed\n", app.Counted(int64(done.Posts), "post", "posts"), app.Counted(int64(done.Threads), "place", "places"))
 	if len(done.Others) > 0 {
 		fmt.Fprintf(e.out, "a part of the full-text index was damaged; to be made anew as well: %s\n", strings.Join(done.Others, ", "))
 	}
-	if done.Damaged > 0 {
-		fmt.Fprintf(e.out, "%s cannot be read, left as before: restore from a backup\n", app.Counted(int64(done.Damaged), "message", "messages"))
+	return unreadable(done)
+}
+
+// unreadable says what a reindex could not make anew: that is a failure.
+func unreadable(done archive.Reindexed) error {
+	if done.Damaged == 0 {
+		return nil
 	}
-	return nil
+	return fault.New(fault.Conflict, "%s cannot be read, left as before, and the threads with them: restore from a backup",
+		app.Counted(int64(done.Damaged), "message", "messages"))
 }
 
 // keeperOf makes a keeper that shows how far it is on a terminal.

@@ -52,3 +52,24 @@ func TestExportGoesOnAfterDamage(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// Of messages that cannot be read a check does not say that a reindex helps, and a
+// reindex that leaves some is a failure.
+func TestDamagedMessagesAreRestored(t *testing.T) {
+	r := newRig(t)
+	fourPosts(r, "talk@lists.example.org")
+	spoil(r, "UPDATE message_bytes SET data = zeroblob(length(data)) WHERE id = (SELECT bytes_id FROM posts WHERE id = 4294967296 + 1)")
+	out, errs, code := r.run("", "archive", "check", "talk@lists.example.org")
+	if code != exitFailure || !strings.Contains(errs, "restore them from a backup") || strings.Contains(errs, "plenary archive reindex") || !strings.Contains(out, "1    the message cannot be read") {
+		t.Error(code, out, errs)
+	}
+	out, errs, code = r.run("", "archive", "reindex", "talk@lists.example.org")
+	if code != exitFailure || !strings.Contains(errs, "1 message cannot be read") || !strings.HasPrefix(out, "3 posts made anew") {
+		t.Error(code, out, errs)
+	}
+	spoil(r, "UPDATE posts SET subject = 'x' WHERE id = 4294967296 + 2")
+	_, errs, code = r.run("", "archive", "check", "talk@lists.example.org")
+	if code != exitFailure || !strings.Contains(errs, "the rest is mended by plenary archive reindex talk@lists.example.org") {
+		t.Error(code, errs)
+	}
+}

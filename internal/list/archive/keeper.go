@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -55,6 +56,7 @@ type Checked struct {
 	Octets   int `json:"octets"`
 	Threads  int `json:"thread_nodes"`
 	Findings int `json:"findings"`
+	Damaged  int `json:"damaged"` // findings that no reindex mends: messages cannot be read
 }
 
 // Check reads every message of a list and compares: its bytes are there, its
@@ -78,6 +80,7 @@ func (k *Keeper) Check(ctx context.Context, l *model.List, tell func(Finding)) (
 		for i, row := range b.rows {
 			if b.made[i] == nil {
 				say(Finding{row.UID, "the message cannot be read: " + oneLine(b.failed[i].Error())})
+				c.Damaged++
 				continue
 			}
 			c.Octets += int(row.Size)
@@ -119,14 +122,42 @@ func (k *Keeper) Check(ctx context.Context, l *model.List, tell func(Finding)) (
 		case fresh[i].Key == 0:
 			f.Text = "the threads hold a place nothing refers to"
 		default:
-			f.Text = fmt.Sprintf("its thread or parent is not what a rebuild gives (thread %d, not %d)", old[i].ThreadID.UID(), fresh[i].ThreadID.UID())
+			f.Text = "its place in the threads is not what a rebuild gives: " + placeDiffers(old[i], fresh[i])
+		}
+		if id := cmp.Or(old[i].MessageID, fresh[i].MessageID); f.UID == 0 {
+			f.Text += ": of a message that never came, " + oneLine(id)
 		}
 		say(f)
 	}
 	if len(k.damaged) > 0 {
-		say(Finding{Text: fmt.Sprintf("the threads were not compared: %d messages cannot be read", len(k.damaged))})
+		say(Finding{Text: "the threads were not compared, because of what cannot be read"})
+		c.Damaged++
 	}
 	return c, err
+}
+
+// placeDiffers says what differs of two places in the threads.
+func placeDiffers(was, is model.ThreadNode) string {
+	var texts []string
+	if was.ThreadID != is.ThreadID {
+		texts = append(texts, fmt.Sprintf("it is in thread %d, not %d", was.ThreadID.UID(), is.ThreadID.UID()))
+	}
+	for _, f := range []struct {
+		name string
+		same bool
+	}{{"the post", was.PostID == is.PostID}, {"the parent", was.ParentKey == is.ParentKey}, {"what it says its parent is", was.Claim == is.Claim},
+		{"the Message-ID", was.MessageID == is.MessageID}} {
+		if !f.same {
+			texts = append(texts, f.name+" differs")
+		}
+	}
+	if was.Link != is.Link {
+		texts = append(texts, fmt.Sprintf("its parent is known by %s, not by %s", was.Link, is.Link))
+	}
+	if len(texts) == 0 {
+		texts = append(texts, "the row of the post names another thread")
+	}
+	return strings.Join(texts, "; ")
 }
 
 // Reindexed is what a reindex did.
@@ -303,13 +334,13 @@ func (b *kept) compare(i int) (texts []string) {
 	for n, w := range []struct {
 		name string
 		made []byte
-	}{{"envelope", b.made[i].Envelope}, {"header fields", b.made[i].Header}, {"columns", b.made[i].Columns}} {
+	}{{"envelope is", b.made[i].Envelope}, {"header fields are", b.made[i].Header}, {"columns are", b.made[i].Columns}} {
 		have := b.wires[n][i]
 		switch {
 		case have == nil:
-			texts = append(texts, "its "+w.name+" are missing")
+			texts = append(texts, "its "+w.name+" missing")
 		case !bytes.Equal(have, w.made):
-			texts = append(texts, "its "+w.name+" are not what the message gives")
+			texts = append(texts, "its "+w.name+" not what the message gives")
 		}
 	}
 	return texts
