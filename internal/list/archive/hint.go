@@ -28,7 +28,7 @@ func hint(topic string, r *message.Reading, answered string) model.ThreadHint {
 	if topic == "" {
 		return h
 	}
-	h.Topic = keyOf("topic", Fold(topic))
+	h.Topic = keyOf("topic", foldSeen(topic))
 	h.Own = marksOf(message.WithoutSignature(r.Body))
 	h.Answered = marksOf(answered)
 	if !h.Seeks() {
@@ -49,7 +49,7 @@ func marksOf(text string) []byte {
 	var last [markWords]uint64 // hashes of the words before
 	n := 0
 	var out []uint16
-	scanWords(text, func(s span) bool {
+	cutWords(text, false, func(s span) bool {
 		if s.last { // said already, in a pair
 			return true
 		}

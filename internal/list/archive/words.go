@@ -41,8 +41,13 @@ type span struct {
 	last       bool // the lone last character of a run without spaces
 }
 
-// scanWords calls yield for each word of text until yield returns false.
-func scanWords(text string, yield func(span) bool) {
+// scanWords calls yield for each word of text until yield returns false. What is
+// unseen within a word is no part of it.
+func scanWords(text string, yield func(span) bool) { cutWords(text, true, yield) }
+
+// cutWords is scanWords, or with joined false what it once was: what is unseen parts
+// words. Hints are kept that were made so (marksOf).
+func cutWords(text string, joined bool, yield func(span) bool) {
 	text = lowerASCII(text)
 	for at := 0; at < len(text); {
 		c := text[at]
@@ -60,7 +65,7 @@ func scanWords(text string, yield func(span) bool) {
 				continue
 			}
 		}
-		end := runeRun(text, at)
+		end := runeRun(text, at, joined)
 		if end == at {
 			_, n := utf8.DecodeRuneInString(text[at:])
 			at += n
@@ -71,6 +76,30 @@ func scanWords(text string, yield func(span) bool) {
 		}
 		at = end
 	}
+}
+
+// unseen tells characters that only say how a word is set: soft hyphen, word joiner,
+// the joiner without width and what looks like it. U+200B parts words, and U+200C
+// parts those of Persian.
+func unseen(r rune) bool {
+	switch r {
+	case 0x00AD, 0x180E, 0x200D, 0x2060, 0xFEFF:
+		return true
+	}
+	return false
+}
+
+// seen leaves out what is unseen.
+func seen(s string) string {
+	if !strings.ContainsFunc(s, unseen) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if unseen(r) {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 var asciiWord = func() (t [utf8.RuneSelf]bool) {
@@ -106,10 +135,10 @@ func asciiRun(text string, at int) (end int) {
 }
 
 // runeRun gives the end of the letters, digits and marks from at; at itself
-// when there are none.
-func runeRun(text string, at int) int {
+// when there are none. With joined what is unseen between them belongs to it.
+func runeRun(text string, at int, joined bool) int {
 	for i, r := range text[at:] {
-		if !wordRune(r) && (i == 0 || !unicode.IsMark(r)) {
+		if !wordRune(r) && (i == 0 || !unicode.IsMark(r) && !(joined && unseen(r))) {
 			return at + i
 		}
 	}
@@ -205,9 +234,17 @@ var spacelessBlocks = [...][2]rune{
 }
 
 // Fold makes spellings of one word the same: lower case, compatibility forms
-// and accents off. It is also what two texts are compared by without regard to
-// case.
+// and accents off, and what is unseen. It is also what two texts are compared by
+// without regard to case.
 func Fold(s string) string {
+	if isASCII(s) {
+		return strings.ToLower(s)
+	}
+	return foldSeen(seen(s))
+}
+
+// foldSeen is Fold of a text in which nothing is unseen, or in which that stays.
+func foldSeen(s string) string {
 	if isASCII(s) {
 		return strings.ToLower(s)
 	}
