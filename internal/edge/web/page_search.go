@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"plenary/internal/fault"
 	"plenary/internal/list/archive"
@@ -16,7 +17,7 @@ import (
 
 // Limits of what strangers may ask.
 const (
-	maxQuery     = 1000 // octets
+	maxQuery     = 2000 // characters, as the language of searches has it
 	maxSearching = 4    // questions at once
 	searchTime   = 10 * time.Second
 	hitsPage     = 20
@@ -62,10 +63,13 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form := r.URL.Query()
-	p := searched{List: shown{l}, Query: strings.ToValidUTF8(strings.TrimSpace(form.Get("q")), ""), Best: form.Get("order") == "best"}
+	asked := strings.TrimSpace(form.Get("q"))
+	p := searched{List: shown{l}, Query: strings.ToValidUTF8(asked, ""), Best: form.Get("order") == "best"}
 	skip, _ := strconv.Atoi(form.Get("skip"))
 	switch {
-	case len(p.Query) > maxQuery:
+	case !utf8.ValidString(asked):
+		p.Wrong = "That is not text in UTF-8, and cannot be looked for."
+	case utf8.RuneCountInString(asked) > maxQuery:
 		p.Query, p.Wrong = "", "That is too long to look for."
 	case p.Query != "":
 		err = s.ask(r.Context(), &p, max(skip, 0))

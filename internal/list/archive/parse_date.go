@@ -41,7 +41,7 @@ func dates(text string, now time.Time) (Query, error) {
 }
 
 func badDate(text string) error {
-	return fault.New(fault.Invalid, "%q is no date: write d:2026-03-01, d:2026-03, d:2026, d:2026-01-01..2026-03-31 or d:2.weeks.ago..", brief(text))
+	return fault.New(fault.Invalid, "%q is no date: write d:2026-03-01, d:2026-03, d:2026, d:2026-01-01..2026-03-31, d:2.weeks.ago.. or the like", brief(text))
 }
 
 // brief cuts what is repeated in an explanation.

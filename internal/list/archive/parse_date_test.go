@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -29,5 +30,13 @@ func TestPeriods(t *testing.T) {
 		if _, _, err := period(text, now); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// A page puts a full stop behind what is said: it must not look like a part of an
+// example.
+func TestDateErrorEndsInWords(t *testing.T) {
+	if _, err := Parse("d:soon", time.Now()); err == nil || !strings.HasSuffix(err.Error(), "or the like") {
+		t.Error(err)
 	}
 }
