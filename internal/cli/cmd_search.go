@@ -37,6 +37,9 @@ type searchRow struct {
 
 // Run prints the posts that match, and how many do where not all are shown.
 func (c *searchCmd) Run(e *env) error {
+	if c.Limit < 0 || c.Skip < 0 {
+		return wrong("--limit and --skip are numbers of posts, and not below 0")
+	}
 	p, lists, err := c.lists(e)
 	if err != nil {
 		return err
@@ -103,23 +106,35 @@ func (c *searchCmd) lists(e *env) (*app.App, []model.List, error) {
 	return p, []model.List{*l}, nil
 }
 
+// valued are the options of a search that are followed by a value.
+var valued = []string{"--limit", "--skip", "--as", "--config", "-c"}
+
 // queryArgs keeps what a search does not want, -word, from being read as options:
-// the language has !word for the same.
+// the language has !word for the same. The value of an option is no such word.
 func queryArgs(args []string) []string {
 	verb := slices.Index(args, "search")
 	if verb < 0 || verb > 0 && !strings.HasPrefix(args[0], "-") {
 		return args
 	}
-	args = slices.Clone(args)
-	for i, a := range args[verb+1:] {
-		if a == "--" {
-			break
+	out := slices.Clone(args[:verb+1])
+	for rest := args[verb+1:]; len(rest) > 0; rest = rest[1:] {
+		a := rest[0]
+		switch {
+		case a == "--":
+			return append(out, rest...)
+		case slices.Contains(valued, a) && len(rest) > 1:
+			rest = rest[1:]
+			if strings.HasPrefix(a, "--") {
+				a += "=" + rest[0] // a value that begins with - too
+			} else {
+				out, a = append(out, a), rest[0]
+			}
+		case len(a) > 1 && a[0] == '-' && a[1] != '-' && a != "-h":
+			a = "!" + a[1:]
 		}
-		if len(a) > 1 && a[0] == '-' && a[1] != '-' && a != "-h" && a != "-c" {
-			args[verb+1+i] = "!" + a[1:]
-		}
+		out = append(out, a)
 	}
-	return args
+	return out
 }
 
 // searcher is the postmaster, or the person named.

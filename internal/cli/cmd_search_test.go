@@ -1,6 +1,10 @@
 package cli
 
-import "testing"
+import (
+	"os"
+	"strings"
+	"testing"
+)
 
 func TestSearchVerb(t *testing.T) {
 	r := newRig(t)
@@ -41,4 +45,23 @@ func TestSearchVerb(t *testing.T) {
 		t.Error(n)
 	}
 	r.fails(exitFailure, "a bracket is opened and not closed", "search", "talk@lists.example.org", "(oak")
+}
+
+// A value that begins with - belongs to its option, and is no word that is not wanted.
+func TestSearchOptionsHaveValues(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"search all --limit -1 oak -elm", "search all --limit=-1 oak !elm"},
+		{"search all -elm --skip 5", "search all !elm --skip=5"},
+		{"-c x search --as -a@x oak -c y -z", "-c x search --as=-a@x oak -c y !z"},
+		{"search all -- -elm --limit 3", "search all -- -elm --limit 3"},
+		{"search all --limit", "search all --limit"},
+	} {
+		if got := strings.Join(queryArgs(strings.Fields(c.args)), " "); got != c.want {
+			t.Errorf("%s: %s, want %s", c.args, got, c.want)
+		}
+	}
+	r := newRig(t)
+	r.fails(exitUsage, "--limit and --skip are numbers", "search", "all", "oak", "--limit", "-1")
+	r.ok("list", "create", "talk@lists.example.org")
+	r.fails(exitFailure, "is a pipe or a device", "import", "mbox", "talk@lists.example.org", os.DevNull)
 }

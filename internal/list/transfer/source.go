@@ -134,6 +134,8 @@ func expand(f Format, paths []string) ([]string, error) {
 			return nil, fault.Wrap(fault.Invalid, err, "cannot read %s", p)
 		}
 		switch {
+		case !st.IsDir() && !st.Mode().IsRegular(): // an import that is interrupted goes on where it was
+			return nil, fault.New(fault.Invalid, "%s is a pipe or a device: write what comes out of it to a file, and import that", p)
 		case !st.IsDir():
 			files = append(files, p)
 		case f.Folder == nil:
