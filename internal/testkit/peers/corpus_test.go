@@ -101,7 +101,8 @@ func TestTortureSet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if id := message.ParseHeader(got[post.OwnLen:]).MessageID(); !bytes.Equal(got[post.OwnLen:], sent[id]) {
+		id := message.ParseHeader(got[post.OwnLen:]).MessageID()
+		if want := bytes.ReplaceAll(sent[id], []byte{0}, []byte{0x80}); !bytes.Equal(got[post.OwnLen:], want) { // no literal holds NUL (RFC 9051 9)
 			t.Errorf("%s: IMAP gives other bytes than were sent", id)
 		}
 	}
