@@ -76,6 +76,7 @@ func (t *tx) newestEra() (era int64, room int, err error) {
 	if err := t.row("SELECT max(era) FROM fts_eras").Scan(&era); err != nil {
 		return 0, 0, err
 	}
+	t.writesTo(era)
 	size := t.s.eraPosts()
 	posts, err := t.postsOf(era, size)
 	if err != nil || posts < size {
@@ -127,7 +128,7 @@ func (t *tx) makeEra(era int64) error {
 		steps = sqliteEra(eraTable(era))
 		before += "_docsize"
 	}
-	for _, step := range append(steps, fmt.Sprintf("UPDATE fts_eras SET posts = (SELECT count(*) FROM %s) WHERE era = %d", before, era-1)) {
+	for _, step := range append(steps, fmt.Sprintf("UPDATE fts_eras SET posts = (SELECT count(*) FROM %s) WHERE era = %d AND posts < %d", before, era-1, int64(setAsidePosts))) {
 		if _, err := t.exec(step); err != nil {
 			return err
 		}
@@ -275,8 +276,8 @@ func (t *tx) removeWords(list int64) error {
 	}
 	for _, era := range eras {
 		t.writesTo(era)
-		if err := t.Exec("DELETE FROM "+eraTable(era)+" WHERE "+t.s.wordsID()+" >= ? AND "+t.s.wordsID()+" < ?",
-			model.MakePostID(list, 0), model.MakePostID(list+1, 0)).Error; err != nil {
+		if err := t.ofIndex(t.Exec("DELETE FROM "+eraTable(era)+" WHERE "+t.s.wordsID()+" >= ? AND "+t.s.wordsID()+" < ?",
+			model.MakePostID(list, 0), model.MakePostID(list+1, 0)).Error); err != nil {
 			return err
 		}
 	}
@@ -295,21 +296,25 @@ func (s *Store) wordsID() string {
 // writing may not have seen yet that the last is there. One set aside nobody writes
 // to; where it cannot even be dropped it stays, and nobody reads it.
 func (s *Store) dropEras(ctx context.Context) error {
-	const unnamed = `SELECT era FROM fts_eras WHERE (era < (SELECT max(era) - 1 FROM fts_eras) OR posts >= ?)
+	const unnamed = `(era < (SELECT max(era) - 1 FROM fts_eras) OR posts >= ?)
 		AND era NOT IN (SELECT era FROM fts_ranges)`
-	var eras []int64
-	if err := s.read(ctx).Raw(unnamed, int64(setAsidePosts)).Scan(&eras).Error; err != nil {
+	var eras []struct{ Era, Posts int64 }
+	if err := s.read(ctx).Raw("SELECT era, posts FROM fts_eras WHERE "+unnamed, int64(setAsidePosts)).Scan(&eras).Error; err != nil {
 		return s.fault(err)
 	}
-	for _, era := range eras {
+	for _, e := range eras {
 		for more := true; more; {
-			if err := s.write(ctx, func(t *tx) (err error) {
-				more, err = t.dropSome(era)
+			err := s.write(ctx, func(t *tx) (err error) {
+				more, err = t.dropSome(e.Era)
 				return err
-			}); err != nil {
-				if _, damaged := damagedIndex(err); !damaged {
-					return err
-				}
+			})
+			switch {
+			case err != nil && e.Posts < setAsidePosts:
+				return err
+			case err != nil && ctx.Err() != nil:
+				return s.fault(ctx.Err())
+			case err != nil:
+				s.log.Warn("a damaged part of the full-text index cannot be removed and stays in the file, unused", "era", e.Era, "err", err)
 				more = false
 			}
 		}

@@ -21,14 +21,42 @@ import (
 // setAsidePosts is how many posts an era that is set aside is said to have.
 const setAsidePosts = 1 << 40
 
+// indexError is an error of a statement, or of a commit, that is the full-text
+// index's whatever SQLite calls it: a write that was lost can make FTS5 break
+// uniqueness in its own tables.
+type indexError struct{ error }
+
+func (e indexError) Unwrap() error { return e.error }
+
+// ofIndex marks an error of a statement that writes to an era of SQLite.
+func (t *tx) ofIndex(err error) error {
+	if err != nil && t.s.dialect == SQLite && breaksUniqueness(err) {
+		return indexError{err}
+	}
+	return err
+}
+
+func breaksUniqueness(err error) bool {
+	var e *sqlite3.Error
+	return errors.Is(err, gorm.ErrDuplicatedKey) || errors.As(err, &e) && e.Code()&0xff == sqlitelib.SQLITE_CONSTRAINT
+}
+
 // damagedIndex tells whether an error is, or may be, of the full-text index.
 func damagedIndex(err error) (is, maybe bool) {
+	var own indexError
+	if errors.As(err, &own) {
+		return true, true
+	}
 	var e *sqlite3.Error
 	if !errors.As(err, &e) {
 		return false, false
 	}
 	is = e.Code() == sqlitelib.SQLITE_CORRUPT_VTAB
-	return is, is || e.Code()&0xff == sqlitelib.SQLITE_CORRUPT
+	switch e.Code() & 0xff { // FTS5 calls it an error, or wants all memory, when what it reads first makes no sense
+	case sqlitelib.SQLITE_CORRUPT, sqlitelib.SQLITE_ERROR, sqlitelib.SQLITE_NOMEM:
+		return is, true
+	}
+	return is, is
 }
 
 // setAside sets those eras aside that are damaged, of some that a transaction
@@ -39,21 +67,21 @@ func (s *Store) setAside(ctx context.Context, eras []int64, cause error) (done b
 	if s.dialect != SQLite || !maybe || len(eras) == 0 {
 		return false, nil
 	}
+	var bad []int64
+	for _, era := range eras {
+		good, err := s.checkEra(ctx, era)
+		if err != nil {
+			return false, err
+		}
+		if !good {
+			bad = append(bad, era)
+		}
+	}
+	if len(bad) == 0 && is && len(eras) == 1 { // there is damage that the check does not know
+		bad = eras
+	}
 	err = s.transact(ctx, func(db *gorm.DB, _ *behind) error {
 		t := &tx{DB: db, s: s}
-		var bad []int64
-		for _, era := range eras {
-			good, err := t.checkEra(era)
-			if err != nil {
-				return err
-			}
-			if !good {
-				bad = append(bad, era)
-			}
-		}
-		if len(bad) == 0 && is {
-			bad = eras
-		}
 		done = false
 		for _, era := range bad {
 			newly, err := t.setEraAside(era)
@@ -72,28 +100,47 @@ func (t *tx) setEraAside(era int64) (newly bool, err error) {
 	if err := t.row("SELECT max(era) FROM fts_eras").Scan(&newest); err != nil {
 		return false, err
 	}
+	r := t.Exec("UPDATE fts_eras SET posts = ? WHERE era = ? AND posts < ?", int64(setAsidePosts), era, int64(setAsidePosts))
+	if r.Error != nil {
+		return false, r.Error
+	}
 	if era == newest {
 		if err := t.makeEra(era + 1); err != nil {
 			return false, err
 		}
 	}
-	r := t.Exec("UPDATE fts_eras SET posts = ? WHERE era = ? AND posts < ?", int64(setAsidePosts), era, int64(setAsidePosts))
 	if r.RowsAffected > 0 && t.s.log != nil {
 		t.s.log.Error("a part of the full-text index is damaged and is not used any more; what it holds is made anew by: plenary archive reindex", "era", era)
 	}
-	return r.RowsAffected > 0, r.Error
+	return r.RowsAffected > 0, nil
 }
+
+// errChecked ends the transaction of a check: after a page that cannot be read
+// SQLite would not commit even what was only read.
+var errChecked = errors.New("the era was checked")
 
 // checkEra lets SQLite look through an era for what does not fit: the pages of its
 // tables, then what FTS5 keeps in them. That reads, and holds up nobody. It wants a
 // transaction: FTS5 sees what others wrote when it is asked for a post, but not when
 // it is checked.
-func (t *tx) checkEra(era int64) (good bool, err error) {
-	defer func() {
-		if _, damaged := damagedIndex(err); damaged {
-			good, err = false, nil
+func (s *Store) checkEra(ctx context.Context, era int64) (good bool, err error) {
+	err = s.read(ctx).Transaction(func(db *gorm.DB) error {
+		t := &tx{DB: db, s: s}
+		if good, err = t.soundEra(era); err != nil {
+			return err
 		}
-	}()
+		return errChecked
+	})
+	if _, damaged := damagedIndex(err); damaged {
+		return false, nil
+	}
+	if errors.Is(err, errChecked) {
+		err = nil
+	}
+	return good, err
+}
+
+func (t *tx) soundEra(era int64) (bool, error) {
 	var n int64
 	if err := t.row("SELECT count(*) FROM fts_eras WHERE era = ?", era).Scan(&n); err != nil || n == 0 {
 		return true, err // it was dropped
@@ -132,12 +179,8 @@ func (s *Store) DamagedEras(ctx context.Context, listID int64) (eras []int64, er
 			continue
 		}
 		asked[r.era] = true
-		good := false
-		if err := s.read(ctx).Transaction(func(db *gorm.DB) (err error) {
-			t := &tx{DB: db, s: s}
-			good, err = t.checkEra(r.era)
-			return err
-		}); err != nil {
+		good, err := s.checkEra(ctx, r.era)
+		if err != nil {
 			return nil, s.fault(err)
 		}
 		if !good || slices.Contains(aside, r.era) {

@@ -25,7 +25,10 @@ func damage(t *testing.T, path, how string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if how != "pages" {
+	table, whole := strings.CutPrefix(how, "whole ")
+	if how == "pages" {
+		table = "post_fts_0_data"
+	} else if !whole {
 		if _, err := db.Exec(how); err != nil {
 			t.Fatal(how, err)
 		}
@@ -34,7 +37,7 @@ func damage(t *testing.T, path, how string) {
 	if _, err := db.Exec("PRAGMA wal_checkpoint(truncate)"); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := db.Query("SELECT pgoffset FROM dbstat WHERE name = 'post_fts_0_data' AND pagetype = 'leaf'")
+	rows, err := db.Query("SELECT pgoffset FROM dbstat WHERE name = ? AND pagetype = 'leaf'", table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +52,10 @@ func damage(t *testing.T, path, how string) {
 		if err := rows.Scan(&at); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, 3000), at+4000); err != nil {
+		if !whole {
+			at += 4000
+		}
+		if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, 3000), at); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,6 +82,9 @@ func TestADamagedIndexIsMadeAnew(t *testing.T) {
 		"structure": "UPDATE post_fts_0_data SET block = randomblob(length(block)) WHERE id = 10",
 		"gone":      "DELETE FROM post_fts_0_data WHERE id > 10",
 		"all":       "UPDATE post_fts_0_data SET block = randomblob(length(block))",
+		"data":      "whole post_fts_0_data",
+		"docsize":   "whole post_fts_0_docsize",
+		"lost":      "UPDATE post_fts_0_data SET block = (SELECT block FROM lost) WHERE id = 10", // a write
 	} {
 		for _, newest := range []bool{true, false} {
 			t.Run(fmt.Sprint(name, newest), func(t *testing.T) {
@@ -85,6 +94,9 @@ func TestADamagedIndexIsMadeAnew(t *testing.T) {
 				s.EraPosts = size
 				a, b, gone := makeList(t, s, "a"), makeList(t, s, "b"), makeList(t, s, "gone")
 				ofA, ofB := importWords(t, s, a.ID, 0, 300), importWords(t, s, b.ID, 0, 300)
+				if name == "lost" {
+					damage(t, path, "CREATE TABLE lost AS SELECT block FROM post_fts_0_data WHERE id = 10")
+				}
 				importWords(t, s, gone.ID, 0, 300)
 				ofA = append(ofA, importWords(t, s, a.ID, 300, 20)...)
 				if err := s.Close(); err != nil {
@@ -111,7 +123,7 @@ func TestADamagedIndexIsMadeAnew(t *testing.T) {
 				if err := s.MergeEras(context.Background()); err != nil {
 					t.Error(err)
 				}
-				if _, err := s.CountRows(context.Background(), "post_fts_0"); err == nil && how != "pages" {
+				if _, err := s.CountRows(context.Background(), "post_fts_0"); err == nil && how != "pages" && name != "lost" && !strings.HasPrefix(how, "whole") {
 					t.Error("the damaged era is still there")
 				}
 			})

@@ -80,9 +80,10 @@ func (t *tx) mergeSome(era int64) (more bool, err error) {
 		era, int64(setAsidePosts)).Scan(&there, &before); err != nil || there == 0 {
 		return false, err
 	}
+	t.writesTo(era)
 	table := eraTable(era)
 	if _, err := t.exec(fmt.Sprintf("INSERT INTO %[1]s (%[1]s, rank) VALUES ('merge', %[2]d)", table, -mergePages)); err != nil {
-		return false, err
+		return false, t.ofIndex(err)
 	}
 	err = t.row("SELECT total_changes()").Scan(&after)
 	return after-before > 1, err

@@ -109,7 +109,7 @@ func (t *tx) replaceWords(era int64, posts []*model.NewPost) error {
 		for i, p := range some {
 			ids[i] = p.Post.ID
 		}
-		if err := t.Exec("DELETE FROM "+eraTable(era)+" WHERE "+t.s.wordsID()+" IN ?", ids).Error; err != nil {
+		if err := t.ofIndex(t.Exec("DELETE FROM "+eraTable(era)+" WHERE "+t.s.wordsID()+" IN ?", ids).Error); err != nil {
 			return err
 		}
 	}

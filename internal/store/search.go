@@ -67,7 +67,7 @@ func (t *tx) fillEra(era int64, posts []*model.NewPost) error {
 		}
 		if _, err := t.exec("INSERT INTO "+eraTable(era)+eraColumns+
 			strings.Repeat("(?, ?, ?, ?, ?, ?, ?), ", len(some)-1)+"(?, ?, ?, ?, ?, ?, ?)", args...); err != nil {
-			return err
+			return t.ofIndex(err)
 		}
 	}
 	return nil

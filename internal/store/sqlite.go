@@ -142,9 +142,6 @@ func sqliteFault(err error) error {
 	case sqlitelib.SQLITE_CONSTRAINT:
 		return fault.Wrap(fault.Conflict, err, "it exists already")
 	case sqlitelib.SQLITE_CORRUPT, sqlitelib.SQLITE_NOTADB:
-		if e.Code() == sqlitelib.SQLITE_CORRUPT_VTAB {
-			return fault.Wrap(fault.Internal, err, "the full-text index is damaged; the site's operator makes it anew with: plenary archive reindex LIST")
-		}
 		return fault.Wrap(fault.Internal, err, "the database is damaged; the site's operator finds out where with plenary archive check LIST, "+
 			"and where plenary archive reindex LIST does not help restores it from a backup")
 	}

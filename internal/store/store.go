@@ -307,9 +307,11 @@ func (s *Store) forUpdate(db *gorm.DB) *gorm.DB {
 // fault turns a database error into a fault; faults pass unchanged.
 func (s *Store) fault(err error) error {
 	var f *fault.Error
-	switch {
+	switch index, _ := damagedIndex(err); {
 	case err == nil || errors.As(err, &f):
 		return err
+	case index:
+		return fault.Wrap(fault.Internal, err, "the full-text index is damaged; the site's operator makes it anew with: plenary archive reindex LIST")
 	case errors.Is(err, gorm.ErrRecordNotFound), errors.Is(err, sql.ErrNoRows):
 		return fault.Wrap(fault.NotFound, err, "there is no such thing")
 	case errors.Is(err, gorm.ErrDuplicatedKey):

@@ -78,16 +78,21 @@ func (s *Store) write(ctx context.Context, fn func(t *tx) error) error {
 			}
 		}
 		t := &tx{s: s}
+		done := false
 		err = s.transact(ctx, func(db *gorm.DB, b *behind) error {
-			t.DB, t.behind = db, b
+			t.DB, t.behind, done = db, b, false
 			if err := fn(t); err != nil {
 				return err
 			}
+			done = true
 			return errors.Join(s.announce(t), b.flush(ctx))
 		})
 		if err == nil {
 			s.wake.signal(t.topics...)
 			return nil
+		}
+		if done && len(t.eras) > 0 { // the commit writes what FTS5 has gathered
+			err = t.ofIndex(err)
 		}
 		aside, aerr := s.setAside(ctx, t.eras, err)
 		if aerr != nil {
