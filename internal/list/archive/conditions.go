@@ -71,9 +71,10 @@ func (r *Reader) postNamed(ctx context.Context, listID int64, post string) ([]mo
 }
 
 // refuse says which list or post a query that finds nothing names in vain. A list
-// that may not be read is none.
+// that may not be read is none. What stands below OR or NOT is not looked at: there
+// the query may find nothing for another reason.
 func (r *Reader) refuse(ctx context.Context, q Query, asked, may []model.List) error {
-	for _, st := range q.steps {
+	for _, st := range q.required() {
 		switch st.op {
 		case opList:
 			if !slices.ContainsFunc(may, func(l model.List) bool { return st.names(&l) }) {
@@ -94,6 +95,24 @@ func (r *Reader) refuse(ctx context.Context, q Query, asked, may []model.List) e
 		}
 	}
 	return nil
+}
+
+// required gives the conditions that every post found must meet.
+func (q Query) required() []step {
+	var all [][]step // of each result so far
+	for _, st := range q.steps {
+		switch st.op {
+		case opAnd, opOr, opNot:
+			var of []step
+			if st.op == opAnd {
+				of = slices.Concat(all[len(all)-st.n:]...)
+			}
+			all = append(all[:len(all)-st.n], of)
+		default:
+			all = append(all, []step{st})
+		}
+	}
+	return slices.Concat(all...)
 }
 
 func (r *Reader) threadOf(s *searcher, thread model.PostID) (ids []model.PostID, err error) {
