@@ -87,6 +87,38 @@ func TestALargeReportIsCut(t *testing.T) {
 	}
 }
 
+// TestALongHeaderKeepsItsMeaning: what tells how a report is read stays, wherever in a
+// long header it stands.
+func TestALongHeaderKeepsItsMeaning(t *testing.T) {
+	trace := strings.Repeat("Received: from a by b; "+strings.Repeat("x", 70)+"\r\n", 400)
+	load := strings.Repeat(strings.Repeat("x", 76)+"\r\n", 2000)
+	to := "To: " + strings.Repeat("somebody@example.org,\r\n ", 1000) + "ann@example.org\r\n"
+	report := "From: MAILER-DAEMON@example.net\r\n" + trace + to + "Message-Id: <r@x>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n" +
+		"Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=b\r\n\r\n" +
+		"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; ann@example.net\r\nStatus: 5.1.1\r\n\r\n" +
+		"--b\r\nContent-Type: message/rfc822\r\n\r\n" + trace + "Message-ID: <1@x>\r\nSubject: The post\r\n--b\r\nContent-Type: text/html\r\n\r\n" + load + "\r\n--b--\r\n"
+	got := keep(t, stores.SQLite(t), token.New([]byte("secret")), 1, report)
+	if len(got) > 64<<10 {
+		t.Fatalf("%d octets are kept", len(got))
+	}
+	root := message.Scan([]byte(got)).Root
+	if root.Type != "multipart" || len(root.Children) != 2 {
+		t.Fatalf("%s with %d parts", root.Type, len(root.Children))
+	}
+	header, status, post := got[:root.BodyStart], root.Children[0], root.Children[1]
+	for _, want := range []string{"From: MAILER-DAEMON", "Message-Id: <r@x>", "Auto-Submitted:", "MIME-Version:", "Received:"} {
+		if !strings.Contains(header, want) {
+			t.Errorf("the header has no %s", want)
+		}
+	}
+	if !strings.Contains(got[status.HeaderStart:status.End], "Status: 5.1.1") {
+		t.Error("the status is gone")
+	}
+	if post.Message == nil || !strings.HasPrefix(got[post.BodyStart:post.End], "Message-ID: <1@x>\r\nSubject: The post\r\nReceived:") {
+		t.Error("the post that came back is not known again")
+	}
+}
+
 // keep records a report and gives what is kept of it.
 func keep(t *testing.T, s *store.Store, keys *token.Keyring, id int64, raw string) string {
 	t.Helper()

@@ -2,6 +2,8 @@ package bounce
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 
 	"plenary/internal/mail/message"
 )
@@ -25,7 +27,7 @@ func kept(raw []byte) []byte {
 	if len(root.Children) == 0 || boundary == "" || !bytes.Contains(raw, []byte("--"+boundary)) {
 		return cut(raw, maxKept)
 	}
-	out := bytes.Clone(cut(raw[:root.BodyStart], maxHeader))
+	out := bytes.Clone(cutHeader(raw[:root.BodyStart], maxHeader))
 	if !bytes.HasSuffix(out, []byte("\n\r\n")) && !bytes.HasSuffix(out, []byte("\n\n")) {
 		out = append(out, "\r\n"...)
 	}
@@ -66,7 +68,8 @@ func excerpt(raw []byte, p *message.Part) (part []byte, machine bool) {
 		if p.Message == nil {
 			return cut(whole, maxHeader), true
 		}
-		return cut(raw[p.HeaderStart:p.Message.BodyStart], maxHeader), true
+		part = bytes.Clone(cutHeader(raw[p.HeaderStart:p.BodyStart], maxHeader/2))
+		return append(part, cutHeader(raw[p.BodyStart:p.Message.BodyStart], maxHeader-len(part))...), true
 	case "text/plain":
 		return cut(whole, maxText), false
 	}
@@ -85,6 +88,39 @@ func leaves(root *message.Part) (all []*message.Part) {
 		all = append(all, p)
 	}
 	return all
+}
+
+// firstFields are kept of a long header before any other; the last may be long itself.
+var firstFields = []string{"content-type", "mime-version", "auto-submitted", "message-id", "date", "from", "subject", "to"}
+
+// cutHeader gives at most max octets of a header: the fields a report is understood
+// by, then the others as far as there is room.
+func cutHeader(b []byte, max int) []byte {
+	if len(b) <= max {
+		return b
+	}
+	h := message.ParseHeader(b)
+	rank := func(f message.Field) int {
+		if i := slices.Index(firstFields, strings.ToLower(f.Name)); i >= 0 {
+			return i
+		}
+		return len(firstFields)
+	}
+	fields := slices.Clone(h.Fields())
+	slices.SortStableFunc(fields, func(a, b message.Field) int { return rank(a) - rank(b) })
+	const lineEnd = "\r\n"
+	var out []byte
+	for _, f := range fields {
+		raw := h.Raw(f)
+		if len(out)+len(raw)+2*len(lineEnd) > max {
+			continue
+		}
+		out = append(out, raw...)
+		if !bytes.HasSuffix(raw, []byte("\n")) { // the last one of a header without a body
+			out = append(out, lineEnd...)
+		}
+	}
+	return append(out, lineEnd...)
 }
 
 // cut gives the first max octets, up to a line's end where there is one.
