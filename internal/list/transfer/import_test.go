@@ -385,3 +385,42 @@ func TestEmlIsOneMessage(t *testing.T) {
 		}
 	}
 }
+
+// What stands before the header is not part of the message, and text that looks like
+// the beginning of another message does not make several of one.
+func TestEmlWithMoreThanAMessage(t *testing.T) {
+	s := stores.SQLite(t)
+	const (
+		bom    = "\xEF\xBB\xBF"
+		dated  = "From ann@school.org Tue Jan  2 10:00:00 2024\n"
+		header = "From: Ann <ann@school.org>\nSubject: Hi\n\n"
+	)
+	for i, c := range []struct{ name, file, want string }{
+		{"empty lines", "\n\r\n" + header + "x\n", header + "x\n"},
+		{"mark", bom + header + "x\n", header + "x\n"},
+		{"mark and one field", bom + "From: ann@school.org\n\nx\n", "From: ann@school.org\n\nx\n"},
+		{"mark and empty lines", bom + "\r\n\n" + header, header},
+		{"prose", "From ann@school.org\n" + header + "\nFrom my view\nNote: this\n", "From ann@school.org\n" + header + "\nFrom my view\nNote: this\n"},
+		{"prose with a date", dated + header + dated + "Note: this\nAnd: that\n", dated + header + dated + "Note: this\nAnd: that\n"},
+		{"one quoted", "From ann@school.org\n" + header + dated + header, "From ann@school.org\n" + header + dated + header},
+		{"two quoted", "From ann@school.org\n" + header + dated + header + dated + header, ""},
+		{"quoted in a plain message", header + dated + header + dated + header, header + dated + header + dated + header},
+		{"two messages", dated + header + "x\n\n" + dated + "Received: a\n\tb\nDate: c\n\n", ""},
+		{"two messages behind a mark", bom + "\n" + dated + header + dated + header, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := makeList(t, s, fmt.Sprint("l", i))
+			_, err := importer(s).Import(context.Background(), l, "eml", write(t, "a.eml", c.file))
+			if c.want == "" {
+				if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Text(err), "several messages") {
+					t.Fatal(err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkArchive(t, s, l, [][]byte{[]byte(strings.ReplaceAll(c.want, "\n", "\r\n"))})
+		})
+	}
+}

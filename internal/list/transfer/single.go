@@ -25,7 +25,8 @@ type single struct {
 	done  bool
 }
 
-// Next gives the message, then io.EOF.
+// Next gives the message, then io.EOF. A mark of UTF-8 and empty lines before the
+// header are not part of the message.
 func (s *single) Next() (Message, error) {
 	if s.done {
 		return Message{}, io.EOF
@@ -33,6 +34,7 @@ func (s *single) Next() (Message, error) {
 	s.done = true
 	b := body{limit: s.limit}
 	r := bufio.NewReaderSize(s.r, 64<<10)
+	skipBefore(r)
 	for {
 		line, err := r.ReadSlice('\n')
 		if len(line) > 0 {
@@ -49,6 +51,24 @@ func (s *single) Next() (Message, error) {
 	}
 }
 
+// skipBefore reads what editors and programs put before a header.
+func skipBefore(r *bufio.Reader) {
+	if mark, _ := r.Peek(3); string(mark) == "\xEF\xBB\xBF" {
+		_, _ = r.Discard(3)
+	}
+	for {
+		next, _ := r.Peek(2)
+		switch {
+		case bytes.HasPrefix(next, []byte("\n")):
+			_, _ = r.Discard(1)
+		case string(next) == "\r\n":
+			_, _ = r.Discard(2)
+		default: // an error comes again with the next line
+			return
+		}
+	}
+}
+
 // noMessage says what a file is that is not one message; nothing where it is, or
 // was too large to be looked at.
 func noMessage(m Message) string {
@@ -60,22 +80,41 @@ func noMessage(m Message) string {
 			return "is a packed file: unpack it"
 		}
 	}
-	if bytes.HasPrefix(m.Raw, []byte("From ")) {
-		r := readMbox(bytes.NewReader(m.Raw), 0, int64(len(m.Raw)))
-		for n := 0; ; n++ {
-			if _, err := r.Next(); err != nil {
-				break
-			}
-			if n > 0 {
-				return "holds several messages: use import mbox"
-			}
-		}
+	if bytes.HasPrefix(m.Raw, []byte("From ")) && sureSeparators(m.Raw) > 1 {
+		return "holds several messages: use import mbox"
 	}
 	if !slices.ContainsFunc(message.ParseHeader(m.Raw).Fields(), func(f message.Field) bool { return f.Name != "" }) {
 		return "is no message: it has no header field"
 	}
 	return ""
 }
+
+// sureSeparators counts the lines that can hardly be anything but mbox separators:
+// they end in a date, and the header of a message follows.
+func sureSeparators(raw []byte) (n int) {
+	fields, known, within := 0, false, false // of the header behind the last separator
+	for line := range bytes.Lines(raw) {
+		switch {
+		case bytes.HasPrefix(line, []byte("From ")):
+			fields, known = 0, false
+			_, within = fromDate(string(bytes.TrimRight(line, "\r\n")))
+		case !within, line[0] == ' ', line[0] == '\t':
+		case !startsField(line):
+			within = false
+		default:
+			name, _, _ := bytes.Cut(line, []byte(":"))
+			fields++
+			known = known || slices.ContainsFunc(messageFields, func(f string) bool { return strings.EqualFold(f, string(name)) })
+			if known && fields > 1 {
+				n, within = n+1, false
+			}
+		}
+	}
+	return n
+}
+
+// messageFields are fields one of which every message has.
+var messageFields = []string{"From", "Date", "Message-ID"}
 
 // nameDate reads the time a maildir file name begins with.
 func nameDate(name string) time.Time {
