@@ -233,10 +233,10 @@ func (t *tx) distribute(posts []*model.NewPost, seq int64) error {
 	for _, d := range rows {
 		d.ID, d.ListID, d.Seq, d.State, d.DoneAt = 0, list, seq, model.DistributionActive, 0 // also after a transaction that failed
 		if d.CreatedAt.IsZero() {
-			d.CreatedAt = model.Instant(t.s.now())
+			d.CreatedAt = t.s.queueNow()
 		}
 		if !anybody {
-			d.State, d.DoneAt = model.DistributionDone, model.Instant(t.s.now())
+			d.State, d.DoneAt = model.DistributionDone, t.s.queueNow()
 		}
 		args = append(args, d.ListID, d.Kind, d.Lane, d.State, d.PostID, d.BytesID,
 			d.ReversePath, d.Recipient, d.Options, d.Seq, d.Cursor, d.CreatedAt, d.DoneAt)

@@ -24,8 +24,7 @@ func (s *Store) Prune(ctx context.Context) error {
 	now := s.now()
 	before := func(d time.Duration) int64 { return now - d.Microseconds() }
 	day := now/(24*time.Hour).Microseconds() - keepReplies
-	// On PostgreSQL a copy may have been recorded beside the cancelling.
-	if err := s.write(ctx, func(t *tx) error { _, err := t.skipCancelled("done_at > 0"); return err }); err != nil {
+	if err := s.skipLate(ctx); err != nil {
 		return err
 	}
 	for _, p := range []struct {

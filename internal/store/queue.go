@@ -52,7 +52,7 @@ func (t *tx) saveLetter(d *model.Distribution, data []byte) error {
 	}
 	d.ID, d.Kind, d.State, d.BytesID, d.Cursor = 0, model.DistributeLetter, model.DistributionActive, id, 0
 	if d.CreatedAt.IsZero() {
-		d.CreatedAt = model.At(t.s.Now())
+		d.CreatedAt = t.s.queueNow()
 	}
 	t.signal(TopicQueue)
 	return t.Create(d).Error

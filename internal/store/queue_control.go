@@ -174,11 +174,24 @@ func (s *Store) CancelDistribution(ctx context.Context, id int64, by string) err
 
 // skipCancelled records as skipped what was on its way when its distribution was
 // cancelled and would be tried again: nobody does.
-func (t *tx) skipCancelled(where string, args ...any) (int64, error) {
-	res := t.Exec("UPDATE deliveries SET state = ?, reply = CASE reply WHEN '' THEN 'cancelled' ELSE 'cancelled; before: ' || reply END, next_at = 0, site = 0"+
-		" WHERE state = 2 AND distribution_id IN (SELECT id FROM distributions WHERE state = ? AND "+where+")",
-		append([]any{model.DeliverySkipped, model.DistributionCancelled}, args...)...)
-	return res.RowsAffected, res.Error
+func (t *tx) skipCancelled(rows []model.Delivery) error {
+	return t.Exec("UPDATE deliveries SET state = ?, reply = CASE reply WHEN '' THEN 'cancelled' ELSE 'cancelled; before: ' || reply END, next_at = 0, site = 0"+
+		" WHERE state = 2 AND (distribution_id, recipient_id) IN "+pairs(rows, deliveryKey)+
+		" AND EXISTS (SELECT 1 FROM distributions x WHERE x.id = deliveries.distribution_id AND x.state = ?)",
+		model.DeliverySkipped, model.DistributionCancelled).Error
+}
+
+// skipLate is skipCancelled for copies that PostgreSQL recorded beside the cancelling.
+func (s *Store) skipLate(ctx context.Context) error {
+	if s.dialect != Postgres {
+		return nil
+	}
+	var late []model.Delivery
+	if err := s.read(ctx).Raw("SELECT d.distribution_id, d.recipient_id FROM deliveries d JOIN distributions x ON x.id = d.distribution_id"+
+		" WHERE d.state = 2 AND x.state = ? LIMIT ?", model.DistributionCancelled, pruneBatch).Scan(&late).Error; err != nil || len(late) == 0 {
+		return s.fault(err)
+	}
+	return s.write(ctx, func(t *tx) error { return t.skipCancelled(late) })
 }
 
 // forgetNotes removes what is noted of a distribution that is over.

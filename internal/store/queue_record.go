@@ -68,7 +68,7 @@ func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcom
 			return err
 		}
 		if again := triedAgain(all); len(again) > 0 {
-			if _, err := t.skipCancelled("id IN ?", again); err != nil {
+			if err := t.skipCancelled(again); err != nil {
 				return err
 			}
 		}
@@ -87,15 +87,14 @@ func (s *Store) RecordDeliveries(ctx context.Context, ranges []model.RangeOutcom
 	})
 }
 
-// triedAgain gives the distributions of copies that wait for another try; rows are in
-// their order.
-func triedAgain(rows []model.Delivery) (ids []int64) {
+// triedAgain gives the copies that wait for another try.
+func triedAgain(rows []model.Delivery) (again []model.Delivery) {
 	for i := range rows {
-		if r := &rows[i]; r.State == model.DeliveryRetry && (len(ids) == 0 || ids[len(ids)-1] != r.DistributionID) {
-			ids = append(ids, r.DistributionID)
+		if rows[i].State == model.DeliveryRetry {
+			again = append(again, rows[i])
 		}
 	}
-	return ids
+	return again
 }
 
 // endRanges removes the leases of ranges that are done: on SQLite one by one, in a
@@ -184,7 +183,7 @@ func (t *tx) finish(ids []int64) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	these, args := in([]any{t.s.now()}, ids)
+	these, args := in([]any{t.s.queueNow()}, ids)
 	_, err := t.exec("UPDATE distributions SET done_at = ? WHERE id IN "+these+" AND state = 2 AND done_at = 0"+
 		" AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.distribution_id = distributions.id)"+
 		" AND NOT EXISTS (SELECT 1 FROM deliveries x WHERE x.distribution_id = distributions.id AND x.state = 2)", args...)

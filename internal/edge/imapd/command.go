@@ -12,7 +12,7 @@ import (
 type command struct {
 	tag     string
 	done    bool   // go-imap has answered it
-	refused bool   // with BAD or NO
+	refused bool   // with BAD or NO, and nothing of it was done
 	name    string // upper case; "UID FETCH" and the like are one name
 	args    []byte // what follows the name and its space, without the line end
 	rest    *literal

@@ -32,7 +32,7 @@ func (f *front) outcome(p []byte) []byte {
 	c := f.cmd
 	c.done = true
 	status := p[len(c.tagged()):]
-	c.refused = !bytes.HasPrefix(status, []byte("OK"))
+	c.refused = !bytes.HasPrefix(status, []byte("OK")) && !bytes.HasPrefix(status, []byte("NO [UNKNOWN-CTE]")) // that comes behind the data
 	if back := c.cond.back; back != nil && back.tell != nil && bytes.HasPrefix(status, []byte("OK")) {
 		_ = back.tell(f) // an error stays with the front
 	}

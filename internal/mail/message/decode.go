@@ -36,6 +36,13 @@ func decodeTransfer(body []byte, encoding string) []byte {
 			return out
 		}
 	}
+	if encoding == "base64" {
+		out, tail := decodeBase64(body)
+		if len(tail) > 0 {
+			out = append(append(out, '\n'), tail...)
+		}
+		return out
+	}
 	out, _ := DecodeTransfer(body, encoding)
 	return out
 }
@@ -50,7 +57,8 @@ func DecodeTransfer(body []byte, encoding string) (octets []byte, known bool) {
 	case "quoted-printable":
 		return decodeQuotedPrintable(body), true
 	case "base64":
-		return decodeBase64(body), true
+		out, _ := decodeBase64(body)
+		return out, true
 	case "uuencode", "x-uuencode", "x-uue", "uue":
 		if out := decodeUU(body); len(out) > 0 {
 			return out, false
@@ -129,10 +137,10 @@ func hexDigit(c byte) int {
 }
 
 // decodeBase64 reads base64 without regard to foreign characters (RFC 2045 6.8)
-// and missing padding, and keeps plain text that a list program once put after
-// the encoded body.
-func decodeBase64(body []byte) []byte {
-	var letters, tail []byte
+// and missing padding. tail is plain text that a list program once put after the
+// encoded body.
+func decodeBase64(body []byte) (out, tail []byte) {
+	var letters []byte
 	for at := 0; at < len(body); {
 		end := lineEnd(body, at)
 		line := bytes.TrimSpace(body[at:end])
@@ -148,7 +156,7 @@ func decodeBase64(body []byte) []byte {
 		}
 		at = end
 	}
-	out := make([]byte, 0, len(letters)*3/4)
+	out = make([]byte, 0, len(letters)*3/4)
 	for _, run := range bytes.FieldsFunc(letters, func(r rune) bool { return r == '=' }) {
 		if len(run)%4 == 1 {
 			run = run[:len(run)-1]
@@ -157,10 +165,7 @@ func decodeBase64(body []byte) []byte {
 		n, _ := base64.RawStdEncoding.Decode(buf, run)
 		out = append(out, buf[:n]...)
 	}
-	if len(tail) > 0 {
-		out = append(append(out, '\n'), tail...)
-	}
-	return out
+	return out, tail
 }
 
 // isBase64Line tells a line that is base64 but for a stray character or two. A

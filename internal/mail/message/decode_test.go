@@ -20,12 +20,17 @@ func TestDecodeTransfer(t *testing.T) {
 		{"a stray character", "base64", "SGVsb!G8gd29\r\nybGQ=\r\n", "Hello world"},
 		{"a stray dash", "base64", "SGVsbG8-gd29\r\nybGQ=\r\n", "Hello world"},
 		{"a stray space", "base64", "SGVs bG8g\r\nd29y*bGQ=\r\n", "Hello world"},
-		{"a footer behind", "base64", "SGVsbG8=\r\n___________\r\nthe list\r\n", "Hello\n___________\r\nthe list\r\n"},
-		{"a short footer behind", "base64", "SGVsbG8=\r\nthe-list\r\n", "Hello\nthe-list\r\n"},
+		{"a footer behind", "base64", "SGVsbG8=\r\n___________\r\nthe list\r\n", "Hello"},
+		{"a short footer behind", "base64", "SGVsbG8=\r\nthe-list\r\n", "Hello"},
 	} {
 		got, known := DecodeTransfer([]byte(c.body), c.encoding)
 		if string(got) != c.want || !known {
 			t.Errorf("%s: got %q, %v, want %q", c.name, got, known, c.want)
+		}
+	}
+	for body, want := range map[string]string{"SGVsbG8=\r\n___________\r\nthe list\r\n": "Hello\n___________\r\nthe list\r\n", "SGVsbG8=\r\nthe-list\r\n": "Hello\nthe-list\r\n"} {
+		if got := string(decodeTransfer([]byte(body), "base64")); got != want {
+			t.Errorf("who reads a text gets %q, want %q", got, want)
 		}
 	}
 	if got := string(decodeQuotedPrintable([]byte("one \r\ntw=\r\no\nthree"))); got != "one\r\ntwo\nthree" {

@@ -188,6 +188,7 @@ func (c *conn) readAt(f *feed, it *item, at stage) (reply, error) {
 	r, err := c.readFor(f, it, wait)
 	if err == nil && !r.fits(at) {
 		err = fmt.Errorf("%w: %s was answered %s", errGarbage, at, r)
+		it.no = reply{} // it may have been about another
 		f.broken(it, err)
 	}
 	return r, err

@@ -83,7 +83,7 @@ func TestDialogues(t *testing.T) {
 		{"RCPT answered twice", join(slow, env[0], ok[0], env[1], ok[1], ok[1], env[2], ok[2]), 2, "temporary, unsent", "DATA was answered 250"},
 		{"RCPT answered 354", join(slow, env[0], ok[0], env[1], ok[2]), 2, "temporary, unsent", "RCPT was answered 354"},
 		{"RCPT answered twice, with PIPELINING", join(piped, env, ok[0], ok[1], ok[1], ok[2]), 2, "temporary, unsent", "DATA was answered 250"},
-		{"RCPT refused and DATA answered 250", join(piped, env, ok[0], "s> 550 5.1.1 who", ok[0]), 2, "permanent 550, unsent", "DATA was answered 250"},
+		{"RCPT refused and DATA answered 250", join(piped, env, ok[0], "s> 550 5.1.1 who", ok[0]), 2, "temporary, unsent", "DATA was answered 250"},
 		{"a refused recipient, and the end", join(piped, env, ok[0], "s> 550 5.1.1 who", "x"), 2, "permanent 550, unsent", "EOF"},
 		{"a refused recipient, and 421", join(piped, env, ok[0], "s> 550 5.1.1 who", "s> 421 4.7.0 too many errors", "x"), 2, "permanent 550, unsent", "421"},
 		{"a refused sender, and the end", join(piped, env, "s> 553 5.7.1 not you", "x"), 2, "permanent 553, unsent", "EOF"},

@@ -123,7 +123,7 @@ func (c *conn) answeredWhole(f *feed, it *item, way []*item) error {
 			// something twice. By DATA that is seen before anything is wrong.
 			c.relay.Known.avoid(c.relay.Addr, chunking)
 			err := fmt.Errorf("%w: %s was answered %s", errGarbage, [...]string{"RSET", "MAIL", "RCPT", "BDAT"}[i], r)
-			it.rested = false
+			it.rested, it.no = false, reply{} // what it was refused with may have been about another
 			c.brokenWindow(f, way, err)
 			return err
 		case it.refused() || i == 0:
