@@ -155,7 +155,7 @@ func (s *Service) answer(ctx context.Context, m Mail, tok string) error {
 		if r.word == drop || r.word == no || begins(text, wantsOff) || begins(text, denials) {
 			r.word = never
 		}
-		if r.word == unclear && isAway(text) {
+		if r.word == unclear && isAway(text) && !agrees(text) {
 			s.Log.Info("answer not taken: it reads like an absence notice", "from", m.From.String())
 			return nil // an answer to it would be answered again
 		}

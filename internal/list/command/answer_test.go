@@ -68,6 +68,11 @@ func TestAnAbsenceNoticeIsNoYes(t *testing.T) {
 		"I am away until Monday.\n": true, "Hello,\n\nthank you for your mail. I’m away, and\nwill be back on 4 May.\n": true,
 		"I am out of the\noffice this week.\n": true, "Vielen Dank. Ich bin bis Montag abwesend.\n": true, "Ich bin derzeit nicht im Büro.\n": true,
 		"Bonjour, je suis en congés jusqu'au 3 mai.\n": true, "Estoy fuera de la oficina.\n": true, "本日は休暇中です。\n": true,
+		"Da ich im Urlaub bin, lese ich erst am Montag.\n": true, "Tak for din mail. Jeg er på ferie.\n": true, "Si c'est urgent: je suis en vacances.\n": true,
+		"I confirm receipt of your mail. I am on leave.\n": true, "I am on vacation, do not add me.\n": true,
+		"Yes, please add me, I am on vacation next week but want to join.\n": false, "OK. I will be away next week.\n": false, "Ja gerne, bin aber noch im Urlaub.\n": false,
+		"Hello, I confirm.\nAnn\nLibrary, on leave Thursdays\n": false, "Oui, je suis en vacances mais inscrivez-moi\n": false, "Bonjour, je suis en vacances mais inscrivez-moi.\n": false,
+		"Sí, confirmo. Estoy de vacaciones.\n": false, "Si, confirmo. Estoy de vacaciones.\n": false, "我不在意，同意加入\n": false, "はい、休暇中ですが\n": false,
 		"Hello, I want to join.\n": false, "ok\n\nI am away until Monday.\n": false,
 		"Please add me, the vacation policies interest me.\n": false, "Yes please\n": false, "> I am away until Monday.\n": false, "": false,
 	} {
