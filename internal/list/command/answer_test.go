@@ -18,10 +18,10 @@ func (r *rig) ask(kind model.PendingKind) string {
 	ctx := context.Background()
 	var err error
 	if kind == model.PendingJoin {
-		err = r.members.RequestJoin(ctx, membership.JoinRequest{List: r.talk, Email: addr("ann@example.net"), Source: "mail"})
+		_, err = r.members.RequestJoin(ctx, membership.JoinRequest{List: r.talk, Email: addr("ann@example.net"), Source: "mail"})
 	} else {
 		r.add("talk", "ann@example.net", model.RoleSubscriber)
-		err = r.members.RequestLeave(ctx, membership.LeaveRequest{List: r.talk, Email: addr("ann@example.net"), Source: "mail"})
+		_, err = r.members.RequestLeave(ctx, membership.LeaveRequest{List: r.talk, Email: addr("ann@example.net"), Source: "mail"})
 	}
 	if err != nil {
 		r.t.Fatal(err)

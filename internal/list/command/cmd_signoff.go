@@ -83,16 +83,18 @@ func (j *job) leaveOne(ctx context.Context, list *model.List, email address.Addr
 		return result{}, nil
 	}
 	j.done[key] = true
-	letter, err := j.s.leave(ctx, j.mail, list, email)
+	spent, err := j.s.leave(ctx, j.mail, list, email)
 	switch {
 	case err != nil && !ours(err):
 		return result{text: sentence(fault.Text(err))}, nil
 	case err != nil:
 		return result{}, err
+	case spent:
+		return result{text: noMore(email)}, nil
 	case email.Key() != j.mail.From.Key():
-		return result{text: "A letter is on its way to " + email.Unicode() + ". Its answer decides; nothing happens without it."}, nil
+		return result{text: "If " + email.Unicode() + " is on the list, a letter is on its way to it.\nIts answer decides; nothing happens without it."}, nil
 	}
-	return result{letter: letter}, nil
+	return result{letter: true}, nil
 }
 
 // leaveAll leaves every list of this domain. What is said about lists goes to the
@@ -108,20 +110,28 @@ func (j *job) leaveAll(ctx context.Context, email address.Address) (result, erro
 	if len(mine) == 0 {
 		return result{text: "The address " + email.Unicode() + " is on none of the lists here."}, nil
 	}
-	var names []string
+	var names, left []string // left: on which there is something to say
 	for _, l := range mine {
-		if len(names) >= maxLeaving {
+		if len(names)+len(left) >= maxLeaving {
 			break
 		}
-		if _, err := j.leaveOne(ctx, l, email); err != nil {
+		r, err := j.leaveOne(ctx, l, email)
+		if err != nil {
 			return result{}, err
 		}
-		names = append(names, "    "+l.Address())
+		if r.text != "" {
+			left = append(left, "    "+l.Address()+"\n        "+strings.ReplaceAll(r.text, "\n", "\n        "))
+		} else {
+			names = append(names, "    "+l.Address())
+		}
 	}
-	if len(names) == 1 {
+	if len(names) == 1 && len(left) == 0 {
 		return result{letter: true}, nil
 	}
-	return result{text: "For each of these lists a letter is on its way to you:\n" + strings.Join(names, "\n")}, nil
+	if len(names) > 0 {
+		left = append([]string{"For each of these lists a letter is on its way to you:"}, append(names, left...)...)
+	}
+	return result{text: strings.Join(left, "\n")}, nil
 }
 
 // mine gives the lists of this domain the author receives.

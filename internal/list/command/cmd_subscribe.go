@@ -62,18 +62,27 @@ func runSubscribe(ctx context.Context, j *job, c call) (result, error) {
 		return result{}, nil
 	}
 	j.done[key] = true
-	err = j.s.Membership.RequestJoin(ctx, membership.JoinRequest{List: list, Email: email, Name: name, Source: j.mail.Source,
+	spent, err := j.s.Membership.RequestJoin(ctx, membership.JoinRequest{List: list, Email: email, Name: name, Source: j.mail.Source,
 		InReplyTo: j.mail.Header.MessageID()})
-	if err != nil && !ours(err) {
+	switch {
+	case err != nil && !ours(err):
 		return result{text: sentence(fault.Text(err))}, nil
+	case err != nil:
+		return result{}, err
+	case spent:
+		return result{text: joined(notes, noMore(email))}, nil
+	case email.Key() != j.mail.From.Key():
+		return result{text: joined(notes, "If "+email.Unicode()+" is not on the list yet, a letter is on its way to it.\nIts answer decides; nothing happens without it.")}, nil
+	case len(notes) > 0:
+		return result{text: joined(notes, "A letter is on its way to "+email.Unicode()+". Answer it to join.")}, nil
 	}
-	if email.Key() != j.mail.From.Key() {
-		return result{text: joined(notes, "A letter is on its way to "+email.Unicode()+". Its answer decides; nothing happens without it.")}, err
-	}
-	if len(notes) > 0 {
-		return result{text: joined(notes, "A letter is on its way to "+email.Unicode()+". Answer it to join.")}, err
-	}
-	return result{letter: true}, err
+	return result{letter: true}, nil
+}
+
+// noMore says that an address had its share of letters, which is the same whether or not
+// it is on the list.
+func noMore(a address.Address) string {
+	return "No more letters about this go to " + a.Unicode() + " today. An answer to one\nthat went is still taken; or ask again tomorrow."
 }
 
 func joined(notes []string, last string) string {

@@ -98,8 +98,8 @@ type Store interface {
 
 // Membership brings people onto lists and off them.
 type Membership interface {
-	RequestJoin(ctx context.Context, r membership.JoinRequest) error
-	RequestLeave(ctx context.Context, r membership.LeaveRequest) error
+	RequestJoin(ctx context.Context, r membership.JoinRequest) (spent bool, err error)
+	RequestLeave(ctx context.Context, r membership.LeaveRequest) (spent bool, err error)
 	Leave(ctx context.Context, e membership.Exit) (left bool, err error)
 	Kind(tok string) model.PendingKind
 	Confirm(ctx context.Context, tok string) (membership.Confirmed, error)
@@ -181,8 +181,9 @@ func (s *Service) Handle(ctx context.Context, m Mail) error {
 	switch m.Entry {
 	case AtJoin:
 		s.Count("join")
-		return s.refuse(ctx, m, s.Membership.RequestJoin(ctx, membership.JoinRequest{List: m.List, Email: m.From,
-			Name: fromName(m), Source: m.Source, InReplyTo: m.Header.MessageID()}))
+		_, err := s.Membership.RequestJoin(ctx, membership.JoinRequest{List: m.List, Email: m.From,
+			Name: fromName(m), Source: m.Source, InReplyTo: m.Header.MessageID()})
+		return s.refuse(ctx, m, err)
 	case AtLeave:
 		s.Count("leave")
 		_, err := s.leave(ctx, m, m.List, m.From)
@@ -213,15 +214,15 @@ func fromName(m Mail) string {
 }
 
 // leave takes an address off a list: at once when it is proved that its owner
-// asks, else by asking the address. letter reports that a letter went to it.
-func (s *Service) leave(ctx context.Context, m Mail, list *model.List, email address.Address) (letter bool, err error) {
+// asks, else by asking the address. spent tells that it had its share of letters.
+func (s *Service) leave(ctx context.Context, m Mail, list *model.List, email address.Address) (spent bool, err error) {
 	if m.Authenticated && email.Key() == m.From.Key() {
 		left, err := s.Membership.Leave(ctx, membership.Exit{List: list, Email: email, Reason: "asked by authenticated " + m.Source})
 		if left || err != nil {
-			return left, err
+			return false, err
 		}
 	}
-	return true, s.Membership.RequestLeave(ctx, membership.LeaveRequest{List: list, Email: email, Source: m.Source, InReplyTo: m.Header.MessageID()})
+	return s.Membership.RequestLeave(ctx, membership.LeaveRequest{List: list, Email: email, Source: m.Source, InReplyTo: m.Header.MessageID()})
 }
 
 // refuse tells the author what a fault says; a failure of ours goes back to the

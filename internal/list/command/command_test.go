@@ -32,11 +32,25 @@ type rig struct {
 	talk      *model.List
 	letters   []notify.Letter
 	forwarded int
+	asked     map[string]int
 }
 
 func (r *rig) Send(_ context.Context, l notify.Letter) error {
 	r.letters = append(r.letters, l)
 	return nil
+}
+
+// Ask counts as the house letters do, so far as a test needs it.
+func (r *rig) Ask(ctx context.Context, l notify.Letter) (spent bool, err error) {
+	if r.asked == nil {
+		r.asked = map[string]int{}
+	}
+	joins := l.Kind == notify.ConfirmJoin || l.Kind == notify.AlreadyOnList
+	key := fmt.Sprint(joins, l.List.Local, l.To.Key())
+	if r.asked[key]++; l.Unsent || r.asked[key] > 3 {
+		return r.asked[key] > 3, nil
+	}
+	return false, r.Send(ctx, l)
 }
 
 func (r *rig) Forward(_ context.Context, l *model.List, raw []byte) error {
@@ -192,7 +206,7 @@ func TestCommands(t *testing.T) {
 		{"subscribe in the body", command.AtRequest, "Subject: (no subject)\r\n", "subscribe\n", asked, "", ""},
 		{"with a name", command.AtRequest, "", "subscribe Ann Lee", asked, "", ""},
 		{"own list named", command.AtRequest, "", "subscribe talk Ann Lee", asked, "", ""},
-		{"for somebody else", command.AtRequest, "", "subscribe digest=mime address=b@y.example", "confirm-join>b@y.example " + said, "on its way to b@y.example", ""},
+		{"for somebody else", command.AtRequest, "", "subscribe digest=mime address=b@y.example", "confirm-join>b@y.example " + said, "If b@y.example is not on the list yet, a letter is on its way to it", ""},
 		{"LISTSERV form", command.AtRequest, "", "UNSUBSCRIBE talk", "not-on-list" + toAnn, "", ""},
 		{"for somebody without a domain", command.AtRequest, "", "subscribe talk address=b@host", said, "The address is not complete: a domain has a dot in it", "on its way"},
 		{"an address that is none", command.AtRequest, "", "subscribe address=@y.example", said, "", "on its way"},
@@ -230,6 +244,7 @@ func TestCommands(t *testing.T) {
 		{"absence", command.AtJoin, "Subject: Automatische Antwort: Re: x\r\n", "", "", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			r.asked = nil
 			m := command.Mail{Entry: c.entry}
 			if c.entry != command.AtServer {
 				m.List = r.talk
@@ -275,8 +290,8 @@ func TestAddressesThatAreCommands(t *testing.T) {
 	for _, c := range [][3]string{
 		{"SUBSCRIBE digest", asked + " " + said, "each post comes as it is sent"},
 		{"SUBSCRIBE nomail", asked + " " + said, "The owners can switch it off"},
-		{"SUBSCRIBE address=b@y.example", "confirm-join>b@y.example " + said, "on its way to b@y.example"},
-		{"UNSUBSCRIBE address=b@y.example", "not-on-list>b@y.example " + said, "on its way to b@y.example"},
+		{"SUBSCRIBE address=b@y.example", "confirm-join>b@y.example " + said, "If b@y.example is not on the list yet, a letter is on its way to it"},
+		{"UNSUBSCRIBE address=b@y.example", "not-on-list>b@y.example " + said, "If b@y.example is on the list, a letter is on its way to it"},
 		{"QUERY", said, "not on talk@lists.example.org"},
 		{"INFO", said, "talk-owner@lists.example.org"},
 	} {
@@ -391,6 +406,27 @@ func TestMembershipIsNotDisclosed(t *testing.T) {
 		}
 		if texts[0] != texts[1] {
 			t.Errorf("%q and %q differ", texts[0], texts[1])
+		}
+	}
+}
+
+// TestALetterThatDoesNotGoIsNotPromised: the answer said that one was on its way. What it
+// says now is the same for who is on the list, who is not and who is banned.
+func TestALetterThatDoesNotGoIsNotPromised(t *testing.T) {
+	r := newRig(t)
+	r.add("talk", "in@example.net", model.RoleSubscriber)
+	if err := r.store.SaveBan(context.Background(), &model.Ban{ListID: r.talk.ID, Pattern: "bad@example.net"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"subscribe", "unsubscribe"} {
+		for _, email := range []string{"in@example.net", "out@example.net", "bad@example.net", "ann@example.net"} {
+			for i := range 5 {
+				out, text := r.mail(command.Mail{Entry: command.AtRequest, List: r.talk}, "", verb+" address="+email+"\n")
+				spent := strings.Contains(text, "No more letters about this go to "+email+" today.")
+				if spent != (i > 2) || spent && out != said || strings.Contains(text, "is on its way") != (!spent && email != "ann@example.net") {
+					t.Errorf("%s %s, %d: %s\n%s", verb, email, i, out, text)
+				}
+			}
 		}
 	}
 }

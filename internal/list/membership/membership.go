@@ -66,6 +66,8 @@ type Store interface {
 // Letters writes the house letters.
 type Letters interface {
 	Send(ctx context.Context, l notify.Letter) error
+	// Ask is Send; spent tells that the address had its share of such letters.
+	Ask(ctx context.Context, l notify.Letter) (spent bool, err error)
 }
 
 // Deps is what the service stands on.

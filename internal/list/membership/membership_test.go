@@ -42,6 +42,13 @@ func (r *rig) Send(_ context.Context, l notify.Letter) error {
 	return nil
 }
 
+func (r *rig) Ask(ctx context.Context, l notify.Letter) (bool, error) {
+	if l.Unsent {
+		return false, nil
+	}
+	return false, r.Send(ctx, l)
+}
+
 func newRig(t *testing.T, s *store.Store) *rig {
 	t.Helper()
 	r := &rig{t: t, store: s, keys: token.New([]byte("secret")), now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
@@ -64,11 +71,13 @@ func addr(s string) address.Address {
 }
 
 func (r *rig) join(email string) error {
-	return r.RequestJoin(context.Background(), membership.JoinRequest{List: r.list, Email: addr(email), Name: "Ann Lee", Source: "mail"})
+	_, err := r.RequestJoin(context.Background(), membership.JoinRequest{List: r.list, Email: addr(email), Name: "Ann Lee", Source: "mail"})
+	return err
 }
 
 func (r *rig) leave(email string) error {
-	return r.RequestLeave(context.Background(), membership.LeaveRequest{List: r.list, Email: addr(email), Source: "mail"})
+	_, err := r.RequestLeave(context.Background(), membership.LeaveRequest{List: r.list, Email: addr(email), Source: "mail"})
+	return err
 }
 
 // last is the newest letter, which must be of this kind.

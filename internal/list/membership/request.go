@@ -21,23 +21,24 @@ type JoinRequest struct {
 
 // RequestJoin asks the address itself by a letter whether it wants to join. The
 // letter says nothing the requester wrote. On a list nobody may ask to join it is
-// Forbidden. A banned address gets no letter; neither that nor whether it is on
-// the list can be told from the answer.
-func (s *Service) RequestJoin(ctx context.Context, r JoinRequest) error {
+// Forbidden. spent tells that the address had its share of such letters today. A banned
+// address gets no letter; neither that nor whether it is on the list can be told from the
+// answer.
+func (s *Service) RequestJoin(ctx context.Context, r JoinRequest) (spent bool, err error) {
 	if !r.List.Joinable() {
-		return closed(r.List)
+		return false, closed(r.List)
 	}
 	bans, err := s.Store.Bans(ctx, r.List.ID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	sub, err := s.Store.FindSubscriber(ctx, r.List.ID, r.Email.Key())
 	if err != nil {
-		return err
+		return false, err
 	}
 	if banned(bans, r.Email.Key()) {
 		s.trace(ctx, r.List, model.Event{Kind: "member.join-refused", Actor: "rule", EmailKey: r.Email.Key(), Detail: "banned; " + r.Source})
-		return nil
+		return s.Letters.Ask(ctx, notify.Letter{Kind: notify.ConfirmJoin, List: r.List, To: r.Email, Unsent: true})
 	}
 	kind := notify.ConfirmJoin
 	if sub.Has(model.RoleSubscriber) {
@@ -60,11 +61,12 @@ type LeaveRequest struct {
 }
 
 // RequestLeave asks the address itself by a letter whether it wants to leave. The
-// answer does not tell whether it is on the list.
-func (s *Service) RequestLeave(ctx context.Context, r LeaveRequest) error {
+// answer does not tell whether it is on the list; spent tells that an address had its
+// share of such letters today, on the list or not.
+func (s *Service) RequestLeave(ctx context.Context, r LeaveRequest) (spent bool, err error) {
 	sub, err := s.Store.FindSubscriber(ctx, r.List.ID, r.Email.Key())
 	if err != nil {
-		return err
+		return false, err
 	}
 	kind := notify.NotOnList
 	if sub.Has(model.RoleSubscriber) {
@@ -85,7 +87,7 @@ type question struct {
 
 // ask keeps the request and writes the letter. Also where the answer is known a
 // request is kept: what is done takes as long either way.
-func (s *Service) ask(ctx context.Context, kind notify.Kind, q question) error {
+func (s *Service) ask(ctx context.Context, kind notify.Kind, q question) (spent bool, err error) {
 	scope, event := notify.ScopeJoin, "member.join-requested"
 	if q.kind == model.PendingLeave {
 		scope, event = notify.ScopeLeave, "member.leave-requested"
@@ -95,7 +97,7 @@ func (s *Service) ask(ctx context.Context, kind notify.Kind, q question) error {
 	p := &model.Pending{Kind: q.kind, ListID: q.list.ID, Email: q.email.String(), EmailKey: q.email.Key(), Name: q.name,
 		Source: q.source, TokenHash: hash, ExpiresAt: model.At(now.Add(confirmLife))}
 	if err := s.Store.SavePending(ctx, p); err != nil {
-		return err
+		return false, err
 	}
 	s.trace(ctx, q.list, model.Event{Kind: event, Actor: "mail", EmailKey: q.email.Key(), Detail: q.source})
 	l := notify.Letter{Kind: kind, List: q.list, To: q.email, InReplyTo: q.inReplyTo,
@@ -103,5 +105,5 @@ func (s *Service) ask(ctx context.Context, kind notify.Kind, q question) error {
 	if kind == notify.ConfirmJoin || kind == notify.ConfirmLeave {
 		l.Token = tok
 	}
-	return s.Letters.Send(ctx, l)
+	return s.Letters.Ask(ctx, l)
 }

@@ -10,41 +10,46 @@ import (
 )
 
 // budget is what a letter is counted in: so many of it in a day, or in the hour that the
-// key names.
+// key names. The end of a quiet one is not told.
 type budget struct {
 	key   string
 	limit int
+	quiet bool
 }
 
-// allowed counts a letter and tells whether it may go.
-func (s *Service) allowed(ctx context.Context, f form, l Letter) (bool, error) {
+// allowed counts a letter and tells whether it may go, and if not, whether that may be told.
+func (s *Service) allowed(ctx context.Context, f form, l Letter) (allowed, told bool, err error) {
 	now := s.Now()
 	for _, b := range f.budgets(l, now) {
 		allowed, err := s.Store.CountAutoReply(ctx, b.key, now.Unix()/86400, b.limit)
 		if err != nil || !allowed {
-			return false, err
+			return false, !b.quiet, err
 		}
 	}
-	return true, nil
+	return true, true, nil
 }
 
-// budgets gives what a letter is counted in; each must allow it.
+// budgets gives what a letter is counted in; each must allow it. Of a list each address has
+// its own share, as all of ann+x@ may be on it; in all lists they are one person.
 func (f form) budgets(l Letter, now time.Time) (all []budget) {
+	kind, who := f.Kind, person(l.To)
+	if f.As != "" {
+		kind = f.As
+	}
 	if f.Hourly > 0 && l.List != nil {
-		all = append(all, budget{fmt.Sprintf("%s %d %s %s", f.Kind, now.Unix()/3600, l.List.Address(), person(l.To)), f.Hourly})
+		all = append(all, budget{key: fmt.Sprintf("%s %d %s %s", kind, now.Unix()/3600, l.List.Address(), who), limit: f.Hourly})
 	}
 	if !f.Counted {
 		return all
 	}
-	who := person(l.To)
 	if f.Apart > 0 && l.List != nil {
-		all = append(all, budget{fmt.Sprintf("%s %s %s", f.Kind, l.List.Address(), who), f.Apart})
+		all = append(all, budget{key: fmt.Sprintf("%s %s %s", kind, l.List.Address(), l.To.Key()), limit: f.Apart})
 	}
 	if f.InAll > 0 {
-		all = append(all, budget{fmt.Sprintf("%s %s", f.Kind, who), f.InAll})
+		all = append(all, budget{key: fmt.Sprintf("%s %s", kind, who), limit: f.InAll})
 	}
-	if len(all) == 0 {
-		all = append(all, budget{who, maxAutoReplies})
+	if len(all) == 0 || f.Ten {
+		all = append(all, budget{key: who, limit: maxAutoReplies, quiet: true})
 	}
 	return all
 }

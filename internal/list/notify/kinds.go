@@ -48,7 +48,9 @@ type form struct {
 	Counted bool // a stranger can cause it: at most ten a day for an address
 	Apart   int  // counted apart from the ten: so many a day for an address from one list
 	InAll   int  // counted apart from the ten: so many a day for an address, whatever list it is from
+	Ten     bool // among the ten also where it is counted apart
 	Hourly  int  // so many an hour for an address from one list; then Instead goes
+	As      Kind // counted as this other kind: who asked for the letter must not tell which it was
 	Instead Kind // what goes in the place of one that may not, if it may
 	Token   bool // wants an answer that carries a token
 }
@@ -57,8 +59,8 @@ type form struct {
 var kinds = []form{
 	{Kind: ConfirmJoin, Doc: "asks the address itself whether it wants to join", From: fromRequest, Replied: true, Counted: true, Apart: maxApart, InAll: maxJoins, Token: true},
 	{Kind: ConfirmLeave, Doc: "asks the address itself whether it wants to leave", From: fromRequest, Replied: true, Counted: true, Apart: maxApart, Token: true},
-	{Kind: AlreadyOnList, Doc: "who asked to join is on the list", From: fromRequest, Replied: true, Counted: true},
-	{Kind: NotOnList, Doc: "who asked to leave is not on the list", From: fromRequest, Replied: true, Counted: true},
+	{Kind: AlreadyOnList, Doc: "who asked to join is on the list", From: fromRequest, Replied: true, Counted: true, Apart: maxApart, InAll: maxJoins, Ten: true, As: ConfirmJoin},
+	{Kind: NotOnList, Doc: "who asked to leave is not on the list", From: fromRequest, Replied: true, Counted: true, Apart: maxApart, Ten: true, As: ConfirmLeave},
 	{Kind: JoinWaiting, Doc: "a confirmed join waits for a moderator", From: fromOwner, Replied: true, Counted: true},
 	{Kind: JoinApprove, Doc: "asks the moderators whether someone may join", From: fromOwner, Lane: model.LaneNotice, Token: true},
 	{Kind: JoinRefused, Doc: "a moderator did not agree to a join", From: fromOwner, Lane: model.LaneNotice},

@@ -16,7 +16,9 @@
 // three go out a day for a list, and each of them still works days later. Of those that
 // ask whether to join there are twenty a day in all, so that many lists are no cannon. So
 // whoever writes in the name of a subscriber of n lists can cause thirty and three
-// times n letters, and one about commands that were not answered. What is written is plain text in UTF-8, 7bit or quoted-printable: it
+// times n letters, and one about commands that were not answered. The letters that say that
+// an address is on a list already, or is not on it, are among the ten, and counted with those
+// that ask: who is told that no more go learns nothing of who is on a list. What is written is plain text in UTF-8, 7bit or quoted-printable: it
 // passes every relay unchanged.
 //
 // A letter that wants an answer carries a token three times: in the address
@@ -124,6 +126,8 @@ type Letter struct {
 	// HeaderOnly cuts it in any case: the message is built so that a mail program
 	// that opens it may choke.
 	HeaderOnly bool
+	// Unsent: it is counted as if it went, and does not go.
+	Unsent bool
 }
 
 // Data is what a template may say. Texts of strangers are allowed: Send reduces
@@ -149,34 +153,41 @@ type Data struct {
 // the allowance of its recipient is not written, or one that says so in its place; that
 // is no error.
 func (s *Service) Send(ctx context.Context, l Letter) error {
+	_, err := s.Ask(ctx, l)
+	return err
+}
+
+// Ask is Send that tells when the address had its share of such letters. Among the
+// letters that may answer one request it is the same, whichever went.
+func (s *Service) Ask(ctx context.Context, l Letter) (spent bool, err error) {
 	f, ok := find(l.Kind)
 	if !ok {
-		return fault.New(fault.Internal, "there is no letter %q", string(l.Kind))
+		return false, fault.New(fault.Internal, "there is no letter %q", string(l.Kind))
 	}
 	if l.To.IsZero() {
-		return fault.New(fault.Internal, "a letter %q has no recipient", string(l.Kind))
+		return false, fault.New(fault.Internal, "a letter %q has no recipient", string(l.Kind))
 	}
 	msg, err := s.write(f, l)
 	if err != nil {
-		return err
+		return false, err
 	}
 	now := s.Now()
-	allowed, err := s.allowed(ctx, f, l)
-	if err != nil {
-		return err
+	allowed, told, err := s.allowed(ctx, f, l)
+	if err != nil || allowed && l.Unsent {
+		return false, err
 	}
 	if !allowed {
 		s.Log.Info("letter not sent: the address had its share", "letter", string(l.Kind), "to", l.To.String())
 		if f.Instead == "" {
-			return nil
+			return told, nil
 		}
-		return s.Send(ctx, Letter{Kind: f.Instead, To: l.To, List: l.List, Domain: l.Domain, Data: Data{Email: l.Data.Email}})
+		return told, s.Send(ctx, Letter{Kind: f.Instead, To: l.To, List: l.List, Domain: l.Domain, Data: Data{Email: l.Data.Email}})
 	}
 	d := &model.Distribution{Kind: model.DistributeLetter, Lane: f.Lane, Recipient: l.To.String(), CreatedAt: model.At(now)}
 	if l.List != nil {
 		d.ListID = l.List.ID
 	}
-	return s.Store.SaveLetter(ctx, d, msg)
+	return false, s.Store.SaveLetter(ctx, d, msg)
 }
 
 // write renders the letter and builds the message.

@@ -399,6 +399,34 @@ func TestNobodyIsKeptFromJoining(t *testing.T) {
 	}
 }
 
+// TestAShareIsTold: for each address its own of a list; the answer does not tell which
+// letter went.
+func TestAShareIsTold(t *testing.T) {
+	for _, pair := range [][2]Kind{{ConfirmJoin, AlreadyOnList}, {ConfirmLeave, NotOnList}} {
+		for _, kind := range pair {
+			s, k := service(t)
+			for n := range 5 {
+				for round := range 4 {
+					l := sample(form{Kind: kind})
+					l.To.Local, l.Unsent = fmt.Sprint("kids+", n), round == 0
+					if spent, err := s.Ask(context.Background(), l); err != nil || spent != (round == 3) {
+						t.Errorf("%s to %s, %d: %v, %v", kind, l.To, round, spent, err)
+					}
+				}
+			}
+			if n := len(k.letters); n > 10 || kind == pair[0] && n != 10 {
+				t.Errorf("%d letters %s", n, kind)
+			}
+		}
+		s, _ := service(t)
+		for round := range 4 {
+			if spent, err := s.Ask(context.Background(), sample(form{Kind: pair[round%2]})); err != nil || spent != (round == 3) {
+				t.Errorf("%s: %v, %v", pair[round%2], spent, err)
+			}
+		}
+	}
+}
+
 func TestLargePostIsAttachedAsHeader(t *testing.T) {
 	s, k := service(t)
 	f, _ := find(HeldModerator)
