@@ -75,7 +75,7 @@ func addressArg(s string) (address.Address, bool) {
 }
 
 func (j *job) leaveOne(ctx context.Context, list *model.List, email address.Address) (result, error) {
-	if text, err := j.otherSays(email); err != nil || text != "" {
+	if text, over, err := j.otherSays(email); err != nil || over || text != "" {
 		return result{text: text}, err
 	}
 	key := "leave " + list.Address() + " " + email.Key()

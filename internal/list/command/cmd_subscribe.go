@@ -54,7 +54,7 @@ func runSubscribe(ctx context.Context, j *job, c call) (result, error) {
 	if strings.EqualFold(name, "anonymous") {
 		name = ""
 	}
-	if text, err := j.otherSays(email); err != nil || text != "" {
+	if text, over, err := j.otherSays(email); err != nil || over || text != "" {
 		return result{text: text}, err
 	}
 	key := "join " + list.Address() + " " + email.Key()

@@ -50,7 +50,7 @@ const (
 	maxErrors    = 3   // lines that are no commands before the rest is left
 	maxLineShown = 40  // characters of a line that an answer repeats
 	maxRepeated  = 3   // lines of which an answer repeats more than the command
-	maxOthers    = 5   // other addresses that one mail names
+	maxOthers    = 10  // other addresses that one mail names
 	maxSubject   = 80  // characters of a subject that an answer repeats
 	maxWords     = 40  // words of one line that are looked at
 	maxListed    = 500 // lists in one answer

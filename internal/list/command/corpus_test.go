@@ -123,7 +123,7 @@ func FuzzPlan(f *testing.F) {
 				case "SUBscribe":
 					_, _, _, _ = readPerson(address.Address{}, c.args)
 				}
-				if s := j.echo(c.line, c.verb); strings.ContainsAny(s, "\r\n\x00") || strings.Contains(s, "//") {
+				if s := j.echo(c.line, c.verb, ""); strings.ContainsAny(s, "\r\n\x00") || strings.Contains(s, "//") {
 					t.Fatalf("%q", s)
 				}
 			}

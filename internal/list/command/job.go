@@ -2,10 +2,12 @@ package command
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"plenary/internal/list/notify"
+	"plenary/internal/mail/address"
 	"plenary/internal/mail/message"
 	plain "plenary/internal/mail/message/word"
 	"plenary/internal/model"
@@ -23,6 +25,9 @@ type job struct {
 	// repeated counts the lines of the mail that the answer repeats.
 	repeated int
 	others   map[string]bool // other addresses than the author's that were named
+	// over counts the commands for further ones, of which nothing was done.
+	over      int
+	firstOver address.Address
 }
 
 // A human writes more than this many words below a subject that happens to be a
@@ -174,10 +179,17 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 			withheld, r.text = true, ""
 		}
 		if r.text != "" || r.letter {
-			out = append(out, j.echo(c.line, c.verb)+"\n"+indented(r.text, r.letter))
+			out = append(out, j.echo(c.line, c.verb, r.text)+"\n"+indented(r.text, r.letter))
 		}
 		if r.stop {
 			break
+		}
+	}
+	if j.over > 0 {
+		if strange {
+			withheld = true
+		} else {
+			out = append(out, j.overText())
 		}
 	}
 	if strange && letters == len(out) {
@@ -192,7 +204,7 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 		}
 	}
 	for _, l := range unknown {
-		out = append(out, j.echo(l, "")+"\n    This was not understood.")
+		out = append(out, j.echo(l, "", "")+"\n    This was not understood.")
 	}
 	if j.below {
 		out = append(out, "Nothing below that line was read, so what stands there was not done. Please send it again.")
@@ -200,7 +212,25 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 	if left > 0 {
 		out = append(out, "Only "+itoa(maxLines)+" command lines of one mail are read; the rest was left out.")
 	}
-	return s.reply(ctx, m, strings.Join(out, "\n\n"), help || len(unknown) > 0)
+	return s.reply(ctx, m, strings.Join(once(out), "\n\n"), help || len(unknown) > 0)
+}
+
+// once makes one block of equal ones in a row and says how many they were.
+func once(blocks []string) (out []string) {
+	for i := 0; i < len(blocks); {
+		n := 1
+		for i+n < len(blocks) && blocks[i+n] == blocks[i] {
+			n++
+		}
+		block := blocks[i]
+		if n > 1 {
+			line, rest, _ := strings.Cut(block, "\n")
+			block = line + " (" + itoa(n) + " times)\n" + rest
+		}
+		out = append(out, block)
+		i += n
+	}
+	return out
 }
 
 func onlyEnd(calls []call) bool { return len(calls) == 1 && calls[0].cmd.end }
@@ -225,7 +255,7 @@ func (j *job) nothing(unknown []line) error {
 	}
 	var out []string
 	for _, l := range unknown {
-		out = append(out, j.echo(l, "")+"\n    This was not understood.")
+		out = append(out, j.echo(l, "", "")+"\n    This was not understood.")
 	}
 	if len(out) == 0 {
 		out = append(out, "Your message held no command.")
@@ -242,12 +272,14 @@ func (j *job) notAnswered() error {
 // echo repeats a line in an answer, and nothing else of the mail: answers must not
 // carry a stranger's text to a forged address. A line of our own words comes back
 // whole, of few others so much that who wrote it knows it again; then of a command
-// only its verb.
-func (j *job) echo(l line, verb string) string {
+// only its verb. An address that the text below the line names is no news.
+func (j *job) echo(l line, verb, below string) string {
 	fields := strings.Fields(maskPassword(strings.Join(strings.Fields(l.text), " ")))
 	ours := verb != "" && len(fields) > 0 && len(fields) < maxWords
 	for i, f := range fields {
-		if i == 0 || !ours || !j.isOurs(f) {
+		if named := addressIn(f, below); named != "" && verb != "" {
+			fields[i] = named
+		} else if i == 0 || !ours || !j.isOurs(f) {
 			fields[i], ours = plain.Harmless(f, maxLineShown), ours && i == 0
 		}
 	}
@@ -262,6 +294,19 @@ func (j *job) echo(l line, verb string) string {
 		text = string([]rune(text)[:maxLineShown]) + "…"
 	}
 	return "> " + text
+}
+
+// addressIn gives a word that is an address which a text of ours names, as it is named there,
+// or "".
+func addressIn(word, text string) string {
+	a, ok := addressArg(strings.Trim(word, "<>"))
+	if !ok || !slices.ContainsFunc(strings.Fields(text), func(w string) bool { return strings.TrimRight(w, ".,:") == a.Unicode() }) {
+		return ""
+	}
+	if strings.HasPrefix(strings.ToLower(word), "address=") {
+		return "address=" + a.Unicode()
+	}
+	return a.Unicode()
 }
 
 // isOurs tells a word that comes from here: a list's name or address, or *.

@@ -73,19 +73,33 @@ func isServer(local string) bool {
 
 const notForOurs = " is an address of the lists here and not of a person. The owners of a list can do more than a letter."
 
-// otherSays tells the author of a command why nothing is done for another address:
-// it is one of the lists', or she named many already, each of which gets a letter. ""
-// when there is no such reason.
-func (j *job) otherSays(a address.Address) (string, error) {
+// otherSays tells the author of a command why nothing is done for another address: it is
+// one of the lists'. "" when there is no such reason. over: she named as many as one mail
+// can, each of which gets a letter; that is said once, at the end.
+func (j *job) otherSays(a address.Address) (text string, over bool, err error) {
 	if a.Key() == j.mail.From.Key() {
-		return "", nil // looked at before
+		return "", false, nil // looked at before
 	}
-	if j.others[a.Key()] = true; len(j.others) > maxOthers {
-		return "This was not done: one mail can name " + itoa(maxOthers) + " other addresses. Please send another one.", nil
+	if !j.others[a.Key()] && len(j.others) >= maxOthers {
+		if j.over++; j.over == 1 {
+			j.firstOver = a
+		}
+		return "", true, nil
 	}
+	j.others[a.Key()] = true
 	own, err := j.s.isOwn(j.ctx, a, j.mail.Domain)
 	if err != nil || !own {
-		return "", err
+		return "", false, err
 	}
-	return a.Unicode() + notForOurs, nil
+	return a.Unicode() + notForOurs, false, nil
+}
+
+// overText says from which address on commands are to be sent again.
+func (j *job) overText() string {
+	rest := "Please send that command again in another mail."
+	if j.over > 1 {
+		rest = "nor for those after it, " + itoa(j.over) + " commands in all. Please send them again in\nanother mail."
+	}
+	return "One mail can name " + itoa(maxOthers) + " other addresses, and those were taken. Nothing was done\nfor the next one,\n    " +
+		j.firstOver.Unicode() + "\n" + rest
 }

@@ -124,10 +124,25 @@ func TestFewOtherAddressesInOneMail(t *testing.T) {
 	r := newRig(t)
 	body := ""
 	for i := range 20 {
-		body += fmt.Sprintf("subscribe talk address=p%d@example.com\n", i)
+		body += fmt.Sprintf("subscribe talk p%d@example.com\n", i)
 	}
 	out, text := r.mail(command.Mail{Entry: command.AtServer}, "", body)
-	if strings.Count(out, "confirm-join") != 5 || !strings.Contains(text, "This was not done: one mail can name 5 other addresses.") {
+	if strings.Count(out, "confirm-join") != 10 || strings.Count(text, "> ") != 10 || !strings.HasPrefix(text, "> subscribe talk p0@example.com\n    If p0@example.com is not") ||
+		!strings.HasSuffix(text, "Nothing was done\nfor the next one,\n    p10@example.com\nnor for those after it, 10 commands in all. Please send them again in\nanother mail.") {
 		t.Errorf("%s\n%s", out, text)
+	}
+	// Nothing but the address that the answer names comes back.
+	out, text = r.mail(command.Mail{Entry: command.AtServer}, "", "subscribe talk address=q@example.com Buy at http://evil.example\n")
+	if strings.Contains(text, "evil.example") {
+		t.Errorf("%s\n%s", out, text)
+	}
+}
+
+// A line that was written many times was answered as many times.
+func TestEqualBlocksAreOne(t *testing.T) {
+	r := newRig(t)
+	_, text := r.mail(command.Mail{Entry: command.AtServer}, "", strings.Repeat("info gardening\n", 8)+strings.Repeat("info talk\n", 3)+"help signoff\n")
+	if strings.Count(text, "> ") != 4 || !strings.Contains(text, "> INFO … (5 times)\n    There is no list") || !strings.Contains(text, "> info talk (3 times)\n") {
+		t.Error(text)
 	}
 }
