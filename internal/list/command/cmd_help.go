@@ -10,6 +10,7 @@ func cmdHelp() command {
 		Names: []string{"Help", "SOS", "?", "MAN"},
 		Usage: "[command]",
 		Doc:   "This help, or what one command does.",
+		fixed: true,
 		fits:  fitsHelp,
 		run:   runHelp,
 	}

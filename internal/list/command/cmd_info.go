@@ -13,6 +13,7 @@ func cmdInfo() command {
 		Names: []string{"INFo", "INFORMATION", "INTRO", "FAQ"},
 		Usage: "[list]",
 		Doc:   "What a list is about, and its addresses.",
+		fixed: true,
 		fits: func(j *job, _ string, args []string) bool {
 			return len(args) == 0 || len(args) == 1 && (j.listNamed(args[0]) != nil || j.mail.List == nil)
 		},

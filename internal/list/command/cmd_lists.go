@@ -12,6 +12,7 @@ func cmdLists() command {
 		Names: []string{"Lists", "WHICHLISTS"},
 		Usage: "[word]",
 		Doc:   "The lists here that are open to see; with a word, those whose name or description holds it.",
+		fixed: true,
 		fits: func(_ *job, verb string, args []string) bool {
 			return len(args) == 0 || len(args) == 1 && verb == "LISTS" && len(args[0]) <= 40 && !strings.ContainsAny(args[0], ",.!?")
 		},

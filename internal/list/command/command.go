@@ -19,7 +19,8 @@
 //
 // Whoever writes in somebody's name must not reach her with words of his own: where
 // the return address is not the author's, only joining, leaving and codes are taken,
-// which cause letters without a word of the mail; all else gets one fixed letter.
+// which cause letters without a word of the mail, and what asks for our own fixed text;
+// all else gets one fixed letter.
 // What an answer repeats of a mail is little, and no link (job.go).
 //
 // From is not proof. Joining is always confirmed by the address itself; leaving

@@ -159,7 +159,7 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 	help, letters := false, 0
 	strange, withheld := m.strange(), false
 	for _, c := range calls {
-		if strange && !c.cmd.changes && !c.cmd.end && codeOf(c.args) == "" {
+		if strange && !c.cmd.changes && !c.cmd.end && !c.cmd.fixed && codeOf(c.args) == "" {
 			withheld = true
 			continue
 		}
@@ -198,6 +198,12 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 		}
 		return nil
 	}
+	if strange {
+		unknown, j.below = nil, false // what is not understood may be somebody else's words
+		if withheld {
+			out = append(out, notAll)
+		}
+	}
 	if len(out) == 0 || letters == len(out) && left == 0 && !j.below {
 		if letters > 0 || len(out) > 0 || onlyEnd(calls) {
 			return nil // the letters are the answer
@@ -214,6 +220,8 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 	}
 	return s.reply(ctx, m, strings.Join(once(out), "\n\n"), help || len(unknown) > 0)
 }
+
+const notAll = "Some of your message was not answered: its return address is of another mail\ndomain, so somebody else may have written it."
 
 // once makes one block of equal ones in a row and says how many they were.
 func once(blocks []string) (out []string) {

@@ -19,6 +19,8 @@ type command struct {
 	end   bool   // ends the commands of a mail
 	// changes: who writes it believes afterwards that something is different.
 	changes bool
+	// fixed: its answer is our own text alone, which may go to somebody who did not ask.
+	fixed bool
 	// fits tells whether what follows the verb can be its arguments.
 	fits func(j *job, verb string, args []string) bool
 	run  func(ctx context.Context, j *job, c call) (result, error)

@@ -52,8 +52,8 @@ func TestAnotherReturnAddressIsNotAnsweredInDetail(t *testing.T) {
 	for _, c := range []struct{ header, body, out string }{
 		{header, body, fixed},
 		{header, "buy this\nand that\n", fixed},
-		{"Subject: help\r\n", "", fixed},
-		{"Subject: Viagra\r\n", "lists\nsubscribe talk\n", asked + " " + fixed},
+		{"Subject: query\r\n", "", fixed},
+		{"Subject: Viagra\r\n", "query talk\nsubscribe talk\n", asked + " " + fixed},
 		{"", "subscribe talk\n", asked},
 		{"", "signoff test-l\n", "confirm-leave" + toAnn},
 		{"", "subscribe talk WITH http://evil.example\n", asked + " " + fixed},
@@ -74,6 +74,24 @@ func TestAnotherReturnAddressIsNotAnsweredInDetail(t *testing.T) {
 	out, text := r.mail(command.Mail{Entry: command.AtRequest, List: r.talk, ReversePath: "x@evil.example"}, header, "hello\n")
 	if out != "help"+toAnn+" forwarded" || strings.Contains(text, "hello") {
 		t.Error(out, text)
+	}
+}
+
+// What we say to everybody is said to a stranger's return address too: with send-as, or
+// with a server of one's own, real people have one.
+func TestFixedTextIsSentToAnybody(t *testing.T) {
+	r := newRig(t)
+	const notAll = "Some of your message was not answered"
+	for _, c := range []struct{ header, body, out, text, not string }{
+		{"Subject: help\r\n", "", said, "The commands are below", notAll},
+		{"Subject: CHEAP PILLS\r\n", "info talk\nlists cheap-pills\ncheap pills\n", said, "Archive access:", notAll},
+		{"", "lists\nsubscribe talk\n", asked + " " + said, "About test-l.", notAll},
+		{"", "help\nquery\n", said, notAll, "any of the lists"},
+	} {
+		out, text := r.mail(command.Mail{Entry: command.AtServer, ReversePath: "x@gmail.example"}, c.header, c.body)
+		if out != c.out || !strings.Contains(text, c.text) || strings.Contains(text, c.not) || strings.Contains(text+r.subjects(), "pills") {
+			t.Errorf("%q: %s\n%s", c.body, out, text)
+		}
 	}
 }
 

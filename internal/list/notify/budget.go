@@ -64,10 +64,17 @@ func person(a address.Address) string {
 }
 
 // SpeaksFor tells whether the envelope of a message is that of its author: the
-// return address is the author's, or another one of the same domain, as who has
-// several addresses at one place uses them. It proves nothing, but who forges both
-// needs more than a line of text, and the author's domain can forbid it (SPF).
+// return address is the author's, or another one of the same domain or of one above or
+// below it, as who has several addresses at one place uses them. It proves nothing, but
+// who forges both needs more than a line of text, and the author's domain can forbid it
+// (SPF).
 func SpeaksFor(reversePath string, author address.Address) bool {
 	envelope, err := address.Parse(reversePath)
-	return err == nil && !author.IsZero() && envelope.Domain == author.Domain
+	return err == nil && !author.IsZero() && (within(envelope.Domain, author.Domain) || within(author.Domain, envelope.Domain))
+}
+
+// within tells a domain that is another one or below it. Below a domain of one label
+// all are strangers.
+func within(domain, upper string) bool {
+	return domain == upper || strings.Contains(upper, ".") && strings.HasSuffix(domain, "."+upper)
 }

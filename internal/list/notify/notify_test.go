@@ -234,9 +234,15 @@ func TestServerLetters(t *testing.T) {
 
 func TestSpeaksFor(t *testing.T) {
 	ann := address.Address{Local: "ann", Domain: "example.net"}
-	for reversePath, want := range map[string]bool{"ann@example.net": true, "ANN@Example.NET": true, "al123@example.net": true, "": false, "ann@example.net.evil.example": false,
+	for reversePath, want := range map[string]bool{"ann@example.net": true, "ANN@Example.NET": true, "al123@example.net": true, "": false, "ann@example.net.evil.example": false, "ann2@mail.example.net": true, "ann@a.b.example.net": true, "ann@net": false, "ann@badexample.net": false, "ann@le.net": false,
 		"ann@evil.example": false, "SRS0=x=y=example.net=ann@evil.example": false, "not an address": false} {
 		if SpeaksFor(reversePath, ann) != want || SpeaksFor(reversePath, address.Address{}) {
+			t.Error(reversePath)
+		}
+	}
+	sub := address.Address{Local: "ann", Domain: "mail.uni.example"}
+	for reversePath, want := range map[string]bool{"ann2@uni.example": true, "ann@example": false, "ann@other.uni.example": false} {
+		if SpeaksFor(reversePath, sub) != want {
 			t.Error(reversePath)
 		}
 	}
