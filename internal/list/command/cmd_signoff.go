@@ -92,9 +92,9 @@ func (j *job) leaveOne(ctx context.Context, list *model.List, email address.Addr
 	case spent:
 		return result{text: noMore(email)}, nil
 	case email.Key() != j.mail.From.Key():
-		return result{text: "If " + email.Unicode() + " is on the list, a letter is on its way to it.\nIts answer decides; nothing happens without it."}, nil
+		return result{asked: true, text: "If " + email.Unicode() + " is on the list, a letter is on its way to it.\nIts answer decides; nothing happens without it."}, nil
 	}
-	return result{letter: true}, nil
+	return result{letter: true, asked: true}, nil
 }
 
 // leaveAll leaves every list of this domain. What is said about lists goes to the
@@ -126,12 +126,12 @@ func (j *job) leaveAll(ctx context.Context, email address.Address) (result, erro
 		}
 	}
 	if len(names) == 1 && len(left) == 0 {
-		return result{letter: true}, nil
+		return result{letter: true, asked: true}, nil
 	}
 	if len(names) > 0 {
 		left = append([]string{"For each of these lists a letter is on its way to you:"}, append(names, left...)...)
 	}
-	return result{text: strings.Join(left, "\n")}, nil
+	return result{asked: len(names) > 0, text: strings.Join(left, "\n")}, nil
 }
 
 // mine gives the lists of this domain the author receives.

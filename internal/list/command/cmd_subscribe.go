@@ -72,11 +72,11 @@ func runSubscribe(ctx context.Context, j *job, c call) (result, error) {
 	case spent:
 		return result{text: joined(notes, noMore(email))}, nil
 	case email.Key() != j.mail.From.Key():
-		return result{text: joined(notes, "If "+email.Unicode()+" is not on the list yet, a letter is on its way to it.\nIts answer decides; nothing happens without it.")}, nil
+		return result{asked: true, text: joined(notes, "If "+email.Unicode()+" is not on the list yet, a letter is on its way to it.\nIts answer decides; nothing happens without it.")}, nil
 	case len(notes) > 0:
-		return result{text: joined(notes, "A letter is on its way to "+email.Unicode()+". Answer it to join.")}, nil
+		return result{asked: true, text: joined(notes, "A letter is on its way to "+email.Unicode()+". Answer it to join.")}, nil
 	}
-	return result{letter: true}, nil
+	return result{letter: true, asked: true}, nil
 }
 
 // noMore says that an address had its share of letters, which is the same whether or not

@@ -157,7 +157,7 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 	}
 	var out []string
 	help, letters := false, 0
-	strange, withheld := m.strange(), false
+	strange, withheld, taken := m.strange(), false, false
 	for _, c := range calls {
 		if strange && !c.cmd.changes && !c.cmd.end && !c.cmd.fixed && codeOf(c.args) == "" {
 			withheld = true
@@ -171,7 +171,7 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 		if err != nil {
 			return err
 		}
-		help = help || r.help
+		help, taken = help || r.help, taken || r.asked
 		if r.letter {
 			letters++
 		}
@@ -194,14 +194,14 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 	}
 	if strange && letters == len(out) {
 		if withheld || len(out) == 0 && !onlyEnd(calls) {
-			return j.notAnswered()
+			return j.notAnswered(taken)
 		}
 		return nil
 	}
 	if strange {
 		unknown, j.below = nil, false // what is not understood may be somebody else's words
 		if withheld {
-			out = append(out, notAll)
+			out = append(out, notAll(taken))
 		}
 	}
 	if len(out) == 0 || letters == len(out) && left == 0 && !j.below {
@@ -221,7 +221,14 @@ func (s *Service) commands(ctx context.Context, m Mail) error {
 	return s.reply(ctx, m, strings.Join(once(out), "\n\n"), help || len(unknown) > 0)
 }
 
-const notAll = "Some of your message was not answered: its return address is of another mail\ndomain, so somebody else may have written it."
+// notAll says below what was answered that the rest was not.
+func notAll(taken bool) string {
+	text := "Some of your message was not answered: its return address is of another mail\ndomain, so somebody else may have written it."
+	if taken {
+		text += " Requests to join or to\nleave a list were taken: for each a letter asks the address itself."
+	}
+	return text
+}
 
 // once makes one block of equal ones in a row and says how many they were.
 func once(blocks []string) (out []string) {
@@ -259,7 +266,7 @@ func (j *job) nothing(unknown []line) error {
 			Text: "This address is read by a program first. No command was found in your message, so it was passed on to the people who run the list."}})
 	}
 	if m.strange() {
-		return j.notAnswered()
+		return j.notAnswered(false)
 	}
 	var out []string
 	for _, l := range unknown {
@@ -271,10 +278,11 @@ func (j *job) nothing(unknown []line) error {
 	return s.reply(j.ctx, m, strings.Join(out, "\n\n"), true)
 }
 
-// notAnswered says, without a word of the mail, that it was not answered.
-func (j *job) notAnswered() error {
+// notAnswered says, without a word of the mail, that it was not answered; taken: but for
+// requests to join or to leave.
+func (j *job) notAnswered(taken bool) error {
 	j.s.Log.Info("commands not answered: the return address is not the author's", "from", j.mail.From.String(), "reversePath", j.mail.ReversePath)
-	return j.s.send(j.ctx, j.mail, notify.Letter{Kind: notify.OtherReturn, Data: notify.Data{Email: j.mail.From.Unicode()}})
+	return j.s.send(j.ctx, j.mail, notify.Letter{Kind: notify.OtherReturn, Data: notify.Data{Email: j.mail.From.Unicode(), Taken: taken}})
 }
 
 // echo repeats a line in an answer, and nothing else of the mail: answers must not

@@ -38,6 +38,7 @@ type call struct {
 type result struct {
 	text   string // for the answer; empty when there is nothing to add
 	letter bool   // a letter to the author is the answer already
+	asked  bool   // a request to join or to leave was taken, by a letter to the address
 	stop   bool   // what follows is not read
 	help   bool   // add the card of commands
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"plenary/internal/list/command"
+	"plenary/internal/list/notify"
 	"plenary/internal/mail/address"
 	"plenary/internal/model"
 )
@@ -58,11 +59,15 @@ func TestAnotherReturnAddressIsNotAnsweredInDetail(t *testing.T) {
 		{"", "signoff test-l\n", "confirm-leave" + toAnn},
 		{"", "subscribe talk WITH http://evil.example\n", asked + " " + fixed},
 		{"", "subscribe cheap-pills\n", fixed},
+		{"", "subscribe talk b@y.example\n", "confirm-join>b@y.example " + fixed},
 		{"", "end\n", ""},
 	} {
 		out, text := r.mail(command.Mail{Entry: command.AtServer, ReversePath: "x@evil.example"}, c.header, c.body)
 		if out != c.out || text != "" || r.subjects() != "" {
 			t.Errorf("%q: %s, want %s\n%s%s", c.body, out, c.out, r.subjects(), text)
+		}
+		if l := r.letters; out != "" && l[len(l)-1].Kind == notify.OtherReturn && l[len(l)-1].Data.Taken != (len(l) > 1) {
+			t.Errorf("%q: %+v", c.body, l)
 		}
 	}
 	for _, own := range []command.Mail{{ReversePath: "ann+x@example.net"}, {ReversePath: "prvs=12345678ab=ann@example.net"}, {ReversePath: "x@evil.example", Authenticated: true}} {

@@ -146,6 +146,7 @@ type Data struct {
 	Text     string    // ready text, several lines: what became of each command
 	Help     bool      // add the card of commands
 	Alone    bool      // the list has nobody who decides
+	Taken    bool      // requests to join or to leave that stood beside were taken
 	Unsaid   bool      // it would have been refused, but could not be in the dialogue
 }
 

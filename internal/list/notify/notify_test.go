@@ -248,6 +248,17 @@ func TestSpeaksFor(t *testing.T) {
 	}
 }
 
+// TestOtherReturnBesideARequest: what was taken is not called left out.
+func TestOtherReturnBesideARequest(t *testing.T) {
+	s, k := service(t)
+	l := sample(form{Kind: OtherReturn})
+	l.Data.Taken = true
+	if err := s.Send(context.Background(), l); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "other-return-taken", k.data[0])
+}
+
 func TestEveryTemplateIsAKind(t *testing.T) {
 	files, err := fs.Glob(templates.FS, "mail/*.txt")
 	if err != nil || len(files) != len(kinds) {
