@@ -166,11 +166,15 @@ func (r *Reader) show(ctx context.Context, found []scored, sought []phrase) ([]H
 		h := Hit{List: p.ID.List(), UID: p.ID.UID(), ThreadID: p.ThreadID, SentAt: p.SentAt, Author: p.Author, Subject: p.Subject}
 		row := Row{UID: h.UID, Size: uint32(p.Size), BytesID: p.BytesID, BytesOff: offset(p.BytesOff), list: uint32(h.List)}
 		data, err := r.Bytes(ctx, row)
-		if err != nil {
+		switch {
+		case err == nil:
+			h.MessageID = message.ParseHeader(data).MessageID()
+			h.Snippet = snippet(message.Read(data), sought)
+		case ctx.Err() != nil || !fault.Is(err, fault.Internal):
 			return nil, err
+		default:
+			h.Snippet = "(this message is damaged and cannot be read)"
 		}
-		h.MessageID = message.ParseHeader(data).MessageID()
-		h.Snippet = snippet(message.Read(data), sought)
 		hits = append(hits, h)
 	}
 	return hits, nil
