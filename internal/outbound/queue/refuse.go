@@ -285,7 +285,7 @@ func (e *Engine) refusedUs(site string, err error) {
 func (e *Engine) siteOf(u *Unit) (name string, number int64) {
 	switch {
 	case u.link != nil:
-		return u.link.depot.site.Name(), u.link.depot.number
+		return u.link.site.Name(), u.link.depot.number // the depot may get a fresher one meanwhile
 	case u.outlet != nil:
 		return u.outlet.Name, 0
 	}
